@@ -1,0 +1,30 @@
+#pragma once
+
+/* Hashes, all by xxHash (XXH3), and the FNV-1a that Alertmanager's fingerprints are made of. */
+
+#include <stdint.h>
+
+#include "base/str.h"
+
+typedef struct Hash128 {
+    uint64_t lo, hi;
+} Hash128;
+
+static inline bool hash_eq(Hash128 a, Hash128 b) {
+    return a.lo == b.lo && a.hi == b.hi;
+}
+
+Hash128 hash128(Str bytes);
+uint64_t hash64(Str bytes);
+
+#define FNV1A_START UINT64_C(14695981039346656037)
+uint64_t fnv1a(uint64_t state, Str bytes);
+
+/* CRC-32C (Castagnoli, as in iSCSI), by the CPU's instruction where it has one. */
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
+
+/* SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104), for dedup keys and webhook signatures; `hex` has
+ * room for 65 bytes. */
+void sha256(Str bytes, uint8_t digest[32]);
+void sha256_hex(Str bytes, char hex[65]);
+void hmac_sha256(Str key, Str bytes, uint8_t digest[32]);
