@@ -1,0 +1,54 @@
+#pragma once
+
+/*
+ * The engine answers queries and takes results back, wherever the data is:
+ *
+ *   local    promql over our own store: expressions asked together run as one program
+ *   remote   any Prometheus-compatible API (VictoriaMetrics cluster, Thanos, Mimir): each expression's text is sent
+ *            there, written results go by remote write
+ *
+ * Threads: every function may be called from any thread.
+ */
+
+#include "net/net.h"
+#include "promql/promql.h"
+
+typedef struct Engine Engine;
+
+/* An expression in both forms: the remote engine needs the text, ours the tree. */
+typedef struct EngineExpr {
+    const Expr *expr; /* NULL: remote only */
+    Str text;
+} EngineExpr;
+
+typedef struct EngineRemoteOptions {
+    const char *url;             /* "http://host:8428": "/api/v1/query" is appended */
+    const char *write_url;       /* NULL: url + "/api/v1/write" */
+    const NetOptions *net;       /* headers, TLS, proxy, timeout */
+    const Str *params;           /* "key=value", added to every query */
+    size_t param_count;
+} EngineRemoteOptions;
+
+/* Neither takes ownership: store, net and pool outlive the engine. */
+Engine *engine_local_new(Store *store, Pool *pool);
+Engine *engine_remote_new(Net *net, const EngineRemoteOptions *options);
+void engine_free(Engine *engine);
+bool engine_is_local(const Engine *engine);
+
+/* All expressions at one time, as one program where we can. Answers as promql_run() gives them. */
+void engine_instant(Engine *engine, const EngineExpr *exprs, size_t count, TimeMs time,
+                    const QueryOptions *options, Arena *arena, Value *ret_values, bool *ret_ok,
+                    Err *errs);
+
+bool engine_range(Engine *engine, const EngineExpr *expr, QueryRange range,
+                  const QueryOptions *options, Arena *arena, Value *ret_value,
+                  Err *err) MUST_CHECK;
+
+/* Writes results (recordings, ALERTS). Local: visible at once; durable after engine_sync(*ret_lsn). Remote: durable when it
+ * returns. */
+bool engine_write(Engine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
+                  Err *err) MUST_CHECK;
+bool engine_sync(Engine *engine, uint64_t lsn, Err *err) MUST_CHECK;
+
+/* Newest received sample per source, see store_sources(). Remote engines do not know: count 0. */
+void engine_sources(Engine *engine, Arena *arena, StoreSource **ret_sources, size_t *ret_count);

@@ -1,0 +1,131 @@
+#pragma once
+
+/*
+ * Ingest turns bytes from outside into sample batches; nothing else. Every length is bounded before it is believed.
+ *
+ * A decoder fills an IngestBatch, whose columns live in its arena and whose SampleBatch view goes to store_append(). Big text bodies
+ * are taken in pieces: push bytes, take batches.
+ *
+ * Threads: an IngestBatch belongs to one thread; a Relabel configuration never changes.
+ */
+
+#include "base/yaml.h"
+#include "model/batch.h"
+#include "net/net.h"
+
+/* ---- relabelling: one engine for write_relabel_configs, scrapes and discovery ---- */
+
+typedef struct Relabel Relabel; /* a list of rules, Prometheus' relabel_config; all actions */
+bool relabel_read(const YamlReader *reader, const YamlNode *list, Relabel **ret_relabel);
+void relabel_free(Relabel *relabel); /* accepts NULL */
+/* False: dropped. The result shares text with `labels` and `arena`. */
+bool relabel_apply(const Relabel *relabel, LabelSet labels, Arena *arena, LabelSet *ret_labels);
+
+/* ---- batches ---- */
+
+typedef struct IngestBatch {
+    Arena arena;
+    SampleBatch batch;    /* what to give to store_append() */
+    uint64_t samples, histograms, exemplars, metadata; /* seen in the request; the last two are skipped */
+    /* columns while growing: private */
+    BatchSeries *series;
+    TimeMs *times;
+    double *values;
+    const Histogram **histogram_column;
+    TimeMs *starts;
+    size_t series_count, series_cap, row_count, row_cap;
+} IngestBatch;
+void ingest_batch_finish(IngestBatch *batch);
+
+/* How raw label bytes become labels: relabelling per source. Shared by all decoders; never changes once made. */
+typedef struct IngestLabels {
+    const Relabel *relabel; /* NULL = none; applied to every series (rules may look at the source label) */
+    LabelSet extra;         /* added to each series (e.g. from /api/v1/import?extra_label=) */
+} IngestLabels;
+
+/* ---- whole requests ---- */
+
+/* Snappy block format and its frame bounded by `bytes_max`; zstd likewise. */
+bool ingest_unsnappy(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
+bool ingest_unzstd(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
+bool ingest_gunzip(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
+
+/* A prometheus.WriteRequest / io.prometheus.write.v2.Request (already decompressed). Views into `message`, which has to outlive the
+ * append. ERR_INVALID names what breaks off and where. */
+bool ingest_remote_write_v1(Str message, const IngestLabels *labels, IngestBatch *ret_batch,
+                            Err *err) MUST_CHECK;
+bool ingest_remote_write_v2(Str message, const IngestLabels *labels, IngestBatch *ret_batch,
+                            Err *err) MUST_CHECK;
+
+/* ---- line formats: text exposition and OpenMetrics, VictoriaMetrics JSON lines, Influx, OpenTSDB ---- */
+
+typedef enum IngestFormat {
+    INGEST_TEXT,        /* Prometheus text format 0.0.4 */
+    INGEST_OPENMETRICS, /* 1.0 */
+    INGEST_JSONL,       /* VictoriaMetrics /api/v1/import */
+    INGEST_INFLUX,      /* line protocol */
+    INGEST_OPENTSDB_TELNET, /* "put metric time value tag=v" lines */
+    INGEST_OPENTSDB_JSON,   /* /api/put: one object or an array */
+} IngestFormat;
+
+typedef struct IngestStream IngestStream;
+
+typedef struct IngestStreamOptions {
+    IngestFormat format;
+    const IngestLabels *labels;
+    TimeMs default_time;     /* for samples without one */
+    Str influx_db, influx_separator;
+    DurationMs influx_precision_ns; /* nanoseconds per unit; 0 = nanoseconds themselves */
+    size_t line_bytes_max;   /* 0 = 1 MiB (JSON lines: 64 MiB) */
+    bool skip_bad;           /* a bad line is counted and remembered, the rest goes on; else it ends the stream */
+} IngestStreamOptions;
+
+IngestStream *ingest_stream_new(const IngestStreamOptions *options);
+void ingest_stream_free(IngestStream *stream);
+
+/* Feeds bytes; `last` after the final piece. Complete lines are parsed. False on a bad line (unless skip_bad): err names the line number
+ * and reason. */
+bool ingest_stream_push(IngestStream *stream, Str bytes, bool last, Err *err) MUST_CHECK;
+/* What was parsed so far, NULL if nothing. Valid until the next push. */
+const SampleBatch *ingest_stream_batch(IngestStream *stream);
+typedef struct IngestBadLine {
+    uint64_t line;
+    Str text;   /* the offending line, cut to 200 bytes */
+    Str reason;
+} IngestBadLine;
+/* Bad lines so far (skip_bad): the first 100 are kept. */
+size_t ingest_stream_bad(IngestStream *stream, const IngestBadLine **ret_bad, uint64_t *ret_total);
+
+/* ---- writing out: for remote write of results, export, federation ---- */
+
+/* Encodes a batch with decoded labels as remote write 1.0, snappy. */
+void ingest_encode_remote_write(const SampleBatch *batch, Buf *out);
+
+/* ---- scraping ---- */
+
+typedef struct Scraper Scraper;
+typedef struct ScraperOptions {
+    Net *net;
+    DurationMs interval, timeout; /* global defaults */
+    LabelSet external_labels;     /* added to scraped series where they have none of that name */
+} ScraperOptions;
+
+/* `scrape_configs:`: static_configs, file_sd_configs, relabel_configs, metric_relabel_configs, honor_labels, honor_timestamps,
+ * params, scheme, metrics_path, sample_limit, http_config keys. NULL with problems. */
+Scraper *scraper_new(const YamlReader *reader, const YamlNode *configs,
+                     const ScraperOptions *options);
+void scraper_free(Scraper *scraper);
+
+/* Starts what is due at `now`, waits for pages for at most `wait` and returns one parsed target's batch (with up, scrape_duration_seconds,
+ * scrape_samples_scraped, scrape_samples_post_metric_relabeling, scrape_series_added and stale markers for what vanished); NULL if there is
+ * none yet. Valid until the next call. */
+const SampleBatch *scraper_next(Scraper *scraper, TimeMs now, DurationMs wait);
+void scraper_wake(Scraper *scraper);
+
+typedef struct ScrapeTargetView {
+    Str job, url, health, last_error; /* "up", "down", "unknown" */
+    LabelSet labels, discovered;
+    TimeMs last_scrape;
+    DurationMs last_took, interval, timeout;
+} ScrapeTargetView;
+void scraper_targets(Scraper *scraper, Arena *arena, ScrapeTargetView **ret_targets, size_t *ret_count);

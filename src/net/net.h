@@ -1,0 +1,89 @@
+#pragma once
+
+/*
+ * HTTP (and SMTP) out: one libcurl multi loop in one thread, any number of requests at once. A slow or dead peer delays
+ * nobody else.
+ *
+ * Threads: every function may be called from any thread. Answers are collected by net_take() or waited for by net_call(); nothing
+ * is called back.
+ */
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/metrics.h"
+#include "base/yaml.h"
+
+typedef struct Net Net;
+
+/* Prometheus' http_config. Strings are copied where a request is made; secrets are never printed. `*_file` are read at
+ * send time. */
+typedef struct NetOptions {
+    Str proxy_url;
+    Str ca_file, cert_file, key_file, server_name;
+    bool insecure_skip_verify;
+    Str username, password, password_file;
+    Str bearer, bearer_file, auth_type; /* auth_type: "Bearer" by default */
+    const Str *headers;                 /* "Name: value" */
+    size_t header_count;
+    bool no_redirects;
+} NetOptions;
+
+/* Reads `http_config:` (and the same keys of scrape configs, remote engines). */
+bool net_options_read(const YamlReader *reader, const YamlNode *map, Arena *arena,
+                      NetOptions *ret_options);
+
+typedef struct NetRequest {
+    Str method; /* "GET", "POST"... */
+    Str url;
+    Str body;
+    Str content_type;         /* "" = none */
+    const NetOptions *options; /* NULL = plain; only read during the call */
+    const Str *headers;       /* further "Name: value" */
+    size_t header_count;
+    DurationMs timeout;       /* of the whole exchange */
+    size_t answer_bytes_max;  /* more is ERR_LIMIT */
+    /* E-mail instead, where `url` is smtp:// or smtps://: `body` is the message. */
+    Str mail_from;
+    const Str *mail_to;
+    size_t mail_to_count;
+    bool mail_require_tls;
+    uint64_t tag;             /* comes back with the answer */
+} NetRequest;
+
+typedef struct NetAnswer {
+    uint64_t tag;
+    bool ok;              /* an answer came; else `err` says what happened (ERR_IO, ERR_TIMEOUT, ERR_LIMIT) */
+    int status;           /* HTTP or SMTP status */
+    Str body;             /* cut at answer_bytes_max only for refusals */
+    Str content_type;
+    DurationMs retry_after; /* from Retry-After, seconds or date; -1 = none */
+    DurationMs took;
+    Err err;
+    Arena arena;          /* owns body and content_type; net_answer_finish() */
+} NetAnswer;
+
+bool net_open(Net **ret_net, Err *err) MUST_CHECK;
+/* Ends what is under way (answers are lost) and the thread. Accepts NULL. */
+void net_close(Net *net);
+DEFINE_AUTO(Net, net_close)
+
+/* A mailbox for one user of the loop, so that several (delivery, scraper, engine) do not take each other's answers. */
+typedef struct NetBox NetBox;
+NetBox *net_box_new(Net *net);
+void net_box_free(NetBox *box); /* cancels what it has under way */
+
+/* Queues a request; all of it is copied. */
+void net_send(NetBox *box, const NetRequest *request);
+
+/* The next answer, waiting for at most `wait` (0 = not at all). False if none came. */
+bool net_take(NetBox *box, DurationMs wait, NetAnswer *ret_answer) MUST_CHECK;
+void net_answer_finish(NetAnswer *answer);
+/* Makes a waiting net_take() return false now. */
+void net_box_wake(NetBox *box);
+size_t net_box_pending(NetBox *box);
+
+/* Sends one and waits. `ret_answer->ok` as above; false only where cancelled. */
+bool net_call(Net *net, const NetRequest *request, NetAnswer *ret_answer, Err *err) MUST_CHECK;
+
+void net_metrics(Net *net, MetricWriter *out);

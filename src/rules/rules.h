@@ -1,0 +1,134 @@
+#pragma once
+
+/*
+ * Rules: files in, alerts and recorded series out.
+ *
+ * rules_load() reads rule files into a rule set; rules_tick() evaluates what is due at `now` and *returns* what changed; the caller
+ * stores and notifies. Nothing here knows a clock, SQLite or HTTP, so that replay, unit tests and the live
+ * scheduler are the same code.
+ *
+ *     rules_tick()            evaluates one slot; recordings are written through the engine and visible at once
+ *     state_put_alerts() ...  the caller makes the changes durable (the truth)
+ *     rules_write_alerts()    ALERTS and ALERTS_FOR_STATE, the truth's shadow
+ *     engine_sync()           one log sync for both
+ *
+ * Threads: one thread ticks (rules spread their queries over the engine's pool); readers (API) may come from any thread and
+ * get copies.
+ */
+
+#include "base/problems.h"
+#include "engine/engine.h"
+#include "model/alert.h"
+#include "tmpl/tmpl.h"
+
+typedef struct Rules Rules;
+
+typedef enum RulesFlavour { RULES_AUTO, RULES_PROMETHEUS, RULES_VMALERT } RulesFlavour;
+
+typedef struct RulesSource {
+    Str pattern; /* glob with ** */
+    RulesFlavour flavour;
+} RulesSource;
+
+typedef struct RulesOptions {
+    DurationMs evaluation_interval;
+    DurationMs query_offset;         /* default of groups */
+    LabelSet external_labels;
+    Str external_url;
+    Str source_label;                /* "cluster" */
+    DurationMs late_after;           /* 0 = auto: max(2 x usual interval, 30 s) */
+    DurationMs lost_after;           /* 5 m */
+    bool hold;                       /* telemetry-aware holding on (off in unit tests) */
+    DurationMs lookback;             /* 5 m */
+    QueryBudget budget;              /* of one rule */
+    uint64_t alerts_max;             /* 0 = none */
+    TimeMs started_at;               /* of the process: "lost" counts from here at the earliest */
+} RulesOptions;
+
+Rules *rules_new(Engine *engine, const RulesOptions *options);
+void rules_free(Rules *rules);
+DEFINE_AUTO(Rules, rules_free)
+void rules_set_options(Rules *rules, const RulesOptions *options);
+
+/* Loads or reloads. Files that are good take effect even where others are not (those keep their last good version); all problems
+ * of all files are in `problems`. True if there was none. */
+bool rules_load(Rules *rules, const RulesSource *sources, size_t count, TimeMs now,
+                Problems *problems);
+
+/* Gives alerts their state back after a restart. Those whose rule is gone come back from the next tick as resolved ("rule
+ * removed"). */
+void rules_restore(Rules *rules, const Alert *alerts, size_t count);
+
+/* When the next slot is due; TIME_MAX if there are no rules. */
+TimeMs rules_next_due(const Rules *rules, TimeMs now);
+
+typedef struct RulesTick {
+    Arena arena;            /* owns what follows */
+    AlertChange *changes;
+    size_t changes_count, changes_cap;
+    uint64_t lsn;           /* recordings written so far */
+    bool did_evaluate;
+    void *series;           /* for rules_write_alerts() */
+} RulesTick;
+void rules_tick_finish(RulesTick *tick);
+
+/* Evaluates the oldest slot that is due at `now`, if any (did_evaluate). Missed slots are counted, not repeated. Failures of rules
+ * are theirs (health, metrics), never the tick's. */
+void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick);
+
+/* Writes the tick's ALERTS series; `tick->lsn` grows. */
+bool rules_write_alerts(Rules *rules, RulesTick *tick, TimeMs now, Err *err) MUST_CHECK;
+
+/* ---- reading: copies in the caller's arena ---- */
+
+typedef enum RuleHealth { RULE_UNKNOWN, RULE_OK, RULE_ERR } RuleHealth;
+
+typedef struct RuleView {
+    bool is_alert;
+    Str name, query;
+    LabelSet labels, annotations; /* as written */
+    DurationMs hold, keep_firing; /* for, keep_firing_for */
+    RuleHealth health;
+    Str last_error;
+    TimeMs last_evaluation;
+    int64_t duration_ns;
+    uint64_t samples, series;     /* results and series matched at the last evaluation */
+    Alert *alerts;                /* active ones */
+    size_t alert_count;
+    uint64_t id;
+} RuleView;
+
+typedef struct GroupView {
+    Str name, file;
+    DurationMs interval;
+    int64_t limit;
+    TimeMs last_evaluation;
+    int64_t duration_ns;
+    Str type;
+    Str file_error; /* why a newer version of the file is not live; "" */
+    RuleView *rules;
+    size_t rule_count;
+    uint64_t id;
+} GroupView;
+
+/* All groups ordered by file, then name. */
+void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_count);
+/* The problems of the last load, those of files whose old version is still live. */
+void rules_problems(Rules *rules, Buf *out);
+size_t rules_count(Rules *rules);
+
+void rules_metrics(Rules *rules, MetricWriter *out);
+
+/* ---- commands: each is the whole of a subcommand behind its flags; text goes to `out` ---- */
+
+/* belfry check: adds all problems and, with `lint`, findings. */
+bool rules_check(const RulesSource *sources, size_t count, bool lint, Engine *against,
+                 Problems *problems, Problems *findings);
+
+typedef struct RulesTestReport {
+    size_t passed, failed;
+    Buf text;  /* one paragraph a failure */
+    Buf junit; /* XML */
+} RulesTestReport;
+/* belfry test: promtool's and vmalert-tool's unit-test files. */
+bool rules_unittest(Str file, const char *run_regex, RulesTestReport *report, Err *err) MUST_CHECK;

@@ -1,0 +1,70 @@
+#pragma once
+
+/*
+ * The HTTP server: the Prometheus API, Alertmanager's API v2, our own JSON API, feeds, and pages for people.
+ *
+ * libmicrohttpd with epoll and a pool of workers. A worker receives a body, decodes and appends it, and suspends the connection; one
+ * acknowledging thread waits for the log and resumes all writers up to that point. Queries, exports and whatever may take over a millisecond or
+ * touch SQLite run on a bounded pool while their connection is suspended. Routes are one table in web/routes.c.
+ *
+ * Before the doors are open (log replay, migrations) only /-/healthy, /-/ready (503) and /metrics answer; web_open_doors() lets the rest
+ * in.
+ */
+
+#include "engine/engine.h"
+#include "ingest/ingest.h"
+#include "notify/notify.h"
+#include "rules/rules.h"
+#include "state/state.h"
+#include "store/store.h"
+
+typedef struct Web Web;
+
+/* Asked for by handlers, answered by app: a parameter block of plain functions for the life of the server, called from web's threads. */
+typedef struct WebActions {
+    bool (*reload)(void *ctx, Buf *ret_report, Err *err); /* /-/reload */
+    void (*config_print)(void *ctx, Buf *out);             /* /api/v1/status/config, secrets hidden */
+    void (*flags_print)(void *ctx, Buf *out);              /* /api/v1/status/flags: a JSON object */
+    void (*targets)(void *ctx, Arena *arena, ScrapeTargetView **ret_targets, size_t *ret_count);
+    bool (*backup)(void *ctx, Str name, Str *ret_path, Arena *arena, Err *err);
+    void (*metrics)(void *ctx, MetricWriter *out);         /* app's own families */
+    void *ctx;
+} WebActions;
+
+typedef struct WebDoors {
+    Store *store; /* NULL with a remote engine only */
+    Engine *engine;
+    Rules *rules;
+    State *state;
+    Notify *notify;
+    Net *net;
+    WebActions actions;
+} WebDoors;
+
+typedef struct WebLimits {
+    size_t body_bytes_max;      /* 0 = 64 MiB (compressed); decompressed 8 x */
+    int query_concurrency;      /* 20 */
+    DurationMs query_timeout;   /* 2 m */
+    QueryBudget budget;
+    DurationMs lookback;
+} WebLimits;
+
+typedef struct WebOptions {
+    Str listen;        /* "127.0.0.1:8119", "[::1]:0" */
+    Str external_url;
+    Str actor_header;
+    const Str *trusted_proxies;
+    size_t trusted_proxy_count;
+    WebLimits limits;
+    IngestLabels ingest_labels;
+    TimeMs started_at;
+} WebOptions;
+
+/* Listens and answers /-/healthy. */
+bool web_start(const WebOptions *options, Web **ret_web, Err *err) MUST_CHECK;
+int web_port(const Web *web);
+void web_open_doors(Web *web, const WebDoors *doors);
+/* New limits, ingest labels, external url after a reload. */
+void web_set_options(Web *web, const WebOptions *options);
+/* Stops taking connections, finishes what is under way (at most `grace`), resumes all that is suspended, ends. Accepts NULL. */
+void web_stop(Web *web, DurationMs grace);
