@@ -17,9 +17,21 @@ typedef struct Buf {
 } Buf;
 
 void buf_finish(Buf *buf);
-void buf_reserve(Buf *buf, size_t more);
-void buf_put(Buf *buf, const void *bytes, size_t len);
 void buf_printf(Buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Room for `more` bytes behind those written; growing doubles, so appending is linear overall. */
+void buf_reserve(Buf *buf, size_t more);
+
+static inline void buf_put(Buf *buf, const void *bytes, size_t len) {
+    if (len == 0) {
+        return;
+    }
+    if (buf->cap - buf->len < len) {
+        buf_reserve(buf, len);
+    }
+    memcpy(buf->ptr + buf->len, bytes, len);
+    buf->len += len;
+}
 
 static inline void buf_byte(Buf *buf, char byte) {
     if (buf->len == buf->cap) {

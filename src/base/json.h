@@ -8,8 +8,8 @@
  *     json_key(&json, STR("status")), json_str(&json, STR("success"));
  *     json_end(&json);
  *
- * Strings are escaped as Go's encoding/json does with HTML escaping off; bytes that are not UTF-8 become
- * U+FFFD, so the output is always valid.
+ * Strings are escaped as Go's encoding/json does with HTML escaping off; bytes that are not UTF-8
+ * become U+FFFD, so the output is always valid.
  */
 
 #include <stdint.h>

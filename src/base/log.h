@@ -3,7 +3,8 @@
 /*
  * The program's own log: one line an event on stderr, logfmt or JSON.
  *
- *     log_event(LOG_WARN, "block set aside", LOG_STR("path", path), LOG_STR("reason", str_of(err.text)));
+ *     log_event(LOG_WARN, "block set aside", LOG_STR("path", path), LOG_STR("reason",
+ * str_of(err.text)));
  *
  * Set up once at start; any thread may log, lines never mix.
  */
@@ -30,9 +31,8 @@ void log_setup(LogLevel level, LogFormat format);
 void log_fields(LogLevel level, const char *event, const LogField *fields, size_t count);
 
 #define log_event(level, event, ...)                                                               \
-    log_fields(                                                                                    \
-        (level), (event), (const LogField[]){{.key = NULL}, ##__VA_ARGS__} + 1,                    \
-        sizeof((const LogField[]){{.key = NULL}, ##__VA_ARGS__}) / sizeof(LogField) - 1)
+    log_fields((level), (event), (const LogField[]){{.key = NULL}, __VA_ARGS__} + 1,               \
+               sizeof((const LogField[]){{.key = NULL}, __VA_ARGS__}) / sizeof(LogField) - 1)
 
 /* The same text events go through, for tests: one line without its time. */
 void log_format(Buf *buf, LogFormat format, LogLevel level, const char *event,

@@ -16,11 +16,11 @@ char *mem_strdup(const char *text);
 /* Makes room for at least `need` items in a growing array: doubles `*cap` (0 at first). */
 void *mem_reserve(void *items, size_t *cap, size_t need, size_t item_bytes);
 
-/* Appends to a struct that has fields `name`, `count##_suffix`...: VEC_PUSH(list, items, value) uses
- * list.items, list.items_count, list.items_cap. */
+/* Appends to a struct that has fields `name`, `count##_suffix`...: VEC_PUSH(list, items, value)
+ * uses list.items, list.items_count, list.items_cap. */
 #define VEC_PUSH(owner, field, value)                                                              \
     do {                                                                                           \
-        (owner).field = mem_reserve((owner).field, &(owner).field##_cap, (owner).field##_count + 1, \
-                                    sizeof *(owner).field);                                        \
+        (owner).field = mem_reserve((owner).field, &(owner).field##_cap,                           \
+                                    (owner).field##_count + 1, sizeof *(owner).field);             \
         (owner).field[(owner).field##_count++] = (value);                                          \
     } while (0)

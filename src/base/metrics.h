@@ -3,8 +3,8 @@
 /*
  * Our own counters, in Prometheus' text format.
  *
- * There is no registry: each service keeps plain atomics in its handle, and its door has one function
- * `void x_metrics(X *x, MetricWriter *out)` that writes them when /metrics is asked for.
+ * There is no registry: each service keeps plain atomics in its handle, and its door has one
+ * function `void x_metrics(X *x, MetricWriter *out)` that writes them when /metrics is asked for.
  */
 
 #include <stdatomic.h>

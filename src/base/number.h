@@ -22,12 +22,16 @@ void number_put(Buf *buf, double value);
 /* FormatFloat(value, 'e', -1, 64): "1e+00", the `value` of alerts in /api/v1/rules. */
 void number_put_exp(Buf *buf, double value);
 
-/* FormatFloat(value, 'g', -1, 64), exponent where it is < -4 or >= `exp_min` (Go's %v: 21,
- * strconv 'g' and template output of a float: see tmpl). */
+/* FormatFloat(value, 'g', -1, 64): as number_put_exp() where the exponent is < -4 or >= `exp_min`,
+ * else as number_put(). Go's strconv and fmt (%g, %v) have an `exp_min` of 6, so that a million is
+ * 1e+06. */
 void number_put_general(Buf *buf, double value, int exp_min);
 
+void number_put_int(Buf *buf, int64_t value);
+
 /* strconv.ParseFloat of the whole text: decimal, exponent, hex (0x1p-2), underscores not allowed,
- * inf, infinity, nan in any case with sign. False if it is none. */
+ * inf and infinity in any case with optional sign, nan without. False if it is none, and if it is
+ * too large for a double. */
 bool number_parse(Str text, double *ret_value) MUST_CHECK;
 
 /* A whole decimal integer with optional sign; false on anything else or overflow. */
@@ -40,7 +44,8 @@ bool duration_parse(Str text, DurationMs *ret_span, Err *err) MUST_CHECK;
 /* As Prometheus prints them: "1h30m", "0s". */
 void duration_put(Buf *buf, DurationMs span);
 
-/* "30s", "512MB", "64KiB", "80%" is not one: bytes with an optional unit. */
+/* Bytes with an optional unit: "512MB", "64KiB", "1.5G". As in Prometheus, all units are powers of
+ * 1024. */
 bool bytes_parse(Str text, uint64_t *ret_bytes, Err *err) MUST_CHECK;
 
 /* RFC 3339 with milliseconds, UTC: "2026-11-22T20:28:26.376Z". `time_parse` takes any fraction and

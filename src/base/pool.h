@@ -3,8 +3,8 @@
 /*
  * A fixed set of threads that take jobs from one bounded queue.
  *
- * Threads: every function may be called from any thread; pool_for() also from inside a job (the caller
- * works along, so nested use cannot deadlock).
+ * Threads: every function may be called from any thread; pool_for() also from inside a job (the
+ * caller works along, so nested use cannot deadlock).
  */
 
 #include <stdbool.h>
@@ -23,8 +23,8 @@ void pool_free(Pool *pool);
 /* False if the queue is full: nothing was taken, the caller answers "busy". */
 bool pool_submit(Pool *pool, void (*run)(void *job), void *job) MUST_CHECK;
 
-/* run(ctx, i) for each i < count, spread over the pool's threads and the calling one; returns when all
- * are done. Order is not defined. NULL pool: all in the calling thread. */
+/* run(ctx, i) for each i < count, spread over the pool's threads and the calling one; returns when
+ * all are done. Order is not defined. NULL pool: all in the calling thread. */
 void pool_for(Pool *pool, size_t count, void (*run)(void *ctx, size_t index), void *ctx);
 
 size_t pool_queued(const Pool *pool);

@@ -66,6 +66,10 @@ static inline size_t str_find(Str text, char byte) {
 /* True for well-formed UTF-8 (no overlong forms, no surrogates). */
 bool str_is_utf8(Str text);
 
+/* Bytes of the well-formed UTF-8 character `text` starts with; 0 if it starts with none or is
+ * empty. */
+size_t str_utf8_len(Str text);
+
 /* The known word nearest to a misspelt one, or NULL if none is near: "did you mean ...?".
  * `known` ends with NULL. Distance as in Damerau (1964), at most 1 + len/4. */
 const char *str_suggest(Str word, const char *const *known);

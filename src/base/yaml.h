@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * YAML as a tree that remembers where each thing stood, so that a complaint can name line and column.
- * Parsed by libyaml; anchors, aliases and merge keys (`<<`) are resolved, so the tree is plain.
- * Bounded: nesting, total nodes after alias expansion, and bytes.
+ * YAML as a tree that remembers where each thing stood, so that a complaint can name line and
+ * column. Parsed by libyaml; anchors, aliases and merge keys (`<<`) are resolved, so the tree is
+ * plain. Bounded: nesting, total nodes after alias expansion, and bytes.
  *
  * Lives in the arena it was parsed into; never changes.
  */
@@ -31,10 +31,10 @@ struct YamlNode {
     YamlKind kind;
     bool quoted; /* a quoted or block scalar: "1" is text, 1 is a number */
     uint32_t line, column;
-    Str text;              /* YAML_SCALAR */
-    YamlPair *pairs;       /* YAML_MAP, in file order */
+    Str text;               /* YAML_SCALAR */
+    YamlPair *pairs;        /* YAML_MAP, in file order */
     const YamlNode **items; /* YAML_LIST */
-    size_t count;          /* of pairs or items */
+    size_t count;           /* of pairs or items */
 };
 
 typedef struct YamlDocs {
@@ -45,7 +45,8 @@ typedef struct YamlDocs {
 enum { YAML_DEPTH_MAX = 64, YAML_NODES_MAX = 4 * 1000 * 1000, YAML_BYTES_MAX = 64 << 20 };
 
 /* All documents of `bytes`. On a syntax error one problem is added and false returned. */
-bool yaml_parse(Arena *arena, Str bytes, Str file, YamlDocs *ret_docs, Problems *problems) MUST_CHECK;
+bool yaml_parse(Arena *arena, Str bytes, Str file, YamlDocs *ret_docs,
+                Problems *problems) MUST_CHECK;
 
 /* The value of `key` (the last, if repeated), or NULL; also NULL if `map` is NULL or no map. */
 const YamlNode *yaml_get(const YamlNode *map, const char *key);
@@ -58,12 +59,12 @@ typedef struct YamlReader {
 } YamlReader;
 
 /* Complains of keys not in `known` (NULL-terminated), with a suggestion, and of repeated ones
- * ("mapping key \"name\" already defined at line 2"). False if there was any. A null node is an empty map;
- * anything else that is no map is a problem too. */
+ * ("mapping key \"name\" already defined at line 2"). False if there was any. A null node is an
+ * empty map; anything else that is no map is a problem too. */
 bool yaml_check_keys(const YamlReader *reader, const YamlNode *map, const char *const *known);
 
-/* One field of a map. True if the key is there (and not null) and of the right type; a wrong type adds a
- * problem. The output is untouched unless true. */
+/* One field of a map. True if the key is there (and not null) and of the right type; a wrong type
+ * adds a problem. The output is untouched unless true. */
 bool yaml_str(const YamlReader *reader, const YamlNode *map, const char *key, Str *ret);
 bool yaml_bool(const YamlReader *reader, const YamlNode *map, const char *key, bool *ret);
 bool yaml_int(const YamlReader *reader, const YamlNode *map, const char *key, int64_t min,
