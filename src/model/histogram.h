@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * A native histogram sample, as Prometheus 3 has them: exponential buckets (schema -4..8, bucket i ends at
- * 2^(i * 2^-schema)), or custom ones (schema -53, bounds in `custom_values`). Counts are absolute doubles, also for
- * integer histograms (exact to 2^53); `is_integer` remembers how it came, so that it can be written back the same.
+ * A native histogram sample, as Prometheus 3 has them: exponential buckets (schema -4..8, bucket i
+ * ends at 2^(i * 2^-schema)), or custom ones (schema -53, bounds in `custom_values`). Counts are
+ * absolute doubles, also for integer histograms (exact to 2^53); `is_integer` remembers how it
+ * came, so that it can be written back the same.
  *
- * Buckets that are there are listed by spans: `offset` buckets are skipped (the first span counts from bucket 0),
- * then `length` follow. A stale marker is a histogram whose sum is the stale NaN.
+ * Buckets that are there are listed by spans: `offset` buckets are skipped (the first span counts
+ * from bucket 0), then `length` follow. A stale marker is a histogram whose sum is the stale NaN.
  *
  * A plain value: arrays belong to the arena or service it came from.
  */
@@ -54,8 +55,9 @@ static inline bool histogram_is_stale(const Histogram *histogram) {
     return value_is_stale(histogram->sum);
 }
 
-/* Shape as Prometheus checks it on append: spans fit the buckets, no negative offsets but the first, counts not
- * negative, custom bounds sorted, sum of buckets equals count for integer ones... */
+/* Shape as Prometheus checks it on append: spans fit the buckets, no negative offsets but the
+ * first, counts not negative, custom bounds sorted, sum of buckets equals count for integer ones...
+ */
 bool histogram_valid(const Histogram *histogram, Err *err) MUST_CHECK;
 
 Histogram *histogram_copy(Arena *arena, const Histogram *histogram);

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * Labels: a name and a value each; a set of them names a series or an alert. The metric's name is the
- * label `__name__`.
+ * Labels: a name and a value each; a set of them names a series or an alert. The metric's name is
+ * the label `__name__`.
  *
- * A LabelSet is a plain value: sorted by name (byte order), each name once, no empty value (an empty
- * value and an absent label are the same thing in Prometheus). Whoever builds one keeps that promise
- * through labels_build() or checks foreign ones with labels_valid(). The text is owned by the arena or the
- * service it came from, which says how long it lives.
+ * A LabelSet is a plain value: sorted by name (byte order), each name once, no empty value (an
+ * empty value and an absent label are the same thing in Prometheus). Whoever builds one keeps that
+ * promise through labels_build() or checks foreign ones with labels_valid(). The text is owned by
+ * the arena or the service it came from, which says how long it lives.
  */
 
 #include <stdint.h>
@@ -32,8 +32,9 @@ typedef struct LabelSet {
 
 /* Bounds for what comes from outside; larger is refused, never cut. */
 enum {
-    LABELS_MAX = 256,            /* labels in a set */
-    LABEL_NAME_BYTES_MAX = 1024, /* Prometheus has no limit by default; ours keeps records bounded */
+    LABELS_MAX = 256, /* labels in a set */
+    LABEL_NAME_BYTES_MAX =
+        1024, /* Prometheus has no limit by default; ours keeps records bounded */
     LABEL_VALUE_BYTES_MAX = 64 * 1024,
 };
 
@@ -56,12 +57,12 @@ uint64_t labels_fingerprint(LabelSet set);
  * (`label name "x" is not unique`). The result shares `items`. */
 bool labels_build(Label *items, size_t count, LabelSet *ret_set, Err *err) MUST_CHECK;
 
-/* A set from outside: sorted, unique, no empty names or values, UTF-8, within the bounds above. Names the first
- * offender. */
+/* A set from outside: sorted, unique, no empty names or values, UTF-8, within the bounds above.
+ * Names the first offender. */
 bool labels_valid(LabelSet set, Err *err) MUST_CHECK;
 
-/* [a-zA-Z_][a-zA-Z0-9_]*; and with ':' for metric names. Names outside of these are legal since Prometheus
- * 3 (any UTF-8) and printed in quotes. */
+/* [a-zA-Z_][a-zA-Z0-9_]*; and with ':' for metric names. Names outside of these are legal since
+ * Prometheus 3 (any UTF-8) and printed in quotes. */
 bool label_name_is_legacy(Str name);
 bool metric_name_is_legacy(Str name);
 
@@ -71,10 +72,12 @@ LabelSet labels_copy(Arena *arena, LabelSet set);
 /* With `name` set to `value` (an empty value removes it). Shares the rest's text. */
 LabelSet labels_with(Arena *arena, LabelSet set, Str name, Str value);
 
-/* The labels whose name is (keep = true) or is not (keep = false) among `names`. Shares the text. */
+/* The labels whose name is (keep = true) or is not (keep = false) among `names`. Shares the text.
+ */
 LabelSet labels_filter(Arena *arena, LabelSet set, const Str *names, size_t count, bool keep);
 
-/* `metric{a="b", c="d"}` as Prometheus prints it: {} for the empty set, quoted names where needed. */
+/* `metric{a="b", c="d"}` as Prometheus prints it: {} for the empty set, quoted names where needed.
+ */
 void labels_print(Buf *buf, LabelSet set);
 
 /* JSON object of strings. */

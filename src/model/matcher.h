@@ -1,11 +1,13 @@
 #pragma once
 
 /*
- * A matcher tests one label: name, operator, value. Absent labels read as "". Regular expressions are
- * RE2, anchored at both ends. Used by selectors, routes, inhibitions, silences, flags and the store's index.
+ * A matcher tests one label: name, operator, value. Absent labels read as "". Regular expressions
+ * are RE2, anchored at both ends. Used by selectors, routes, inhibitions, silences, flags and the
+ * store's index.
  *
  * A matcher keeps what can be known of its expression besides: whether it is only a set of literals
- * (`a|b|c`), or begins with a literal prefix, or matches the empty string, so that an index can do without running it.
+ * (`a|b|c`), or begins with a literal prefix, or matches the empty string, so that an index can do
+ * without running it.
  *
  * Threads: never changes after matcher_init().
  */
@@ -19,11 +21,12 @@ typedef struct Matcher {
     MatchType type;
     Str name;
     Str value;
-    Regex *regex;        /* MATCH_RE and MATCH_NRE, unless literals say it all */
+    Regex *regex;        /* MATCH_RE and MATCH_NRE */
     const Str *literals; /* the regex matches exactly these; NULL if it is no such set */
     size_t literal_count;
-    Str prefix;          /* every text the regex matches begins with this */
-    bool matches_empty;  /* matcher_matches(m, "") */
+    Str prefix;         /* every text the regex matches begins with this */
+    bool any;           /* the regex is `.*` or `.+`: it matches every text that is not empty */
+    bool matches_empty; /* matcher_matches(m, "") */
 } Matcher;
 
 /* All matchers of a set have to match; of several sets, one. */
@@ -32,7 +35,8 @@ typedef struct MatcherSet {
     size_t count;
 } MatcherSet;
 
-/* Compiles; name and value are copied into `arena`, the regex is on the heap: matcher_finish() frees it. */
+/* Compiles; name and value are copied into `arena`, the regex is on the heap: matcher_finish()
+ * frees it. */
 bool matcher_init(Arena *arena, MatchType type, Str name, Str value, Matcher *ret_matcher,
                   Err *err) MUST_CHECK;
 void matcher_finish(Matcher *matcher);

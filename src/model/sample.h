@@ -13,7 +13,8 @@ typedef struct Sample {
     double value;
 } Sample;
 
-/* The NaN by which Prometheus marks that a series ended (model/value in prometheus), and its ordinary NaN. */
+/* The NaN by which Prometheus marks that a series ended (model/value in prometheus), and its
+ * ordinary NaN. */
 #define STALE_NAN_BITS UINT64_C(0x7ff0000000000002)
 #define NORMAL_NAN_BITS UINT64_C(0x7ff8000000000001)
 
