@@ -1,14 +1,16 @@
 #pragma once
 
 /*
- * The HTTP server: the Prometheus API, Alertmanager's API v2, our own JSON API, feeds, and pages for people.
+ * The HTTP server: the Prometheus API, Alertmanager's API v2, our own JSON API, feeds, and pages
+ * for people.
  *
- * libmicrohttpd with epoll and a pool of workers. A worker receives a body, decodes and appends it, and suspends the connection; one
- * acknowledging thread waits for the log and resumes all writers up to that point. Queries, exports and whatever may take over a millisecond or
- * touch SQLite run on a bounded pool while their connection is suspended. Routes are one table in web/routes.c.
+ * libmicrohttpd with epoll and a pool of workers. A worker receives a body, decodes and appends it,
+ * and suspends the connection; one acknowledging thread waits for the log and resumes all writers
+ * up to that point. Queries, exports and whatever may take over a millisecond or touch SQLite run
+ * on a bounded pool while their connection is suspended. Routes are one table in web/routes.c.
  *
- * Before the doors are open (log replay, migrations) only /-/healthy, /-/ready (503) and /metrics answer; web_open_doors() lets the rest
- * in.
+ * Before the doors are open (log replay, migrations) only /-/healthy, /-/ready (503) and /metrics
+ * answer; web_open_doors() lets the rest in.
  */
 
 #include "engine/engine.h"
@@ -20,16 +22,22 @@
 
 typedef struct Web Web;
 
-/* Asked for by handlers, answered by app: a parameter block of plain functions for the life of the server, called from web's threads. */
-typedef struct WebActions {
-    bool (*reload)(void *ctx, Buf *ret_report, Err *err); /* /-/reload */
-    void (*config_print)(void *ctx, Buf *out);             /* /api/v1/status/config, secrets hidden */
-    void (*flags_print)(void *ctx, Buf *out);              /* /api/v1/status/flags: a JSON object */
-    void (*targets)(void *ctx, Arena *arena, ScrapeTargetView **ret_targets, size_t *ret_count);
-    bool (*backup)(void *ctx, Str name, Str *ret_path, Arena *arena, Err *err);
-    void (*metrics)(void *ctx, MetricWriter *out);         /* app's own families */
-    void *ctx;
-} WebActions;
+/* What web shows of the rest of the program: copied by web_set_info(). */
+typedef struct WebInfo {
+    Str config_yaml; /* /api/v1/status/config, secrets hidden */
+    Str flags_json;  /* /api/v1/status/flags: a JSON object of strings */
+    Str metrics;     /* further families in text format, e.g. the last reload's success */
+    bool reload_ok;  /* of the last load of the configuration */
+    TimeMs reload_at;
+} WebInfo;
+
+/* Something asked for by a request that only app can do. The connection waits, suspended, for
+ * web_answer_order(). */
+typedef enum WebOrderKind { WEB_RELOAD, WEB_QUIT } WebOrderKind;
+typedef struct WebOrder {
+    WebOrderKind kind;
+    uint64_t id;
+} WebOrder;
 
 typedef struct WebDoors {
     Store *store; /* NULL with a remote engine only */
@@ -38,19 +46,19 @@ typedef struct WebDoors {
     State *state;
     Notify *notify;
     Net *net;
-    WebActions actions;
+    Scraper *scraper; /* NULL = none; replaced by web_open_doors() after a reload */
 } WebDoors;
 
 typedef struct WebLimits {
-    size_t body_bytes_max;      /* 0 = 64 MiB (compressed); decompressed 8 x */
-    int query_concurrency;      /* 20 */
-    DurationMs query_timeout;   /* 2 m */
+    size_t body_bytes_max;    /* 0 = 64 MiB (compressed); decompressed 8 x */
+    int query_concurrency;    /* 20 */
+    DurationMs query_timeout; /* 2 m */
     QueryBudget budget;
     DurationMs lookback;
 } WebLimits;
 
 typedef struct WebOptions {
-    Str listen;        /* "127.0.0.1:8119", "[::1]:0" */
+    Str listen; /* "127.0.0.1:8119", "[::1]:0" */
     Str external_url;
     Str actor_header;
     const Str *trusted_proxies;
@@ -66,5 +74,15 @@ int web_port(const Web *web);
 void web_open_doors(Web *web, const WebDoors *doors);
 /* New limits, ingest labels, external url after a reload. */
 void web_set_options(Web *web, const WebOptions *options);
-/* Stops taking connections, finishes what is under way (at most `grace`), resumes all that is suspended, ends. Accepts NULL. */
+void web_set_info(Web *web, const WebInfo *info);
+
+/* The next order, waiting for at most `wait`; false if none came. Each has to be answered: `text`
+ * goes to the client, as 200 where `ok`, else 500. web_wake_orders() makes a waiting call return.
+ */
+bool web_take_order(Web *web, DurationMs wait, WebOrder *ret_order) MUST_CHECK;
+void web_answer_order(Web *web, const WebOrder *order, bool ok, Str text);
+void web_wake_orders(Web *web);
+
+/* Stops taking connections, finishes what is under way (at most `grace`), resumes all that is
+ * suspended, ends. Accepts NULL. */
 void web_stop(Web *web, DurationMs grace);
