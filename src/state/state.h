@@ -1,20 +1,23 @@
 #pragma once
 
 /*
- * State is what must survive: alerts, silences, flags, groups, the outbox, the ledger, the audit trail, in one SQLite file
- * (WAL, synchronous=FULL, STRICT tables, foreign keys).
+ * State is what must survive: alerts, silences, flags, groups, the outbox, the ledger, the audit
+ * trail, in one SQLite file (WAL, synchronous=FULL, STRICT tables, foreign keys).
  *
- * Schema by numbered migrations, applied at start in one transaction; a database newer than the program is refused, a corrupt one too,
- * with what to do. SQLite sees changes only: a row is written on a transition, never for a value.
- * Label text is stored once (table label_sets), keys are integers.
+ * Schema by numbered migrations, applied at start in one transaction; a database newer than the
+ * program is refused, a corrupt one too, with what to do. SQLite sees changes only: a row is
+ * written on a transition, never for a value. Label text is stored once (table label_sets), keys
+ * are integers.
  *
- * Transactions. One writer at a time: state_begin() waits for its turn (at most `busy_timeout`). A transaction takes at most
- * STATE_TX_ALERTS_MAX alerts, so that a silence is never answered late behind a storm. Reads see the last commit, on
- * connections of their own, and never wait for the writer.
+ * Transactions. One writer at a time: state_begin() waits for its turn (at most `busy_timeout`). A
+ * transaction takes at most STATE_TX_ALERTS_MAX alerts, so that a silence is never answered late
+ * behind a storm. Reads see the last commit, on connections of their own, and never wait for the
+ * writer.
  *
  * Threads: State may be used from any thread; a StateTx belongs to the one that began it.
  *
- * The rows of notification (groups, outbox, ledger, sent, silences, flags) are declared in state/rows_*.h, a file a subject.
+ * The rows of notification (groups, outbox, ledger, sent, silences, flags) are declared in
+ * state/rows_*.h, a file a subject.
  */
 
 #include "base/metrics.h"
@@ -31,12 +34,14 @@ typedef struct StateOptions {
     bool skip_check;         /* without the integrity check at start (tests of big databases) */
 } StateOptions;
 
-/* Opens, checks integrity, migrates. ERR_CORRUPT and ERR_UNSUPPORTED (newer schema) say what to do. */
+/* Opens, checks integrity, migrates. ERR_CORRUPT and ERR_UNSUPPORTED (newer schema) say what to do.
+ */
 bool state_open(const StateOptions *options, State **ret_state, Err *err) MUST_CHECK;
 void state_close(State *state);
 DEFINE_AUTO(State, state_close)
 
-/* Between begin and commit, or rollback, everything is one atom. After a failed commit the transaction is rolled back and gone. */
+/* Between begin and commit, or rollback, everything is one atom. After a failed commit the
+ * transaction is rolled back and gone. */
 bool state_begin(State *state, StateTx **ret_tx, Err *err) MUST_CHECK;
 bool state_commit(StateTx *tx, Err *err) MUST_CHECK;
 void state_rollback(StateTx *tx); /* accepts NULL */
@@ -44,8 +49,9 @@ DEFINE_AUTO(StateTx, state_rollback)
 
 /* ---- alerts (tables alert_state, alert_history) ---- */
 
-/* Stores each change: the alert's row as it is now (removed when inactive and resolved and no longer needed) and, for transitions, a row of
- * history. At most STATE_TX_ALERTS_MAX. Gives each its row id (0 = has none any more) in `ret_ids` unless that is NULL. */
+/* Stores each change: the alert's row as it is now (removed when inactive and resolved and no
+ * longer needed) and, for transitions, a row of history. At most STATE_TX_ALERTS_MAX. Gives each
+ * its row id (0 = has none any more) in `ret_ids` unless that is NULL. */
 bool state_put_alerts(StateTx *tx, const AlertChange *changes, size_t count, int64_t *ret_ids,
                       Err *err) MUST_CHECK;
 
@@ -62,17 +68,17 @@ typedef struct AlertHistoryRow {
     Alert alert; /* labels, annotations, fired_at, resolved_at, rule_key, value */
 } AlertHistoryRow;
 bool state_alert_history(State *state, TimeMs from, TimeMs to, const char hex_key_or_null[65],
-                         size_t limit, Arena *arena, AlertHistoryRow **ret_rows,
-                         size_t *ret_count, Err *err) MUST_CHECK;
+                         size_t limit, Arena *arena, AlertHistoryRow **ret_rows, size_t *ret_count,
+                         Err *err) MUST_CHECK;
 
 /* ---- audit and meta ---- */
 
 typedef struct AuditRow {
     TimeMs at;
-    Str actor;      /* who; "claimed:NAME" when only the client says so */
-    Str address;    /* from where */
-    Str action;     /* "silence.create", "maintenance.clear", "reload"... */
-    Str subject;    /* id of the thing */
+    Str actor;   /* who; "claimed:NAME" when only the client says so */
+    Str address; /* from where */
+    Str action;  /* "silence.create", "maintenance.clear", "reload"... */
+    Str subject; /* id of the thing */
     Str reason;
     Str before, after; /* JSON, empty where there is none */
 } AuditRow;

@@ -1,0 +1,304 @@
+/* alert_state and alert_history. */
+
+#include "state/rows_alert.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "base/number.h"
+#include "state/state_impl.h"
+
+int64_t state_alert_key(const char hex_key[65]) {
+    uint64_t key = 0;
+    for (int i = 0; i < 16; i++) {
+        char c = hex_key[i];
+        unsigned digit = c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a') + 10;
+        key = key << 4 | (digit & 15);
+    }
+    return (int64_t)key;
+}
+
+/* ---- writing ---- */
+
+typedef struct AlertTexts {
+    int64_t rule, labels, annotations, url;
+} AlertTexts;
+
+static bool intern(StateTx *tx, const Alert *alert, AlertTexts *ret_texts, Err *err) {
+    return text_intern(tx, alert->rule_key, &ret_texts->rule, err) &&
+           labels_intern(tx, alert->labels, &ret_texts->labels, err) &&
+           labels_intern(tx, alert->annotations, &ret_texts->annotations, err) &&
+           text_intern(tx, alert->generator_url, &ret_texts->url, err);
+}
+
+static bool upsert(StateTx *tx, const Alert *alert, const AlertTexts *texts, int64_t *ret_id,
+                   Err *err) {
+    DbRows rows;
+    if (!db_query(
+            tx_db(tx), &rows, err,
+            "INSERT INTO alert_state (origin, rule_text, labels_text, annotations_text, url_text, "
+            "phase,"
+            " active_at, fired_at, keep_firing_since, resolved_at, ends_at, updated_at, "
+            "interval_ms,"
+            " value, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (labels_text, rule_text) DO UPDATE SET"
+            " annotations_text = excluded.annotations_text, url_text = excluded.url_text,"
+            " phase = excluded.phase, active_at = excluded.active_at, fired_at = excluded.fired_at,"
+            " keep_firing_since = excluded.keep_firing_since, resolved_at = excluded.resolved_at,"
+            " ends_at = excluded.ends_at, updated_at = excluded.updated_at,"
+            " interval_ms = excluded.interval_ms, value = excluded.value, stale = excluded.stale"
+            " RETURNING id",
+            DB_INT(str_eq(alert->rule_key, STR("api"))), DB_INT(texts->rule), DB_INT(texts->labels),
+            DB_INT(texts->annotations), DB_INT(texts->url), DB_INT(alert->phase),
+            DB_INT(alert->active_at), DB_INT(alert->fired_at), DB_INT(alert->keep_firing_since),
+            DB_INT(alert->resolved_at), DB_INT(alert->ends_at), DB_INT(alert->updated_at),
+            DB_INT(alert->interval), DB_REAL(alert->value), DB_INT(alert->stale))) {
+        return false;
+    }
+    *ret_id = db_next(&rows) ? db_int(&rows, 0) : 0;
+    while (db_next(&rows)) {
+    }
+    return db_done(&rows, err);
+}
+
+static bool drop_if_unused(StateTx *tx, int64_t *id, Err *err) {
+    if (!db_run(tx_db(tx), err,
+                "DELETE FROM alert_state WHERE id = ?1 AND phase = 0 AND NOT EXISTS"
+                " (SELECT 1 FROM group_alerts WHERE alert_id = ?1)",
+                DB_INT(*id))) {
+        return false;
+    }
+    if (db_changed(tx_db(tx))) {
+        *id = 0;
+    }
+    return true;
+}
+
+static bool put_history(StateTx *tx, const AlertChange *change, const AlertTexts *texts, Err *err) {
+    const Alert *alert = &change->alert;
+    char key[65];
+    alert_dedup_key(alert, key);
+    return db_run(tx_db(tx), err,
+                  "INSERT INTO alert_history (at, event, reason, alert_key, rule_text, labels_text,"
+                  " annotations_text, url_text, active_at, fired_at, resolved_at, value)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  DB_INT(alert->updated_at), DB_INT(change->event), DB_TEXT(str_of(change->reason)),
+                  DB_INT(state_alert_key(key)), DB_INT(texts->rule), DB_INT(texts->labels),
+                  DB_INT(texts->annotations), DB_INT(texts->url), DB_INT(alert->active_at),
+                  DB_INT(alert->fired_at), DB_INT(alert->resolved_at), DB_REAL(alert->value));
+}
+
+static bool put_change(StateTx *tx, const AlertChange *change, int64_t *ret_id, Err *err) {
+    AlertTexts texts;
+    bool ended = change->event == ALERT_BECAME_RESOLVED || change->event == ALERT_BECAME_INACTIVE;
+    assert(!ended || change->alert.phase == ALERT_INACTIVE);
+    return intern(tx, &change->alert, &texts, err) &&
+           upsert(tx, &change->alert, &texts, ret_id, err) &&
+           (!ended || drop_if_unused(tx, ret_id, err)) &&
+           (change->event == ALERT_CHANGED || put_history(tx, change, &texts, err));
+}
+
+bool state_put_alerts(StateTx *tx, const AlertChange *changes, size_t count, int64_t *ret_ids,
+                      Err *err) {
+    assert(count <= STATE_TX_ALERTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        int64_t id = 0;
+        if (!put_change(tx, &changes[i], &id, err)) {
+            return false;
+        }
+        if (ret_ids) {
+            ret_ids[i] = id;
+        }
+    }
+    return true;
+}
+
+/* ---- reading ---- */
+
+typedef struct AlertList {
+    AlertRow *rows;
+    size_t rows_count, rows_cap;
+} AlertList;
+
+static bool read_alert(const DbRows *rows, Arena *arena, AlertRow *row, Err *err) {
+    Alert *alert = &row->alert;
+    *row = (AlertRow){.id = db_int(rows, 0),
+                      .alert = {.rule_key = db_str(rows, 1, arena),
+                                .generator_url = db_str(rows, 4, arena),
+                                .phase = (AlertPhase)db_int(rows, 5),
+                                .active_at = db_int(rows, 6),
+                                .fired_at = db_int(rows, 7),
+                                .keep_firing_since = db_int(rows, 8),
+                                .resolved_at = db_int(rows, 9),
+                                .ends_at = db_int(rows, 10),
+                                .updated_at = db_int(rows, 11),
+                                .interval = db_int(rows, 12),
+                                .value = db_real(rows, 13),
+                                .stale = db_int(rows, 14) != 0}};
+    return labels_decode(arena, db_view(rows, 2), &alert->labels, err) &&
+           labels_decode(arena, db_view(rows, 3), &alert->annotations, err);
+}
+
+#define ALERT_COLUMNS                                                                              \
+    "SELECT a.id, r.text, l.text, n.text, u.text, a.phase, a.active_at, a.fired_at,"               \
+    " a.keep_firing_since, a.resolved_at, a.ends_at, a.updated_at, a.interval_ms, a.value, "       \
+    "a.stale"                                                                                      \
+    " FROM alert_state a JOIN texts r ON r.id = a.rule_text JOIN texts l ON l.id = a.labels_text"  \
+    " JOIN texts n ON n.id = a.annotations_text JOIN texts u ON u.id = a.url_text"
+
+static bool read_alerts(Db *db, const char *sql, int64_t origin, Arena *arena, AlertList *list,
+                        Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err, sql, DB_INT(origin))) {
+        return false;
+    }
+    bool ok = true;
+    while (ok && db_next(&rows)) {
+        AlertRow row;
+        ok = read_alert(&rows, arena, &row, err);
+        if (ok) {
+            VEC_PUSH(*list, rows, row);
+        }
+    }
+    Err at_end;
+    bool done = db_done(&rows, ok ? err : &at_end);
+    return ok && done;
+}
+
+static bool load_alerts(State *state, const char *sql, int64_t origin, Arena *arena,
+                        AlertRow **ret_rows, size_t *ret_count, Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    AlertList list = {0};
+    bool ok = read_alerts(db, sql, origin, arena, &list, err);
+    state_reader_done(state, db);
+    if (!ok) {
+        free(list.rows);
+        return err_context(err, "alerts");
+    }
+    *ret_count = list.rows_count;
+    *ret_rows = list_to_arena(arena, list.rows, list.rows_count * sizeof *list.rows);
+    return true;
+}
+
+bool state_load_alert_rows(State *state, Arena *arena, AlertRow **ret_rows, size_t *ret_count,
+                           Err *err) {
+    return load_alerts(state, ALERT_COLUMNS " WHERE a.origin >= ? ORDER BY a.id", 0, arena,
+                       ret_rows, ret_count, err);
+}
+
+bool state_load_alerts(State *state, bool from_outside, Arena *arena, Alert **ret_alerts,
+                       size_t *ret_count, Err *err) {
+    AlertRow *rows;
+    size_t count;
+    if (!load_alerts(state, ALERT_COLUMNS " WHERE a.origin = ? AND a.phase != 0 ORDER BY a.id",
+                     from_outside, arena, &rows, &count, err)) {
+        return false;
+    }
+    Alert *alerts = arena_array(arena, Alert, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        alerts[i] = rows[i].alert;
+    }
+    *ret_alerts = alerts;
+    *ret_count = count;
+    return true;
+}
+
+/* ---- history ---- */
+
+typedef struct HistoryList {
+    AlertHistoryRow *rows;
+    size_t rows_count, rows_cap;
+} HistoryList;
+
+static bool read_history_row(const DbRows *rows, Arena *arena, AlertHistoryRow *row, Err *err) {
+    *row = (AlertHistoryRow){.id = db_int(rows, 0),
+                             .at = db_int(rows, 1),
+                             .event = (AlertEvent)db_int(rows, 2),
+                             .reason = db_str(rows, 3, arena),
+                             .alert = {.rule_key = db_str(rows, 4, arena),
+                                       .generator_url = db_str(rows, 7, arena),
+                                       .active_at = db_int(rows, 8),
+                                       .fired_at = db_int(rows, 9),
+                                       .resolved_at = db_int(rows, 10),
+                                       .updated_at = db_int(rows, 1),
+                                       .value = db_real(rows, 11)}};
+    row->alert.phase = row->event == ALERT_BECAME_FIRING    ? ALERT_FIRING
+                       : row->event == ALERT_BECAME_PENDING ? ALERT_PENDING
+                                                            : ALERT_INACTIVE;
+    return labels_decode(arena, db_view(rows, 5), &row->alert.labels, err) &&
+           labels_decode(arena, db_view(rows, 6), &row->alert.annotations, err);
+}
+
+#define HISTORY_COLUMNS                                                                            \
+    "SELECT h.id, h.at, h.event, h.reason, r.text, l.text, n.text, u.text, h.active_at, "          \
+    "h.fired_at,"                                                                                  \
+    " h.resolved_at, h.value FROM alert_history h JOIN texts r ON r.id = h.rule_text"              \
+    " JOIN texts l ON l.id = h.labels_text JOIN texts n ON n.id = h.annotations_text"              \
+    " JOIN texts u ON u.id = h.url_text"
+
+static bool read_history(Db *db, TimeMs from, TimeMs to, const char *hex_key, size_t limit,
+                         Arena *arena, HistoryList *list, Err *err) {
+    DbRows rows;
+    DbValue most = DB_INT(limit ? (int64_t)limit : -1);
+    bool ok = hex_key ? db_query(db, &rows, err,
+                                 HISTORY_COLUMNS " WHERE h.alert_key = ? AND h.at BETWEEN ? AND ?"
+                                                 " ORDER BY h.at DESC, h.id DESC LIMIT ?",
+                                 DB_INT(state_alert_key(hex_key)), DB_INT(from), DB_INT(to), most)
+                      : db_query(db, &rows, err,
+                                 HISTORY_COLUMNS " WHERE h.at BETWEEN ? AND ?"
+                                                 " ORDER BY h.at DESC, h.id DESC LIMIT ?",
+                                 DB_INT(from), DB_INT(to), most);
+    if (!ok) {
+        return false;
+    }
+    while (ok && db_next(&rows)) {
+        AlertHistoryRow row;
+        ok = read_history_row(&rows, arena, &row, err);
+        if (ok) {
+            VEC_PUSH(*list, rows, row);
+        }
+    }
+    Err at_end;
+    bool done = db_done(&rows, ok ? err : &at_end);
+    return ok && done;
+}
+
+bool state_alert_history(State *state, TimeMs from, TimeMs to, const char hex_key_or_null[65],
+                         size_t limit, Arena *arena, AlertHistoryRow **ret_rows, size_t *ret_count,
+                         Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    HistoryList list = {0};
+    bool ok = read_history(db, from, to, hex_key_or_null, limit, arena, &list, err);
+    state_reader_done(state, db);
+    if (!ok) {
+        free(list.rows);
+        return err_context(err, "alert history");
+    }
+    *ret_count = list.rows_count;
+    *ret_rows = list_to_arena(arena, list.rows, list.rows_count * sizeof *list.rows);
+    return true;
+}
+
+bool state_prune(StateTx *tx, TimeMs before, size_t rows_max, bool *ret_more, Err *err) {
+    Db *db = tx_db(tx);
+    if (!db_run(db, err,
+                "DELETE FROM alert_history WHERE id IN"
+                " (SELECT id FROM alert_history WHERE at < ? LIMIT ?)",
+                DB_INT(before), DB_INT((int64_t)rows_max))) {
+        return false;
+    }
+    int64_t history = db_changed(db);
+    if (!db_run(db, err,
+                "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE at < ? LIMIT ?)",
+                DB_INT(before), DB_INT((int64_t)rows_max))) {
+        return false;
+    }
+    *ret_more = history == (int64_t)rows_max || db_changed(db) == (int64_t)rows_max;
+    return *ret_more || text_prune(tx, err);
+}

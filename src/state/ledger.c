@@ -1,0 +1,116 @@
+/*
+ * ledger.
+ *
+ * A decision about many alerts is one row with their keys in a blob. To find it again for one
+ * alert, the alert's own rows name the groups it was in ("routed"), and the rows of those groups
+ * are read and looked through.
+ */
+
+#include "state/rows_ledger.h"
+
+#include "base/mem.h"
+#include "state/state_impl.h"
+
+bool state_put_ledger(StateTx *tx, const LedgerRow *row, Err *err) {
+    AUTO(buf_finish) Buf members = {0};
+    for (size_t i = 0; i < row->member_count; i++) {
+        buf_u64(&members, (uint64_t)row->members[i]);
+    }
+    return db_run(tx_db(tx), err,
+                  "INSERT INTO ledger (at, alert_key, group_id, decision, reason, subject, detail,"
+                  " members) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                  DB_INT(row->at), DB_INT(row->alert_key), DB_INT(row->group_id),
+                  DB_TEXT(row->decision), DB_TEXT(row->reason), DB_TEXT(row->subject),
+                  DB_TEXT(row->detail), DB_BLOB(buf_view(&members)));
+}
+
+typedef struct LedgerList {
+    LedgerRow *rows;
+    size_t rows_count, rows_cap;
+} LedgerList;
+
+static LedgerRow read_row(const DbRows *rows, Arena *arena) {
+    Str blob = db_view(rows, 8);
+    size_t count = blob.len / 8;
+    int64_t *members = arena_array(arena, int64_t, count + 1);
+    ByteReader reader = reader_of(blob);
+    for (size_t i = 0; i < count; i++) {
+        members[i] = (int64_t)reader_u64(&reader);
+    }
+    return (LedgerRow){.id = db_int(rows, 0),
+                       .at = db_int(rows, 1),
+                       .alert_key = db_int(rows, 2),
+                       .group_id = db_int(rows, 3),
+                       .decision = db_str(rows, 4, arena),
+                       .reason = db_str(rows, 5, arena),
+                       .subject = db_str(rows, 6, arena),
+                       .detail = db_str(rows, 7, arena),
+                       .members = members,
+                       .member_count = count};
+}
+
+static bool is_about(const LedgerRow *row, int64_t alert_key) {
+    if (!alert_key || row->alert_key == alert_key) {
+        return true;
+    }
+    for (size_t i = 0; i < row->member_count; i++) {
+        if (row->members[i] == alert_key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#define LEDGER_COLUMNS                                                                             \
+    "SELECT id, at, alert_key, group_id, decision, reason, subject, detail, members FROM ledger"
+
+static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
+    if (!filter->alert_key) {
+        return db_query(db, rows, err,
+                        LEDGER_COLUMNS " WHERE at BETWEEN ? AND ? ORDER BY at DESC, id DESC",
+                        DB_INT(filter->from), DB_INT(filter->to));
+    }
+    return db_query(db, rows, err,
+                    LEDGER_COLUMNS
+                    " WHERE id IN (SELECT id FROM ledger WHERE alert_key = ?1 AND alert_key != 0"
+                    "  AND at BETWEEN ?2 AND ?3"
+                    "  UNION SELECT id FROM ledger WHERE group_id != 0 AND at BETWEEN ?2 AND ?3"
+                    "  AND group_id IN (SELECT group_id FROM ledger WHERE alert_key = ?1"
+                    "   AND alert_key != 0 AND group_id != 0))"
+                    " ORDER BY at DESC, id DESC",
+                    DB_INT(filter->alert_key), DB_INT(filter->from), DB_INT(filter->to));
+}
+
+static bool read_ledger(Db *db, const LedgerFilter *filter, Arena *arena, LedgerList *list,
+                        Err *err) {
+    DbRows rows;
+    if (!query(db, filter, &rows, err)) {
+        return false;
+    }
+    while ((!filter->limit || list->rows_count < filter->limit) && db_next(&rows)) {
+        LedgerRow row = read_row(&rows, arena);
+        if (is_about(&row, filter->alert_key) &&
+            (!filter->decision.len || str_eq(row.decision, filter->decision))) {
+            VEC_PUSH(*list, rows, row);
+        }
+    }
+    return db_done(&rows, err);
+}
+
+bool state_load_ledger(State *state, const LedgerFilter *filter, Arena *arena, LedgerRow **ret_rows,
+                       size_t *ret_count, Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    LedgerList list = {0};
+    bool ok = read_ledger(db, filter, arena, &list, err);
+    state_reader_done(state, db);
+    if (!ok) {
+        free(list.rows);
+        return err_context(err, "ledger");
+    }
+    *ret_count = list.rows_count;
+    *ret_rows = list_to_arena(arena, list.rows, list.rows_count * sizeof *list.rows);
+    return true;
+}

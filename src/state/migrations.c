@@ -1,0 +1,187 @@
+/*
+ * The schema, as numbered steps. A step never changes once it has been released; a later one amends
+ * it. Numbers are given out by subject: 1-9 the main job, 10-19 rules, 20-29 notification, 30-39
+ * silences.
+ *
+ * texts holds every label set (as a JSON object, so that `sqlite3 state.db` shows it) and every
+ * text that many rows repeat, once. Its id is the first 63 bits of the text's hash, so finding a
+ * text needs no second index; in the unlikely event of a collision the next free number is taken.
+ * Columns ending in _text hold such an id. They are no foreign keys: removing what nothing points
+ * to any more is one sweep (text_prune), not a check per row.
+ *
+ * Times are Unix milliseconds; 0 is "none".
+ */
+
+#include "state/state_impl.h"
+
+typedef struct Migration {
+    int number;
+    const char *name;
+    const char *sql;
+} Migration;
+
+static const char alerts_sql[] =
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
+    "CREATE TABLE alert_state ("
+    " id INTEGER PRIMARY KEY,"
+    " origin INTEGER NOT NULL," /* 0 = our rules, 1 = posted to us */
+    " rule_text INTEGER NOT NULL,"
+    " labels_text INTEGER NOT NULL,"
+    " annotations_text INTEGER NOT NULL,"
+    " url_text INTEGER NOT NULL,"
+    " phase INTEGER NOT NULL," /* AlertPhase; 0 = resolved, kept while somebody has to be told */
+    " active_at INTEGER NOT NULL, fired_at INTEGER NOT NULL, keep_firing_since INTEGER NOT NULL,"
+    " resolved_at INTEGER NOT NULL, ends_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,"
+    " interval_ms INTEGER NOT NULL, value REAL, stale INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX alert_state_identity ON alert_state (labels_text, rule_text);"
+    "CREATE TABLE alert_history ("
+    " id INTEGER PRIMARY KEY, at INTEGER NOT NULL, event INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " alert_key INTEGER NOT NULL," /* first 8 bytes of the dedup key */
+    " rule_text INTEGER NOT NULL, labels_text INTEGER NOT NULL, annotations_text INTEGER NOT NULL,"
+    " url_text INTEGER NOT NULL, active_at INTEGER NOT NULL, fired_at INTEGER NOT NULL,"
+    " resolved_at INTEGER NOT NULL, value REAL) STRICT;"
+    "CREATE INDEX alert_history_at ON alert_history (at);"
+    "CREATE INDEX alert_history_key ON alert_history (alert_key, at);"
+    "CREATE TABLE audit_log ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,"
+    " address TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL,"
+    " before TEXT NOT NULL, after TEXT NOT NULL) STRICT;"
+    "CREATE INDEX audit_log_at ON audit_log (at);"
+    /* Append-only by more than good manners. */
+    "CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log"
+    " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;"
+    "CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log"
+    " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;";
+
+static const char notify_sql[] =
+    "CREATE TABLE groups ("
+    " id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, receiver TEXT NOT NULL,"
+    " labels_text INTEGER NOT NULL, next_due INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+    " flushed_at INTEGER NOT NULL,"
+    " retired INTEGER NOT NULL) STRICT;" /* 1 = no route leads here; only open incidents are closed
+                                          */
+    "CREATE TABLE group_alerts ("
+    " group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,"
+    " alert_id INTEGER NOT NULL REFERENCES alert_state (id) ON DELETE CASCADE,"
+    " PRIMARY KEY (group_id, alert_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX group_alerts_alert ON group_alerts (alert_id);"
+    /* What an integration was last told: of a whole group (alert_id 0), or of one alert. */
+    "CREATE TABLE sent ("
+    " id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,"
+    " alert_id INTEGER NOT NULL, integration_text INTEGER NOT NULL, dedup_key TEXT NOT NULL,"
+    " target_text INTEGER NOT NULL," /* the address or routing key the incident was opened with */
+    " at INTEGER NOT NULL, delivered INTEGER NOT NULL, firing BLOB NOT NULL, resolved BLOB NOT "
+    "NULL,"
+    " data TEXT NOT NULL) STRICT;" /* what the receiver answered and needs again: an annotation's id
+                                    */
+    "CREATE INDEX sent_group ON sent (group_id);"
+    "CREATE TABLE outbox ("
+    " id INTEGER PRIMARY KEY, integration_text INTEGER NOT NULL, receiver TEXT NOT NULL,"
+    " dedup_key TEXT NOT NULL, target_text INTEGER NOT NULL, action INTEGER NOT NULL,"
+    " group_id INTEGER NOT NULL, alert_id INTEGER NOT NULL, sent_id INTEGER NOT NULL,"
+    " members BLOB NOT NULL, reason TEXT NOT NULL, created_at INTEGER NOT NULL,"
+    " due_at INTEGER NOT NULL, attempts INTEGER NOT NULL, status INTEGER NOT NULL,"
+    " maybe_delivered INTEGER NOT NULL, http_status INTEGER NOT NULL, answer TEXT NOT NULL) STRICT;"
+    "CREATE TABLE ledger ("
+    " id INTEGER PRIMARY KEY, at INTEGER NOT NULL, alert_key INTEGER NOT NULL,"
+    " group_id INTEGER NOT NULL, decision TEXT NOT NULL, reason TEXT NOT NULL,"
+    " subject TEXT NOT NULL, detail TEXT NOT NULL,"
+    " members BLOB NOT NULL) STRICT;" /* alert keys, 8 bytes each, of a decision about many */
+    "CREATE INDEX ledger_at ON ledger (at);"
+    "CREATE INDEX ledger_key ON ledger (alert_key, at) WHERE alert_key != 0;"
+    "CREATE INDEX ledger_group ON ledger (group_id, at) WHERE group_id != 0;";
+
+static const char silences_sql[] =
+    "CREATE TABLE silences ("
+    " id TEXT PRIMARY KEY, starts_at INTEGER NOT NULL, ends_at INTEGER NOT NULL,"
+    " updated_at INTEGER NOT NULL, created_by TEXT NOT NULL, comment TEXT NOT NULL,"
+    " annotations_text INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE silence_matchers ("
+    " silence_id TEXT NOT NULL REFERENCES silences (id) ON DELETE CASCADE, position INTEGER NOT "
+    "NULL,"
+    " name TEXT NOT NULL, value TEXT NOT NULL, is_regex INTEGER NOT NULL, is_equal INTEGER NOT "
+    "NULL,"
+    " PRIMARY KEY (silence_id, position)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE maintenance_flags ("
+    " id TEXT PRIMARY KEY, mode INTEGER NOT NULL, reason TEXT NOT NULL, owner TEXT NOT NULL,"
+    " starts_at INTEGER NOT NULL, ends_at INTEGER NOT NULL, review_at INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, origin TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE flag_matchers ("
+    " flag_id TEXT NOT NULL REFERENCES maintenance_flags (id) ON DELETE CASCADE,"
+    " position INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, is_regex INTEGER NOT "
+    "NULL,"
+    " is_equal INTEGER NOT NULL, PRIMARY KEY (flag_id, position)) STRICT, WITHOUT ROWID;";
+
+static const Migration migrations[] = {
+    {1, "alerts, history, audit", alerts_sql},
+    {2, "groups, sent sets, outbox, ledger", notify_sql},
+    {3, "silences and maintenance flags", silences_sql},
+};
+
+enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };
+
+static bool refuse_newer(Db *db, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err, "SELECT max(number) FROM schema_migrations")) {
+        return false;
+    }
+    int64_t newest = db_next(&rows) ? db_int(&rows, 0) : 0;
+    if (!db_done(&rows, err)) {
+        return false;
+    }
+    if (newest > migrations[MIGRATION_COUNT - 1].number) {
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "%s: written by a newer version (schema %lld, this program knows %d): start that "
+            "version again, or restore the backup made before the upgrade",
+            db->path, (long long)newest, migrations[MIGRATION_COUNT - 1].number);
+    }
+    return true;
+}
+
+static bool is_applied(Db *db, int number, bool *ret_applied, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err, "SELECT 1 FROM schema_migrations WHERE number = ?",
+                  DB_INT(number))) {
+        return false;
+    }
+    *ret_applied = db_next(&rows);
+    return db_done(&rows, err);
+}
+
+static bool apply_missing(Db *db, TimeMs now, Err *err) {
+    if (!db_script(db,
+                   "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY,"
+                   " name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT",
+                   err) ||
+        !refuse_newer(db, err)) {
+        return false;
+    }
+    for (int i = 0; i < MIGRATION_COUNT; i++) {
+        const Migration *step = &migrations[i];
+        bool applied = false;
+        if (!is_applied(db, step->number, &applied, err)) {
+            return false;
+        }
+        if (!applied && (!db_script(db, step->sql, err) ||
+                         !db_run(db, err, "INSERT INTO schema_migrations VALUES (?, ?, ?)",
+                                 DB_INT(step->number), DB_TEXT(str_of(step->name)), DB_INT(now)))) {
+            return err_context(err, "migration %d (%s)", step->number, step->name);
+        }
+    }
+    return true;
+}
+
+bool migrations_apply(Db *db, TimeMs now, Err *err) {
+    if (!db_script(db, "BEGIN IMMEDIATE", err)) {
+        return false;
+    }
+    if (!apply_missing(db, now, err)) {
+        Err ignored;
+        (void)!db_script(db, "ROLLBACK", &ignored);
+        return false;
+    }
+    return db_script(db, "COMMIT", err);
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * Alerts with their row ids, for who keeps references to them (groups, outbox).
+ *
+ * A resolved alert keeps its row as long as a group has it as a member: its end still has to be
+ * told. state_put_alerts() removes one that no group has; the last state_remove_member() removes it
+ * otherwise.
+ */
+
+#include "state/state.h"
+
+typedef struct AlertRow {
+    int64_t id;
+    Alert alert;
+} AlertRow;
+
+/* All rows, own and posted, also resolved ones. */
+bool state_load_alert_rows(State *state, Arena *arena, AlertRow **ret_rows, size_t *ret_count,
+                           Err *err) MUST_CHECK;
+
+/* The rows of history and ledger that are older than `before`, and texts nothing points to any
+ * more. Bounded work: at most `rows_max` of each; true in `ret_more` if there are more. */
+bool state_prune(StateTx *tx, TimeMs before, size_t rows_max, bool *ret_more, Err *err) MUST_CHECK;
+
+/* The first 8 bytes of a dedup key, as the indexed columns keep it. */
+int64_t state_alert_key(const char hex_key[65]);

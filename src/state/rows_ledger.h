@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * Rows of the ledger: each decision with its time and reason. A row is about one alert
+ * (`alert_key`), or about a group and the alerts in `members`.
+ */
+
+#include "state/state.h"
+
+typedef struct LedgerRow {
+    int64_t id;
+    TimeMs at;
+    int64_t alert_key; /* state_alert_key(); 0 = see members */
+    int64_t group_id;  /* 0 = none */
+    Str decision; /* "routed", "silenced", "sent", "answered"...: a constant, see notify/ledger.h */
+    Str reason;
+    Str subject;            /* receiver, silence id, flag id, fingerprint: what decided */
+    Str detail;             /* a sentence */
+    const int64_t *members; /* alert keys */
+    size_t member_count;
+} LedgerRow;
+
+bool state_put_ledger(StateTx *tx, const LedgerRow *row, Err *err) MUST_CHECK;
+
+typedef struct LedgerFilter {
+    TimeMs from, to;
+    int64_t alert_key; /* rows about this alert, also as one of many; 0 = all */
+    Str decision;      /* "" = all */
+    size_t limit;      /* 0 = none */
+} LedgerFilter;
+
+/* Newest first. */
+bool state_load_ledger(State *state, const LedgerFilter *filter, Arena *arena, LedgerRow **ret_rows,
+                       size_t *ret_count, Err *err) MUST_CHECK;

@@ -1,0 +1,365 @@
+/* Opening, taking turns, committing, and the small tables. */
+
+#include "state/state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "state/state_impl.h"
+
+/* ---- open and close ---- */
+
+static bool check_integrity(Db *db, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err, "PRAGMA quick_check(1)")) {
+        return false;
+    }
+    bool sound = db_next(&rows) && str_eq(db_view(&rows, 0), STR("ok"));
+    if (!sound && rows.code == SQLITE_ROW) {
+        Str found = db_view(&rows, 0);
+        err_set(err, ERR_CORRUPT, "%.*s", STR_ARG(found));
+        Err ignored;
+        (void)!db_done(&rows, &ignored);
+        return false;
+    }
+    return db_done(&rows, err);
+}
+
+static bool open_writer(State *state, bool skip_check, Err *err) {
+    bool ok = db_open(&state->writer, state->path, false, state->busy_timeout, err) &&
+              (skip_check || check_integrity(&state->writer, err)) &&
+              migrations_apply(&state->writer, clock_now(), err);
+    if (!ok && err->kind == ERR_CORRUPT) {
+        Err cause = *err;
+        return err_set(
+            err, ERR_CORRUPT,
+            "%s: the database is damaged (%.400s): move it and its -wal and -shm files aside "
+            "and put the newest backup in their place, or start without to begin anew",
+            state->path, cause.text);
+    }
+    return ok;
+}
+
+bool state_open(const StateOptions *options, State **ret_state, Err *err) {
+    AUTO(state_closep) State *state = mem_zero(1, sizeof *state);
+    state->path = mem_strdup(options->path);
+    state->busy_timeout = options->busy_timeout ? options->busy_timeout : 10 * SECOND_MS;
+    state->texts = mem_zero(TEXT_CACHE_SLOTS, sizeof *state->texts);
+    pthread_mutex_init(&state->lock, NULL);
+    if (!open_writer(state, options->skip_check, err)) {
+        return false;
+    }
+    *ret_state = TAKE(state);
+    return true;
+}
+
+void state_close(State *state) {
+    if (!state) {
+        return;
+    }
+    assert(!state->turn_taken);
+    for (size_t i = 0; i < state->idle_count; i++) {
+        db_close(state->idle[i]);
+        free(state->idle[i]);
+    }
+    db_close(&state->writer);
+    pthread_mutex_destroy(&state->lock);
+    free(state->texts);
+    free(state->path);
+    free(state);
+}
+
+/* ---- readers ---- */
+
+bool state_reader(State *state, Db **ret_db, Err *err) {
+    Db *db = NULL;
+    pthread_mutex_lock(&state->lock);
+    if (state->idle_count) {
+        db = state->idle[--state->idle_count];
+    }
+    pthread_mutex_unlock(&state->lock);
+    if (!db) {
+        db = mem_zero(1, sizeof *db);
+        if (!db_open(db, state->path, true, state->busy_timeout, err)) {
+            free(db);
+            return false;
+        }
+    }
+    *ret_db = db;
+    return true;
+}
+
+void state_reader_done(State *state, Db *db) {
+    pthread_mutex_lock(&state->lock);
+    if (state->idle_count < STATE_READERS_IDLE_MAX) {
+        state->idle[state->idle_count++] = TAKE(db);
+    }
+    pthread_mutex_unlock(&state->lock);
+    if (db) {
+        db_close(db);
+        free(db);
+    }
+}
+
+/* ---- turns ---- */
+
+static struct timespec deadline_after(DurationMs span) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += (time_t)(span / 1000);
+    at.tv_nsec += (long)(span % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+static void waiter_remove(State *state, const Waiter *waiter) {
+    Waiter **at = &state->waiters;
+    while (*at != waiter) {
+        at = &(*at)->next;
+    }
+    *at = waiter->next;
+}
+
+static bool wait_for_turn(State *state) {
+    Waiter self = {.has_turn = false};
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&self.granted, &attr);
+    pthread_condattr_destroy(&attr);
+
+    Waiter **last = &state->waiters;
+    while (*last) {
+        last = &(*last)->next;
+    }
+    *last = &self;
+    struct timespec deadline = deadline_after(state->busy_timeout);
+    while (!self.has_turn &&
+           pthread_cond_timedwait(&self.granted, &state->lock, &deadline) != ETIMEDOUT) {
+    }
+    if (!self.has_turn) {
+        waiter_remove(state, &self);
+    }
+    pthread_cond_destroy(&self.granted);
+    return self.has_turn;
+}
+
+static bool take_turn(State *state, Err *err) {
+    pthread_mutex_lock(&state->lock);
+    bool mine = !state->turn_taken || wait_for_turn(state);
+    if (mine) {
+        state->turn_taken = true;
+    }
+    pthread_mutex_unlock(&state->lock);
+    if (!mine) {
+        counter_add(&state->waited_out, 1);
+        return err_set(err, ERR_BUSY, "%s: other writers held it for %lld ms", state->path,
+                       (long long)state->busy_timeout);
+    }
+    return true;
+}
+
+/* Hands the turn to the first who waits; `turn_taken` stays set on the way, so nobody slips in
+ * between. */
+static void pass_turn(State *state) {
+    pthread_mutex_lock(&state->lock);
+    Waiter *next = state->waiters;
+    state->turn_taken = next != NULL;
+    if (next) {
+        state->waiters = next->next;
+        next->has_turn = true;
+        pthread_cond_signal(&next->granted);
+    }
+    pthread_mutex_unlock(&state->lock);
+}
+
+/* ---- transactions ---- */
+
+bool state_begin(State *state, StateTx **ret_tx, Err *err) {
+    if (!take_turn(state, err)) {
+        return false;
+    }
+    if (!db_run(&state->writer, err, "BEGIN IMMEDIATE")) {
+        counter_add(&state->failures, 1);
+        pass_turn(state);
+        return false;
+    }
+    state->tx = (StateTx){.state = state, .began_ns = clock_monotonic_ns()};
+    *ret_tx = &state->tx;
+    return true;
+}
+
+static void end(StateTx *tx) {
+    State *state = tx->state;
+    counter_add(&state->tx_ns, (uint64_t)(clock_monotonic_ns() - tx->began_ns));
+    tx->state = NULL;
+    pass_turn(state);
+}
+
+static void undo(StateTx *tx) {
+    State *state = tx->state;
+    memset(state->texts, 0, TEXT_CACHE_SLOTS * sizeof *state->texts);
+    if (!sqlite3_get_autocommit(state->writer.conn)) {
+        Err ignored;
+        (void)!db_run(&state->writer, &ignored, "ROLLBACK");
+    }
+    counter_add(&state->rollbacks, 1);
+    end(tx);
+}
+
+bool state_commit(StateTx *tx, Err *err) {
+    State *state = tx->state;
+    assert(state);
+    int64_t start_ns = clock_monotonic_ns();
+    if (!db_run(&state->writer, err, "COMMIT")) {
+        counter_add(&state->failures, 1);
+        undo(tx);
+        return false;
+    }
+    counter_add(&state->commits, 1);
+    counter_add(&state->commit_ns, (uint64_t)(clock_monotonic_ns() - start_ns));
+    end(tx);
+    return true;
+}
+
+void state_rollback(StateTx *tx) {
+    if (tx) {
+        undo(tx);
+    }
+}
+
+/* ---- audit ---- */
+
+bool state_audit(StateTx *tx, const AuditRow *row, Err *err) {
+    return db_run(
+        tx_db(tx), err,
+        "INSERT INTO audit_log (at, actor, address, action, subject, reason, before, after)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        DB_INT(row->at), DB_TEXT(row->actor), DB_TEXT(row->address), DB_TEXT(row->action),
+        DB_TEXT(row->subject), DB_TEXT(row->reason), DB_TEXT(row->before), DB_TEXT(row->after));
+}
+
+typedef struct AuditList {
+    AuditRow *rows;
+    size_t rows_count, rows_cap;
+} AuditList;
+
+static bool read_audit(Db *db, TimeMs from, TimeMs to, size_t limit, Arena *arena, AuditList *list,
+                       Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err,
+                  "SELECT at, actor, address, action, subject, reason, before, after FROM audit_log"
+                  " WHERE at BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
+                  DB_INT(from), DB_INT(to), DB_INT(limit ? (int64_t)limit : -1))) {
+        return false;
+    }
+    while (db_next(&rows)) {
+        AuditRow row = {.at = db_int(&rows, 0),
+                        .actor = db_str(&rows, 1, arena),
+                        .address = db_str(&rows, 2, arena),
+                        .action = db_str(&rows, 3, arena),
+                        .subject = db_str(&rows, 4, arena),
+                        .reason = db_str(&rows, 5, arena),
+                        .before = db_str(&rows, 6, arena),
+                        .after = db_str(&rows, 7, arena)};
+        VEC_PUSH(*list, rows, row);
+    }
+    return db_done(&rows, err);
+}
+
+bool state_load_audit(State *state, TimeMs from, TimeMs to, size_t limit, Arena *arena,
+                      AuditRow **ret_rows, size_t *ret_count, Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    AuditList list = {0};
+    bool ok = read_audit(db, from, to, limit, arena, &list, err);
+    state_reader_done(state, db);
+    if (ok) {
+        *ret_count = list.rows_count;
+        *ret_rows = list_to_arena(arena, TAKE(list.rows), list.rows_count * sizeof *list.rows);
+    }
+    free(list.rows);
+    return ok;
+}
+
+/* ---- meta ---- */
+
+bool state_meta_set(StateTx *tx, const char *key, Str value, Err *err) {
+    return db_run(
+        tx_db(tx), err,
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        DB_TEXT(str_of(key)), DB_TEXT(value));
+}
+
+bool state_meta_get(State *state, const char *key, Arena *arena, Str *ret_value, Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    DbRows rows;
+    bool found = false;
+    bool ok =
+        db_query(db, &rows, err, "SELECT value FROM meta WHERE key = ?", DB_TEXT(str_of(key)));
+    if (ok) {
+        found = db_next(&rows);
+        if (found) {
+            *ret_value = db_str(&rows, 0, arena);
+        }
+        ok = db_done(&rows, err);
+    }
+    state_reader_done(state, db);
+    return ok && (found || err_set(err, ERR_NOT_FOUND, "no such entry: %s", key));
+}
+
+/* ---- the rest ---- */
+
+/* VACUUM INTO copies one committed state, and leaves out what was deleted. */
+bool state_backup(State *state, const char *path, Err *err) {
+    struct stat exists;
+    if (stat(path, &exists) == 0) {
+        return err_set(err, ERR_CONFLICT, "%s: exists already", path);
+    }
+    Db *db = mem_zero(1, sizeof *db);
+    bool ok = db_open(db, state->path, false, state->busy_timeout, err) &&
+              db_run(db, err, "VACUUM INTO ?", DB_TEXT(str_of(path)));
+    db_close(db);
+    free(db);
+    return ok || err_context(err, "backup to %s", path);
+}
+
+static double file_bytes(const char *path, const char *suffix) {
+    char name[4096];
+    struct stat info;
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    return stat(name, &info) == 0 ? (double)info.st_size : 0;
+}
+
+void state_metrics(State *state, MetricWriter *out) {
+    metric_counter(out, "belfry_state_commits_total", "Transactions made durable.",
+                   counter_get(&state->commits));
+    metric_counter(out, "belfry_state_rollbacks_total", "Transactions undone.",
+                   counter_get(&state->rollbacks));
+    metric_counter(out, "belfry_state_failures_total",
+                   "Transactions that SQLite could not begin or commit.",
+                   counter_get(&state->failures));
+    metric_counter(out, "belfry_state_busy_total", "Writers that gave up waiting for their turn.",
+                   counter_get(&state->waited_out));
+    metric_family(out, "belfry_state_commit_duration_seconds", "summary",
+                  "Time of COMMIT, the disk's sync included.");
+    metric_value(out, "_sum", NULL, 0, (double)counter_get(&state->commit_ns) / 1e9);
+    metric_value(out, "_count", NULL, 0, (double)counter_get(&state->commits));
+    metric_gauge(out, "belfry_state_database_bytes", "Size of state.db.",
+                 file_bytes(state->path, ""));
+    metric_gauge(out, "belfry_state_wal_bytes", "Size of its write-ahead log.",
+                 file_bytes(state->path, "-wal"));
+}

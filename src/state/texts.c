@@ -1,0 +1,169 @@
+/* Interned text: see migrations.c for why. */
+
+#include "base/json.h"
+#include "state/state_impl.h"
+
+static bool stored_is(Db *db, int64_t id, Str text, bool *ret_same, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err, "SELECT text FROM texts WHERE id = ?", DB_INT(id))) {
+        return false;
+    }
+    *ret_same = db_next(&rows) && str_eq(db_view(&rows, 0), text);
+    return db_done(&rows, err);
+}
+
+bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
+    Hash128 hash = hash128(text);
+    TextSlot *slot = &tx->state->texts[hash.hi % TEXT_CACHE_SLOTS];
+    if (slot->id && hash_eq(slot->hash, hash)) {
+        *ret_id = slot->id;
+        return true;
+    }
+    /* 0 is "none" in every column, so no text gets it. */
+    int64_t id = (int64_t)(hash.lo >> 1) | 1;
+    for (bool same = false; !same; id += same ? 0 : 2) {
+        if (!db_run(tx_db(tx), err, "INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    DB_INT(id), DB_TEXT(text))) {
+            return false;
+        }
+        same = db_changed(tx_db(tx)) == 1;
+        if (!same && !stored_is(tx_db(tx), id, text, &same, err)) {
+            return false;
+        }
+    }
+    *slot = (TextSlot){.hash = hash, .id = id};
+    *ret_id = id;
+    return true;
+}
+
+bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) {
+    AUTO(buf_finish) Buf buf = {0};
+    JsonWriter json = json_writer(&buf);
+    labels_json(&json, labels);
+    return text_intern(tx, buf_view(&buf), ret_id, err);
+}
+
+/* Decoding what labels_json() wrote: one object of strings, nothing else. */
+typedef struct Decoder {
+    const char *at, *end;
+    Arena *arena;
+    bool bad;
+} Decoder;
+
+static bool take(Decoder *decoder, char byte) {
+    if (decoder->at < decoder->end && *decoder->at == byte) {
+        decoder->at++;
+        return true;
+    }
+    return false;
+}
+
+static unsigned take_hex4(Decoder *decoder) {
+    unsigned code = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = decoder->at < decoder->end ? *decoder->at++ : '?';
+        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
+                                                : 16;
+        decoder->bad |= digit == 16;
+        code = code << 4 | (digit & 15);
+    }
+    return code;
+}
+
+/* Our writer escapes only single units below U+0080 and U+2028/9, so no surrogates occur. */
+static size_t put_utf8(char *out, unsigned code) {
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xC0 | code >> 6);
+        out[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    out[0] = (char)(0xE0 | code >> 12);
+    out[1] = (char)(0x80 | (code >> 6 & 0x3F));
+    out[2] = (char)(0x80 | (code & 0x3F));
+    return 3;
+}
+
+static size_t take_escape(Decoder *decoder, char *out) {
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    char c = decoder->at < decoder->end ? *decoder->at++ : '\0';
+    if (c == 'u') {
+        return put_utf8(out, take_hex4(decoder));
+    }
+    const char *found = c ? strchr(from, c) : NULL;
+    decoder->bad |= !found;
+    *out = found ? to[found - from] : '?';
+    return 1;
+}
+
+static Str take_string(Decoder *decoder) {
+    decoder->bad |= !take(decoder, '"');
+    const char *start = decoder->at;
+    while (decoder->at < decoder->end && *decoder->at != '"' && *decoder->at != '\\') {
+        decoder->at++;
+    }
+    if (take(decoder, '"')) {
+        return (Str){start, (size_t)(decoder->at - start) - 1};
+    }
+    /* With escapes: the text only gets shorter. */
+    char *text = arena_raw(decoder->arena, (size_t)(decoder->end - start) + 1);
+    size_t len = (size_t)(decoder->at - start);
+    memcpy(text, start, len);
+    while (decoder->at < decoder->end && *decoder->at != '"' && !decoder->bad) {
+        char c = *decoder->at++;
+        if (c == '\\') {
+            len += take_escape(decoder, text + len);
+        } else {
+            text[len++] = c;
+        }
+    }
+    decoder->bad |= !take(decoder, '"');
+    return (Str){text, len};
+}
+
+bool labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) {
+    Str copy = arena_str(arena, json);
+    Decoder decoder = {.at = copy.ptr, .end = copy.ptr + copy.len, .arena = arena};
+    size_t room = 1;
+    for (size_t i = 0; i < copy.len; i++) {
+        room += copy.ptr[i] == ':';
+    }
+    Label *items = arena_array(arena, Label, room);
+    size_t count = 0;
+    decoder.bad = !take(&decoder, '{');
+    while (!decoder.bad && !take(&decoder, '}')) {
+        decoder.bad |= count > 0 && !take(&decoder, ',');
+        Str name = take_string(&decoder);
+        decoder.bad |= !take(&decoder, ':') || count == room;
+        Str value = take_string(&decoder);
+        if (!decoder.bad) {
+            items[count++] = (Label){name, value};
+        }
+    }
+    if (decoder.bad || decoder.at != decoder.end) {
+        return err_set(err, ERR_CORRUPT, "no label set: %.200s", copy.ptr);
+    }
+    *ret_labels = (LabelSet){items, count};
+    return true;
+}
+
+bool text_prune(StateTx *tx, Err *err) {
+    memset(tx->state->texts, 0, TEXT_CACHE_SLOTS * sizeof *tx->state->texts);
+    return db_run(
+        tx_db(tx), err,
+        "DELETE FROM texts WHERE id NOT IN ("
+        "SELECT rule_text FROM alert_state UNION SELECT labels_text FROM alert_state UNION"
+        " SELECT annotations_text FROM alert_state UNION SELECT url_text FROM alert_state"
+        " UNION SELECT rule_text FROM alert_history UNION"
+        " SELECT labels_text FROM alert_history UNION"
+        " SELECT annotations_text FROM alert_history UNION"
+        " SELECT url_text FROM alert_history UNION SELECT labels_text FROM groups UNION"
+        " SELECT integration_text FROM sent UNION SELECT target_text FROM sent UNION"
+        " SELECT integration_text FROM outbox UNION SELECT target_text FROM outbox UNION"
+        " SELECT annotations_text FROM silences)");
+}

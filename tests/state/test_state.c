@@ -1,0 +1,177 @@
+/* Opening and refusing databases, taking turns, the audit trail. */
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "state_test.h"
+
+TestSuite(state, .init = test_folder, .fini = test_folder_remove);
+
+static void run_sql(const char *sql) {
+    sqlite3 *conn;
+    cr_assert_eq(sqlite3_open(test_path, &conn), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(conn));
+    sqlite3_close(conn);
+}
+
+static void assert_refused(ErrKind kind, const char *words) {
+    State *state = NULL;
+    Err err = {0};
+    cr_assert_not(state_open(&(StateOptions){.path = test_path}, &state, &err));
+    cr_expect_eq(err.kind, kind, "%s", err.text);
+    cr_expect(strstr(err.text, words), "%s", err.text);
+}
+
+Test(state, keeps_what_was_committed_and_nothing_else) {
+    State *state = test_open();
+    Err err = {0};
+    StateTx *tx = test_begin(state);
+    cr_assert(state_meta_set(tx, "kept", STR("yes"), &err));
+    test_commit(tx);
+    tx = test_begin(state);
+    cr_assert(state_meta_set(tx, "kept", STR("no"), &err));
+    state_rollback(tx);
+    state_close(state);
+
+    state = test_open();
+    AUTO(arena_finish) Arena arena = {0};
+    Str value;
+    cr_assert(state_meta_get(state, "kept", &arena, &value, &err));
+    cr_expect(str_eq(value, STR("yes")));
+    cr_expect_not(state_meta_get(state, "never", &arena, &value, &err));
+    cr_expect_eq(err.kind, ERR_NOT_FOUND);
+    state_close(state);
+}
+
+Test(state, refuses_a_database_of_a_newer_version) {
+    state_close(test_open());
+    run_sql("INSERT INTO schema_migrations VALUES (9999, 'from the future', 0)");
+    assert_refused(ERR_UNSUPPORTED, "written by a newer version (schema 9999");
+}
+
+Test(state, refuses_a_damaged_database_and_says_what_to_do) {
+    State *state = test_open();
+    StateTx *tx = test_begin(state);
+    Err err = {0};
+    for (int i = 0; i < 2000; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key%d", i);
+        cr_assert(state_meta_set(tx, key, STR("some text that fills pages"), &err));
+    }
+    test_commit(tx);
+    state_close(state);
+    FILE *file = fopen(test_path, "r+b");
+    for (long page = 3; page < 20; page++) {
+        fseek(file, page * 4096 + 100, SEEK_SET);
+        for (int i = 0; i < 2000; i++) {
+            fputc(0xA5, file);
+        }
+    }
+    fclose(file);
+    assert_refused(ERR_CORRUPT, "the database is damaged");
+}
+
+Test(state, refuses_a_file_that_is_no_database) {
+    FILE *file = fopen(test_path, "wb");
+    for (int i = 0; i < 5000; i++) {
+        fputs("not a database ", file);
+    }
+    fclose(file);
+    assert_refused(ERR_CORRUPT, "put the newest backup in their place");
+}
+
+Test(state, audit_log_can_only_grow) {
+    State *state = test_open();
+    StateTx *tx = test_begin(state);
+    Err err = {0};
+    AuditRow row = {.at = 5,
+                    .actor = STR("claimed:ann"),
+                    .address = STR("10.0.0.1"),
+                    .action = STR("silence.create"),
+                    .subject = STR("s1"),
+                    .after = STR("{}")};
+    cr_assert(state_audit(tx, &row, &err));
+    test_commit(tx);
+    sqlite3 *conn;
+    sqlite3_open(test_path, &conn);
+    cr_expect_neq(sqlite3_exec(conn, "DELETE FROM audit_log", NULL, NULL, NULL), SQLITE_OK);
+    cr_expect_neq(sqlite3_exec(conn, "UPDATE audit_log SET actor = 'x'", NULL, NULL, NULL),
+                  SQLITE_OK);
+    sqlite3_close(conn);
+    AUTO(arena_finish) Arena arena = {0};
+    AuditRow *rows;
+    size_t count;
+    cr_assert(state_load_audit(state, 0, 10, 0, &arena, &rows, &count, &err));
+    cr_assert_eq(count, 1);
+    cr_expect(str_eq(rows[0].actor, STR("claimed:ann")));
+    cr_expect(str_eq(rows[0].after, STR("{}")));
+    state_close(state);
+}
+
+/* Ten writers add one to the same number, a hundred times each; a lost update would show. */
+static void *add_hundred(void *arg) {
+    State *state = arg;
+    for (int i = 0; i < 100; i++) {
+        AUTO(arena_finish) Arena arena = {0};
+        StateTx *tx = test_begin(state);
+        Err err = {0};
+        Str value = STR("0");
+        (void)!state_meta_get(state, "sum", &arena, &value, &err);
+        char text[32];
+        snprintf(text, sizeof text, "%d", atoi(value.ptr) + 1);
+        cr_assert(state_meta_set(tx, "sum", str_of(text), &err));
+        test_commit(tx);
+    }
+    return NULL;
+}
+
+Test(state, concurrent_writers_lose_no_update) {
+    State *state = test_open();
+    pthread_t threads[10];
+    for (int i = 0; i < 10; i++) {
+        pthread_create(&threads[i], NULL, add_hundred, state);
+    }
+    for (int i = 0; i < 10; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    Str value;
+    Err err;
+    cr_assert(state_meta_get(state, "sum", &arena, &value, &err));
+    cr_expect(str_eq(value, STR("1000")), "%.*s", STR_ARG(value));
+    state_close(state);
+}
+
+Test(state, a_writer_that_waits_too_long_is_told_so) {
+    State *state = NULL;
+    Err err = {0};
+    cr_assert(state_open(&(StateOptions){.path = test_path, .busy_timeout = 20}, &state, &err));
+    StateTx *tx = test_begin(state), *other = NULL;
+    cr_expect_not(state_begin(state, &other, &err));
+    cr_expect_eq(err.kind, ERR_BUSY);
+    state_rollback(tx);
+    cr_assert(state_begin(state, &other, &err));
+    state_rollback(other);
+    state_close(state);
+}
+
+Test(state, backup_is_a_whole_database) {
+    State *state = test_open();
+    Err err = {0};
+    StateTx *tx = test_begin(state);
+    cr_assert(state_meta_set(tx, "a", STR("b"), &err));
+    test_commit(tx);
+    char copy[PATH_MAX + 32];
+    snprintf(copy, sizeof copy, "%s/copy.db", test_dir);
+    cr_assert(state_backup(state, copy, &err), "%s", err.text);
+    cr_expect_not(state_backup(state, copy, &err));
+    cr_expect_eq(err.kind, ERR_CONFLICT);
+    state_close(state);
+
+    cr_assert(state_open(&(StateOptions){.path = copy}, &state, &err), "%s", err.text);
+    AUTO(arena_finish) Arena arena = {0};
+    Str value;
+    cr_expect(state_meta_get(state, "a", &arena, &value, &err));
+    state_close(state);
+}
