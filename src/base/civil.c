@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/digits.h"
 #include "base/number.h"
 
 /* 400 years, after which the Gregorian calendar repeats. */
@@ -67,10 +68,39 @@ int civil_days_in_month(int64_t year, int month) {
     return days[month - 1] + (month == 2 && is_leap(year));
 }
 
+/* At least `width` digits. */
+static void put_padded(Buf *buf, int64_t value, int width) {
+    char text[20];
+    char *end = text + sizeof text;
+    char *start = digits_before(end, (uint64_t)value);
+    for (ptrdiff_t len = end - start; len < width; len++) {
+        buf_byte(buf, '0');
+    }
+    buf_put(buf, start, (size_t)(end - start));
+}
+
 void time_put(Buf *buf, TimeMs time) {
     CivilTime civil = civil_of(time);
-    buf_printf(buf, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)civil.year, civil.month,
-               civil.day, civil.hour, civil.minute, civil.second, civil.ms);
+    if (civil.year < 0) {
+        buf_byte(buf, '-');
+    }
+    const struct {
+        int64_t value;
+        int width;
+        char after;
+    } fields[] = {
+        {civil.year < 0 ? -civil.year : civil.year, 4, '-'},
+        {civil.month, 2, '-'},
+        {civil.day, 2, 'T'},
+        {civil.hour, 2, ':'},
+        {civil.minute, 2, ':'},
+        {civil.second, 2, '.'},
+        {civil.ms, 3, 'Z'},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        put_padded(buf, fields[i].value, fields[i].width);
+        buf_byte(buf, fields[i].after);
+    }
 }
 
 /* Takes exactly `count` digits, as a number from `min` to `max`. */

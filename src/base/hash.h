@@ -20,7 +20,8 @@ uint64_t hash64(Str bytes);
 #define FNV1A_START UINT64_C(14695981039346656037)
 uint64_t fnv1a(uint64_t state, Str bytes);
 
-/* CRC-32C (Castagnoli, as in iSCSI), by the CPU's instruction where it has one. */
+/* CRC-32C (Castagnoli, as in iSCSI), by the CPU's instruction where it has one. Begins with 0; the
+ * result for some bytes goes on with those that follow them. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
 
 /* SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104), for dedup keys and webhook signatures; `hex` has

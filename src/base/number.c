@@ -5,57 +5,13 @@
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/digits.h"
 #include "base/mem.h"
 
 /* ---- Writing ---- */
-
-enum { DIGITS_MAX = 17 };
-
-/* The value is 0.d1d2d3... * 10^point; no zeros at the end, except that zero itself has one digit.
- */
-typedef struct Digits {
-    char text[DIGITS_MAX + 8];
-    int count;
-    int point;
-} Digits;
-
-static Digits digits_with(double value, int count) {
-    char text[40];
-    snprintf(text, sizeof text, "%.*e", count - 1, value); /* d.ddde+xx */
-    Digits digits = {.text = {text[0]}, .count = 1};
-    const char *at = text + 1;
-    if (count > 1) {
-        memcpy(digits.text + 1, text + 2, (size_t)count - 1);
-        at = text + 1 + count;
-        digits.count = count;
-    }
-    digits.point = atoi(at + 1) + 1;
-    while (digits.count > 1 && digits.text[digits.count - 1] == '0') {
-        digits.count--;
-    }
-    return digits;
-}
-
-static bool reads_back(const Digits *digits, double value) {
-    char text[40];
-    snprintf(text, sizeof text, "0.%.*se%d", digits->count, digits->text, digits->point);
-    return strtod(text, NULL) == value;
-}
-
-static Digits shortest_digits(double value) {
-    /* Subnormals have fewer than 15 digits of precision. */
-    for (int count = value < 0x1p-1022 ? 1 : 15; count < DIGITS_MAX; count++) {
-        Digits digits = digits_with(value, count);
-        if (reads_back(&digits, value)) {
-            return digits;
-        }
-    }
-    return digits_with(value, DIGITS_MAX);
-}
 
 /* Writes what is no finite number, or the sign of one. True if there is more to write. */
 static bool put_sign(Buf *buf, double value) {
@@ -113,11 +69,6 @@ static void put_scientific(Buf *buf, const Digits *digits) {
     put_exponent(buf, digits->point - 1);
 }
 
-static Digits digits_of(double magnitude) {
-    return magnitude == 0 ? (Digits){.text = "0", .count = 1, .point = 1}
-                          : shortest_digits(magnitude);
-}
-
 /* All whole numbers up to here are doubles, so their own digits are the shortest. */
 static bool is_small_whole(double value) {
     return fabs(value) < 0x1p53 && (double)(int64_t)value == value &&
@@ -157,12 +108,8 @@ void number_put_general(Buf *buf, double value, int exp_min) {
 
 void number_put_int(Buf *buf, int64_t value) {
     char text[20]; /* -9223372036854775808 */
-    char *at = text + sizeof text;
-    uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    do {
-        *--at = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
+    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    char *at = digits_before(text + sizeof text, magnitude);
     if (value < 0) {
         *--at = '-';
     }
@@ -243,7 +190,8 @@ static bool exact_value(const Decimal *decimal, double *ret_value) {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    if (decimal->digit_count > 15 || decimal->exponent < -22 || decimal->exponent > 22) {
+    bool mantissa_is_exact = decimal->digit_count < 20 && decimal->mantissa <= UINT64_C(1) << 53;
+    if (!mantissa_is_exact || decimal->exponent < -22 || decimal->exponent > 22) {
         return false;
     }
     double mantissa = (double)decimal->mantissa;

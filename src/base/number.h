@@ -2,11 +2,10 @@
 
 /*
  * Numbers as text, the way Go (and so Prometheus) writes and reads them. C's printf differs in the
- * digits it chooses, in exponents and in the names of infinities, and clients compare text.
+ * digits it chooses, in exponents and in the names of infinities, and clients compare text. The
+ * digits are those of digits.h: the shortest that read back to the same double.
  *
- * The shortest digits that read back to the same double are found by trying "%.{15,16,17}e"; a
- * faster algorithm (Adams, "Ryu", PLDI 2018) pays only in big range answers, where whole numbers,
- * which take an own path here, are most values.
+ * All of it is independent of the locale.
  */
 
 #include "base/buf.h"

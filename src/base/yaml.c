@@ -291,13 +291,16 @@ static void add_pair(Pairs *pairs, YamlPair pair) {
 
 /* Adds the pairs of a merged map whose keys are not there yet. Their children count once more. */
 static bool merge_map(Builder *builder, Pairs *pairs, const YamlNode *map) {
+    if (!count_nodes(builder, 2 * map->count)) {
+        return false;
+    }
     for (size_t i = 0; i < map->count; i++) {
         YamlPair pair = {.key = map->pairs[i].key, .value = map->pairs[i].value};
         if (!find_pair(pairs, pair.key->text)) {
             add_pair(pairs, pair);
         }
     }
-    return count_nodes(builder, 2 * map->count);
+    return true;
 }
 
 /* `merge` is a map or a list of maps, the first of which wins; build_map() has seen to that. */
@@ -460,7 +463,8 @@ bool yaml_parse(Arena *arena, Str bytes, Str file, YamlDocs *ret_docs, Problems 
     if (!yaml_parser_initialize(&builder.parser)) {
         return problems_add(problems, file, 0, 0, "out of memory");
     }
-    yaml_parser_set_input_string(&builder.parser, (const yaml_char_t *)bytes.ptr, bytes.len);
+    const char *start = bytes.len ? bytes.ptr : ""; /* libyaml asserts that it is not NULL */
+    yaml_parser_set_input_string(&builder.parser, (const yaml_char_t *)start, bytes.len);
 
     AUTO(finish_items) Items documents = {0};
     if (!build_documents(&builder, &documents)) {

@@ -5,7 +5,7 @@
 #include "base/number.h"
 #include "base/yaml.h"
 
-enum { INDENT_STEP = 2 };
+enum { INDENT_STEP = 2, KEY_BYTES_MAX = 128 };
 
 /* Words that are no text when they stand unquoted, in YAML 1.1 or 1.2. */
 static bool is_word_of_other_type(Str text) {
@@ -33,33 +33,40 @@ static bool looks_like_number(Str text) {
     return (c >= '0' && c <= '9') || c == '.';
 }
 
+/* A first byte that YAML takes for its own ('<' and '=' are keys of YAML 1.1), except in -1 and
+ * -.5. */
+static bool begins_with_indicator(Str text) {
+    static const char indicators[] = " ,[]{}#&*!|>'\"%@`-?:<=";
+    return memchr(indicators, text.ptr[0], sizeof indicators) &&
+           !(text.ptr[0] == '-' && text.len > 1 && looks_like_number(text));
+}
+
 /* True if the text, unquoted, is read back as one scalar with this text. */
 static bool can_be_plain(Str text) {
-    if (text.len == 0 || memchr(",[]{}#&*!|>'\"%@`-?: <=", text.ptr[0], 23) ||
-        text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == ':' || !str_is_utf8(text)) {
-        return text.len > 1 && text.ptr[0] == '-' && looks_like_number(text) &&
-               !memchr(text.ptr, ' ', text.len) && !memchr(text.ptr, ':', text.len);
+    if (text.len == 0 || begins_with_indicator(text) || str_starts(text, STR("..."))) {
+        return false;
     }
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
-        bool opens_comment = byte == '#' && text.ptr[i - 1] == ' ';
-        bool ends_key = byte == ':' && text.ptr[i + 1] == ' ';
-        if (byte < ' ' || byte >= 0x7f || opens_comment || ends_key) {
+        bool at_end = i + 1 == text.len || text.ptr[i + 1] == ' ';
+        bool ends_key = byte == ':' && at_end;
+        bool opens_comment = byte == ' ' && (i + 1 == text.len || text.ptr[i + 1] == '#');
+        if (byte < ' ' || byte >= 0x7f || ends_key || opens_comment) {
             return false;
         }
     }
-    return !str_starts(text, STR("..."));
+    return true;
 }
 
-static void print_scalar(Buf *buf, const YamlNode *node) {
-    bool plain =
-        can_be_plain(node->text) &&
-        (!node->quoted || (!is_word_of_other_type(node->text) && !looks_like_number(node->text)));
-    if (plain) {
-        buf_str(buf, node->text);
-    } else {
-        json_quote(buf, node->text);
+/* Lines that may stand below "|" as they are, without an indentation indicator. */
+static bool can_be_literal(Str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char byte = (unsigned char)text.ptr[i];
+        if ((byte < ' ' && byte != '\n') || byte >= 0x7f) {
+            return false;
+        }
     }
+    return memchr(text.ptr, '\n', text.len) && text.ptr[0] != ' ' && text.ptr[0] != '\n';
 }
 
 static void put_indent(Buf *buf, int indent) {
@@ -68,18 +75,66 @@ static void put_indent(Buf *buf, int indent) {
     }
 }
 
+/* Ends without the last line's end, as print_scalar() does. */
+static void print_literal(Buf *buf, Str text, int indent) {
+    bool ends_line = str_ends(text, STR("\n"));
+    bool ends_empty_line = str_ends(text, STR("\n\n"));
+    buf_str(buf, ends_empty_line ? STR("|+") : ends_line ? STR("|") : STR("|-"));
+    text.len -= ends_line;
+    for (bool more = true; more;) {
+        size_t len = str_find(text, '\n');
+        buf_byte(buf, '\n');
+        put_indent(buf, len ? indent : 0);
+        buf_put(buf, text.ptr, len);
+        more = len < text.len;
+        text = str_skip(text, len + more);
+    }
+}
+
+/* On one line. */
+static void print_short(Buf *buf, const YamlNode *node) {
+    bool could_be_other =
+        node->quoted && (is_word_of_other_type(node->text) || looks_like_number(node->text));
+    if (can_be_plain(node->text) && !could_be_other) {
+        buf_str(buf, node->text);
+    } else {
+        json_quote(buf, node->text);
+    }
+}
+
+static void print_scalar(Buf *buf, const YamlNode *node, int indent) {
+    if (can_be_literal(node->text)) {
+        print_literal(buf, node->text, indent + INDENT_STEP);
+    } else {
+        print_short(buf, node);
+    }
+}
+
+/* YAML allows "key: value" up to 1024 characters of key, escapes included; beyond that it has to be
+ * told that a key follows. */
+static void print_key(Buf *buf, const YamlNode *key, int indent) {
+    bool is_long = key->text.len > KEY_BYTES_MAX;
+    buf_str(buf, is_long ? STR("? ") : STR(""));
+    print_short(buf, key);
+    if (is_long) {
+        buf_byte(buf, '\n');
+        put_indent(buf, indent);
+    }
+    buf_byte(buf, ':');
+}
+
 static bool is_block(const YamlNode *node) {
     return (node->kind == YAML_MAP || node->kind == YAML_LIST) && node->count > 0;
 }
 
 /* What fits behind "key: " or "- ". */
-static void print_inline(Buf *buf, const YamlNode *node) {
+static void print_inline(Buf *buf, const YamlNode *node, int indent) {
     switch (node->kind) {
     case YAML_NULL:
         buf_str(buf, STR("null"));
         break;
     case YAML_SCALAR:
-        print_scalar(buf, node);
+        print_scalar(buf, node, indent);
         break;
     case YAML_LIST:
         buf_str(buf, STR("[]"));
@@ -102,15 +157,14 @@ static void print_block(Buf *buf, const YamlNode *node, int indent) {
             buf_str(buf, STR("- "));
         } else {
             value = node->pairs[i].value;
-            print_scalar(buf, node->pairs[i].key);
-            buf_byte(buf, ':');
+            print_key(buf, node->pairs[i].key, indent);
             buf_byte(buf, is_block(value) ? '\n' : ' ');
             put_indent(buf, is_block(value) ? indent + INDENT_STEP : 0);
         }
         if (is_block(value)) {
             print_block(buf, value, indent + INDENT_STEP);
         } else {
-            print_inline(buf, value);
+            print_inline(buf, value, indent);
             buf_byte(buf, '\n');
         }
     }
@@ -121,7 +175,7 @@ void yaml_print(Buf *buf, const YamlNode *node, int indent) {
     if (is_block(node)) {
         print_block(buf, node, indent);
     } else {
-        print_inline(buf, node);
+        print_inline(buf, node, indent);
         buf_byte(buf, '\n');
     }
 }
