@@ -16,9 +16,17 @@
 #include "promql/promql.h"
 
 enum {
-    EXPR_DEPTH_MAX = 256,       /* nesting of brackets, calls and operators' right sides */
+    EXPR_DEPTH_MAX = 1000,       /* levels from the root to a leaf; `a + b + c` has three */
     EXPR_NODES_MAX = 100 * 1000, /* per expression, after WITH expansion */
+    EXPR_BYTES_MAX = 1 << 20,
 };
+
+/* What all nodes of a tree share. */
+typedef struct MatcherLink MatcherLink;
+typedef struct ExprSource {
+    Str text;              /* as parsed, for positions in annotations */
+    MatcherLink *matchers; /* what expr_finish() frees */
+} ExprSource;
 
 /* Where a node stands in the text: bytes [start, end). Positions in annotations ("1:5") are of `start`: expr_position(). In
  * MetricsQL they are those of the text that was written, WITH templates pointing into their definition. */
@@ -135,6 +143,7 @@ typedef enum MatchCard {
 
 typedef struct ExprBinary {
     BinaryOp op;
+    uint32_t op_at; /* byte in the text */
     const Expr *left, *right;
     bool return_bool;
     /* Only for two vectors: */
@@ -180,7 +189,9 @@ struct Expr {
     ExprKind kind;
     ValueType type;        /* as the type check found it */
     PromqlFlavour flavour; /* the same in all nodes of a tree */
+    uint32_t height;       /* levels below, itself included: at most EXPR_DEPTH_MAX */
     ExprSpan span;
+    ExprSource *source;
     union {
         struct {
             double value;
@@ -203,9 +214,6 @@ struct Expr {
 
 /* "line:column" of a byte offset in `text`, both from 1, columns in bytes, as Prometheus counts. */
 void expr_position(Buf *buf, Str text, uint32_t offset);
-
-/* The text the whole tree was parsed from, kept in its arena. */
-Str expr_text(const Expr *root);
 
 /* The value of a duration in a query with this `step` (0 for instant ones: the options' default step) and `range` (to - from).
  * ERR_INVALID in Prometheus' words where a range or step comes out zero or negative (`positive`) or anything out of bounds. */
