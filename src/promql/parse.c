@@ -88,16 +88,11 @@ static bool fail_number(Parser *parser, const Token *token, const char *why) {
 
 static bool parse_float(Parser *parser, const Token *token, const char *plain, size_t length,
                         double *ret_value) {
-    double value;
-    if (!number_parse((Str){plain, length}, &value)) {
-        return fail_number(parser, token, "invalid syntax");
+    if (number_parse((Str){plain, length}, ret_value)) {
+        return true;
     }
-    bool named = !lex_is_digit(plain[0]) && plain[0] != '.';
-    if (isinf(value) && !named) {
-        return fail_number(parser, token, "value out of range");
-    }
-    *ret_value = value;
-    return true;
+    return fail_number(parser, token,
+                       isinf(strtod(plain, NULL)) ? "value out of range" : "invalid syntax");
 }
 
 bool parse_number_text(Parser *parser, const Token *token, double *ret_value) {

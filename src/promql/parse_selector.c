@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/number.h"
 #include "promql/go_text.h"
 
 /* ---- selectors ---- */
@@ -483,8 +484,14 @@ static bool parse_at_time(Parser *parser, const Expr *expr, AtModifier *ret_at) 
     seconds = negate ? -seconds : seconds;
     double ms = round(seconds * 1000);
     if (!(fabs(seconds) < 9223372036854775807.0)) {
-        return parser_fail(parser, expr->span.start, "timestamp out of bounds for @ modifier: %s%f",
-                           isinf(seconds) && seconds > 0 ? "+" : "", seconds);
+        AUTO(buf_finish) Buf text = {0};
+        if (isfinite(seconds)) {
+            buf_printf(&text, "%f", seconds);
+        } else {
+            number_put(&text, seconds);
+        }
+        return parser_fail(parser, expr->span.start, "timestamp out of bounds for @ modifier: %.*s",
+                           STR_ARG(buf_view(&text)));
     }
     *ret_at = (AtModifier){.kind = AT_TIME,
                            .time = ms >= 9.2e18    ? TIME_MAX
