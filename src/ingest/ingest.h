@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * Ingest turns bytes from outside into sample batches; nothing else. Every length is bounded before it is believed.
+ * Ingest turns bytes from outside into sample batches; nothing else. Every length is bounded before
+ * it is believed.
  *
- * A decoder fills an IngestBatch, whose columns live in its arena and whose SampleBatch view goes to store_append(). Big text bodies
- * are taken in pieces: push bytes, take batches.
+ * A decoder fills an IngestBatch, which owns its columns and whose SampleBatch view goes to
+ * store_append(). Big text bodies are taken in pieces: push bytes, take batches.
  *
  * Threads: an IngestBatch belongs to one thread; a Relabel configuration never changes.
  */
@@ -25,9 +26,13 @@ bool relabel_apply(const Relabel *relabel, LabelSet labels, Arena *arena, LabelS
 
 typedef struct IngestBatch {
     Arena arena;
-    SampleBatch batch;    /* what to give to store_append() */
-    uint64_t samples, histograms, exemplars, metadata; /* seen in the request; the last two are skipped */
-    /* columns while growing: private */
+    SampleBatch batch; /* what to give to store_append() */
+    uint64_t samples, histograms, exemplars,
+        metadata;      /* seen in the request; the last two are skipped */
+    uint64_t refused;  /* rows left out because they cannot be right (a histogram's shape); the rest
+                          goes on */
+    Err first_refused; /* why the first of them was */
+    /* columns while growing, on the heap: private */
     BatchSeries *series;
     TimeMs *times;
     double *values;
@@ -37,10 +42,12 @@ typedef struct IngestBatch {
 } IngestBatch;
 void ingest_batch_finish(IngestBatch *batch);
 
-/* How raw label bytes become labels: relabelling per source. Shared by all decoders; never changes once made. */
+/* How raw label bytes become labels: relabelling per source. Shared by all decoders; never changes
+ * once made. */
 typedef struct IngestLabels {
-    const Relabel *relabel; /* NULL = none; applied to every series (rules may look at the source label) */
-    LabelSet extra;         /* added to each series (e.g. from /api/v1/import?extra_label=) */
+    const Relabel
+        *relabel;   /* NULL = none; applied to every series (rules may look at the source label) */
+    LabelSet extra; /* added to each series (e.g. from /api/v1/import?extra_label=) */
 } IngestLabels;
 
 /* ---- whole requests ---- */
@@ -50,20 +57,23 @@ bool ingest_unsnappy(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHEC
 bool ingest_unzstd(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
 bool ingest_gunzip(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
 
-/* A prometheus.WriteRequest / io.prometheus.write.v2.Request (already decompressed). Views into `message`, which has to outlive the
- * append. ERR_INVALID names what breaks off and where. */
+/* A prometheus.WriteRequest / io.prometheus.write.v2.Request (already decompressed). Views into
+ * `message`, which has to outlive the append. `ret_batch` starts as {0} and may be used again for
+ * the next request, which forgets the last one but keeps its memory. ERR_INVALID names what breaks
+ * off and where. */
 bool ingest_remote_write_v1(Str message, const IngestLabels *labels, IngestBatch *ret_batch,
                             Err *err) MUST_CHECK;
 bool ingest_remote_write_v2(Str message, const IngestLabels *labels, IngestBatch *ret_batch,
                             Err *err) MUST_CHECK;
 
-/* ---- line formats: text exposition and OpenMetrics, VictoriaMetrics JSON lines, Influx, OpenTSDB ---- */
+/* ---- line formats: text exposition and OpenMetrics, VictoriaMetrics JSON lines, Influx, OpenTSDB
+ * ---- */
 
 typedef enum IngestFormat {
-    INGEST_TEXT,        /* Prometheus text format 0.0.4 */
-    INGEST_OPENMETRICS, /* 1.0 */
-    INGEST_JSONL,       /* VictoriaMetrics /api/v1/import */
-    INGEST_INFLUX,      /* line protocol */
+    INGEST_TEXT,            /* Prometheus text format 0.0.4 */
+    INGEST_OPENMETRICS,     /* 1.0 */
+    INGEST_JSONL,           /* VictoriaMetrics /api/v1/import */
+    INGEST_INFLUX,          /* line protocol */
     INGEST_OPENTSDB_TELNET, /* "put metric time value tag=v" lines */
     INGEST_OPENTSDB_JSON,   /* /api/put: one object or an array */
 } IngestFormat;
@@ -73,24 +83,25 @@ typedef struct IngestStream IngestStream;
 typedef struct IngestStreamOptions {
     IngestFormat format;
     const IngestLabels *labels;
-    TimeMs default_time;     /* for samples without one */
+    TimeMs default_time; /* for samples without one */
     Str influx_db, influx_separator;
     DurationMs influx_precision_ns; /* nanoseconds per unit; 0 = nanoseconds themselves */
-    size_t line_bytes_max;   /* 0 = 1 MiB (JSON lines: 64 MiB) */
-    bool skip_bad;           /* a bad line is counted and remembered, the rest goes on; else it ends the stream */
+    size_t line_bytes_max;          /* 0 = 1 MiB (JSON lines: 64 MiB) */
+    bool skip_bad; /* a bad line is counted and remembered, the rest goes on; else it ends the
+                      stream */
 } IngestStreamOptions;
 
 IngestStream *ingest_stream_new(const IngestStreamOptions *options);
 void ingest_stream_free(IngestStream *stream);
 
-/* Feeds bytes; `last` after the final piece. Complete lines are parsed. False on a bad line (unless skip_bad): err names the line number
- * and reason. */
+/* Feeds bytes; `last` after the final piece. Complete lines are parsed. False on a bad line (unless
+ * skip_bad): err names the line number and reason. */
 bool ingest_stream_push(IngestStream *stream, Str bytes, bool last, Err *err) MUST_CHECK;
 /* What was parsed so far, NULL if nothing. Valid until the next push. */
 const SampleBatch *ingest_stream_batch(IngestStream *stream);
 typedef struct IngestBadLine {
     uint64_t line;
-    Str text;   /* the offending line, cut to 200 bytes */
+    Str text; /* the offending line, cut to 200 bytes */
     Str reason;
 } IngestBadLine;
 /* Bad lines so far (skip_bad): the first 100 are kept. */
@@ -110,15 +121,17 @@ typedef struct ScraperOptions {
     LabelSet external_labels;     /* added to scraped series where they have none of that name */
 } ScraperOptions;
 
-/* `scrape_configs:`: static_configs, file_sd_configs, relabel_configs, metric_relabel_configs, honor_labels, honor_timestamps,
- * params, scheme, metrics_path, sample_limit, http_config keys. NULL with problems. */
+/* `scrape_configs:`: static_configs, file_sd_configs, relabel_configs, metric_relabel_configs,
+ * honor_labels, honor_timestamps, params, scheme, metrics_path, sample_limit, http_config keys.
+ * NULL with problems. */
 Scraper *scraper_new(const YamlReader *reader, const YamlNode *configs,
                      const ScraperOptions *options);
 void scraper_free(Scraper *scraper);
 
-/* Starts what is due at `now`, waits for pages for at most `wait` and returns one parsed target's batch (with up, scrape_duration_seconds,
- * scrape_samples_scraped, scrape_samples_post_metric_relabeling, scrape_series_added and stale markers for what vanished); NULL if there is
- * none yet. Valid until the next call. */
+/* Starts what is due at `now`, waits for pages for at most `wait` and returns one parsed target's
+ * batch (with up, scrape_duration_seconds, scrape_samples_scraped,
+ * scrape_samples_post_metric_relabeling, scrape_series_added and stale markers for what vanished);
+ * NULL if there is none yet. Valid until the next call. */
 const SampleBatch *scraper_next(Scraper *scraper, TimeMs now, DurationMs wait);
 void scraper_wake(Scraper *scraper);
 
@@ -128,4 +141,5 @@ typedef struct ScrapeTargetView {
     TimeMs last_scrape;
     DurationMs last_took, interval, timeout;
 } ScrapeTargetView;
-void scraper_targets(Scraper *scraper, Arena *arena, ScrapeTargetView **ret_targets, size_t *ret_count);
+void scraper_targets(Scraper *scraper, Arena *arena, ScrapeTargetView **ret_targets,
+                     size_t *ret_count);

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * HTTP (and SMTP) out: one libcurl multi loop in one thread, any number of requests at once. A slow or dead peer delays
- * nobody else.
+ * HTTP (and SMTP) out: one libcurl multi loop in one thread, any number of requests at once. A slow
+ * or dead peer delays nobody else.
  *
- * Threads: every function may be called from any thread. Answers are collected by net_take() or waited for by net_call(); nothing
- * is called back.
+ * Threads: every function may be called from any thread. Answers are collected by net_take() or
+ * waited for by net_call(); nothing is called back.
  */
 
 #include "base/arena.h"
@@ -16,8 +16,8 @@
 
 typedef struct Net Net;
 
-/* Prometheus' http_config. Strings are copied where a request is made; secrets are never printed. `*_file` are read at
- * send time. */
+/* Prometheus' http_config. Strings are copied where a request is made; secrets are never printed.
+ * `*_file` are read at send time. */
 typedef struct NetOptions {
     Str proxy_url;
     Str ca_file, cert_file, key_file, server_name;
@@ -27,9 +27,14 @@ typedef struct NetOptions {
     const Str *headers;                 /* "Name: value" */
     size_t header_count;
     bool no_redirects;
+    bool proxy_from_environment; /* else none unless proxy_url */
+    Str no_proxy;                /* hosts to reach directly, comma separated */
 } NetOptions;
 
-/* Reads `http_config:` (and the same keys of scrape configs, remote engines). */
+/* Reads `http_config:` (and the same keys of scrape configs, remote engines). Checks the maps
+ * inside; unknown keys of `map` itself are the caller's to refuse, as other keys may stand beside
+ * these: net_options_keys (NULL at the end) lists them. Texts go into `arena`. */
+extern const char *const net_options_keys[];
 bool net_options_read(const YamlReader *reader, const YamlNode *map, Arena *arena,
                       NetOptions *ret_options);
 
@@ -37,30 +42,32 @@ typedef struct NetRequest {
     Str method; /* "GET", "POST"... */
     Str url;
     Str body;
-    Str content_type;         /* "" = none */
+    Str content_type;          /* "" = none */
     const NetOptions *options; /* NULL = plain; only read during the call */
-    const Str *headers;       /* further "Name: value" */
+    const Str *headers;        /* further "Name: value" */
     size_t header_count;
-    DurationMs timeout;       /* of the whole exchange */
-    size_t answer_bytes_max;  /* more is ERR_LIMIT */
+    DurationMs timeout;      /* of the whole exchange; 0 = 30 s */
+    size_t answer_bytes_max; /* more is ERR_LIMIT */
     /* E-mail instead, where `url` is smtp:// or smtps://: `body` is the message. */
     Str mail_from;
     const Str *mail_to;
     size_t mail_to_count;
     bool mail_require_tls;
-    uint64_t tag;             /* comes back with the answer */
+    uint64_t tag; /* comes back with the answer */
 } NetRequest;
 
 typedef struct NetAnswer {
     uint64_t tag;
-    bool ok;              /* an answer came; else `err` says what happened (ERR_IO, ERR_TIMEOUT, ERR_LIMIT) */
-    int status;           /* HTTP or SMTP status */
-    Str body;             /* cut at answer_bytes_max only for refusals */
+    bool ok;    /* an answer came; else `err` says what happened (ERR_IO, ERR_TIMEOUT, ERR_LIMIT,
+                   ERR_INVALID for what    cannot be sent). It names scheme and host only: paths and
+                   queries may hold secrets */
+    int status; /* HTTP or SMTP status */
+    Str body;   /* cut at answer_bytes_max only for refusals */
     Str content_type;
     DurationMs retry_after; /* from Retry-After, seconds or date; -1 = none */
     DurationMs took;
     Err err;
-    Arena arena;          /* owns body and content_type; net_answer_finish() */
+    Arena arena; /* owns body and content_type; net_answer_finish() */
 } NetAnswer;
 
 bool net_open(Net **ret_net, Err *err) MUST_CHECK;
@@ -68,9 +75,10 @@ bool net_open(Net **ret_net, Err *err) MUST_CHECK;
 void net_close(Net *net);
 DEFINE_AUTO(Net, net_close)
 
-/* A mailbox for one user of the loop, so that several (delivery, scraper, engine) do not take each other's answers. */
+/* A mailbox for one user of the loop, so that several (delivery, scraper, engine) do not take each
+ * other's answers. */
 typedef struct NetBox NetBox;
-NetBox *net_box_new(Net *net);
+NetBox *net_box_new(Net *net);  /* free it before net_close() */
 void net_box_free(NetBox *box); /* cancels what it has under way */
 
 /* Queues a request; all of it is copied. */

@@ -1,0 +1,105 @@
+#include "ingest/raw.h"
+
+#include "ingest/proto.h"
+
+static bool read_label(Str message, Label *ret_label) {
+    ProtoReader reader = proto_reader(message);
+    ProtoField field;
+    Label label = {STR(""), STR("")};
+    while (proto_next(&reader, &field)) {
+        switch (field.tag) {
+        case PROTO_TAG(1, PROTO_BYTES):
+            label.name = field.bytes;
+            break;
+        case PROTO_TAG(2, PROTO_BYTES):
+            label.value = field.bytes;
+            break;
+        default:
+            break;
+        }
+    }
+    *ret_label = label;
+    return !reader.bad;
+}
+
+/* Puts `extra` over what is there: a sender must not be able to claim another source. */
+static LabelSet add_extra(const IngestLabels *labels, LabelSet set, Arena *arena) {
+    for (size_t i = 0; labels && i < labels->extra.count; i++) {
+        set = labels_with(arena, set, labels->extra.items[i].name, labels->extra.items[i].value);
+    }
+    return set;
+}
+
+SeriesDecode raw_finish(const IngestLabels *labels, Label *items, size_t count, Arena *arena,
+                        LabelSet *ret_labels, Err *err) {
+    LabelSet set;
+    if (!labels_build(items, count, &set, err)) {
+        return SERIES_INVALID;
+    }
+    set = add_extra(labels, set, arena);
+    if (labels && labels->relabel && !relabel_apply(labels->relabel, set, arena, &set)) {
+        return SERIES_DROP;
+    }
+    if (!labels_valid(set, err)) {
+        return SERIES_INVALID;
+    }
+    if (!labels_has(set, LABEL_METRIC_NAME)) {
+        err_set(err, ERR_INVALID, "a series without a metric name");
+        return SERIES_INVALID;
+    }
+    *ret_labels = set;
+    return SERIES_USE;
+}
+
+SeriesDecode raw_decode_proto(void *ctx, Str raw, Arena *arena, LabelSet *ret_labels, Err *err) {
+    Label items[LABELS_MAX];
+    size_t count = 0;
+    ProtoReader reader = proto_reader(raw);
+    ProtoField field;
+    while (proto_next(&reader, &field)) {
+        if (count == LABELS_MAX) {
+            err_set(err, ERR_INVALID, "a series with more than %d labels", LABELS_MAX);
+            return SERIES_INVALID;
+        }
+        if (field.tag != PROTO_TAG(1, PROTO_BYTES) || !read_label(field.bytes, &items[count])) {
+            err_set(err, ERR_INVALID, "label %zu of a series is malformed", count + 1);
+            return SERIES_INVALID;
+        }
+        count++;
+    }
+    if (reader.bad) {
+        err_set(err, ERR_INVALID, "label %zu of a series breaks off", count + 1);
+        return SERIES_INVALID;
+    }
+    Label *kept = arena_raw(arena, (count + 1) * sizeof *kept);
+    memcpy(kept, items, count * sizeof *kept);
+    return raw_finish(ctx, kept, count, arena, ret_labels, err);
+}
+
+static size_t varint_bytes(uint64_t value) {
+    size_t count = 1;
+    for (; value >= 0x80; value >>= 7) {
+        count++;
+    }
+    return count;
+}
+
+void raw_put(Buf *buf, Str name, Str value) {
+    buf_byte(buf, PROTO_TAG(1, PROTO_BYTES));
+    buf_varint(buf, 2 + varint_bytes(name.len) + name.len + varint_bytes(value.len) + value.len);
+    buf_byte(buf, PROTO_TAG(1, PROTO_BYTES));
+    buf_varint(buf, name.len);
+    buf_str(buf, name);
+    buf_byte(buf, PROTO_TAG(2, PROTO_BYTES));
+    buf_varint(buf, value.len);
+    buf_str(buf, value);
+}
+
+uint64_t raw_epoch(const IngestLabels *labels) {
+    if (!labels) {
+        return 0;
+    }
+    Hash128 extra = labels_hash(labels->extra);
+    uint64_t rules = labels->relabel ? relabel_epoch(labels->relabel) : 0;
+    return (labels->extra.count ? extra.lo : 0) ^ rules;
+}
