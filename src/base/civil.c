@@ -45,7 +45,9 @@ static void set_date(CivilTime *civil, int64_t days) {
 
 CivilTime civil_of(TimeMs time) {
     int64_t days = floor_div(time, DAY_MS);
-    int ms = (int)(time - days * DAY_MS);
+    int ms =
+        (int)(time % DAY_MS); /* time - days * DAY_MS would overflow on the first day there is */
+    ms += ms < 0 ? (int)DAY_MS : 0;
     CivilTime civil = {
         .hour = ms / (int)HOUR_MS,
         .minute = ms / (int)MINUTE_MS % 60,

@@ -44,13 +44,15 @@ static void fill_crc32c_table(void) {
     }
 }
 
-static uint32_t crc32c_by_table(uint32_t crc, const unsigned char *at, size_t len) {
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t len) {
     static pthread_once_t filled = PTHREAD_ONCE_INIT;
     pthread_once(&filled, fill_crc32c_table);
+    const unsigned char *at = bytes;
+    crc = ~crc;
     for (size_t i = 0; i < len; i++) {
         crc = (crc >> 8) ^ crc32c_table[(crc ^ at[i]) & 0xff];
     }
-    return crc;
+    return ~crc;
 }
 
 #if defined(__x86_64__)
@@ -72,13 +74,13 @@ static uint32_t crc32c_by_instruction(uint32_t crc, const unsigned char *at, siz
 
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len) {
     return CPU_HAS("sse4.2") ? ~crc32c_by_instruction(~crc, bytes, len)
-                             : ~crc32c_by_table(~crc, bytes, len);
+                             : crc32c_portable(crc, bytes, len);
 }
 
 #else
 
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len) {
-    return ~crc32c_by_table(~crc, bytes, len);
+    return crc32c_portable(crc, bytes, len);
 }
 
 #endif

@@ -24,6 +24,9 @@ uint64_t fnv1a(uint64_t state, Str bytes);
  * result for some bytes goes on with those that follow them. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
 
+/* The same by a table, for other CPUs; here for the tests. */
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t len);
+
 /* SHA-256 and HMAC-SHA-256 (FIPS 180-4, RFC 2104), for dedup keys and webhook signatures; `hex` has
  * room for 65 bytes. */
 void sha256(Str bytes, uint8_t digest[32]);

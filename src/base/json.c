@@ -66,6 +66,16 @@ void json_int(JsonWriter *json, int64_t value) {
     number_put_int(json->buf, value);
 }
 
+/* Exponents have at least two digits in Go, but in its JSON as many as they need. */
+static void put_short_exponent(Buf *buf, double value) {
+    number_put_exp(buf, value);
+    char *end = buf->ptr + buf->len;
+    if (end[-4] == 'e' && end[-2] == '0') {
+        end[-2] = end[-1];
+        buf->len--;
+    }
+}
+
 void json_number(JsonWriter *json, double value) {
     begin_item(json);
     if (!isfinite(value)) {
@@ -75,7 +85,7 @@ void json_number(JsonWriter *json, double value) {
     /* As Go's encoding/json, and ECMAScript: an exponent only where it is shorter to read. */
     double size = fabs(value);
     if (size != 0 && (size < 1e-6 || size >= 1e21)) {
-        number_put_exp(json->buf, value);
+        put_short_exponent(json->buf, value);
     } else {
         number_put(json->buf, value);
     }

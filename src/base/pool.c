@@ -103,7 +103,7 @@ static void start_thread(Pool *pool, const char *name, int index) {
         abort();
     }
     char label[16]; /* what the kernel keeps */
-    snprintf(label, sizeof label, "%.11s-%d", name, (int)((unsigned)index % 1000));
+    snprintf(label, sizeof label, "%.11s-%u", name, (unsigned)index % 1000);
     pthread_setname_np(pool->threads[index], label);
 }
 

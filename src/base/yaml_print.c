@@ -1,8 +1,7 @@
 /* Writing a YAML tree back, in block style; texts are quoted where they would be read as something
  * else. */
 
-#include "base/json.h"
-#include "base/number.h"
+#include "base/buf.h"
 #include "base/yaml.h"
 
 enum { INDENT_STEP = 2, KEY_BYTES_MAX = 128 };
@@ -91,6 +90,42 @@ static void print_literal(Buf *buf, Str text, int indent) {
     }
 }
 
+/* The character `text` starts with, of `len` bytes of well-formed UTF-8. */
+static uint32_t decode(Str text, size_t len) {
+    uint32_t code = (unsigned char)text.ptr[0];
+    code &= len == 1 ? 0x7f : 0x7fu >> len;
+    for (size_t i = 1; i < len; i++) {
+        code = code << 6 | ((unsigned char)text.ptr[i] & 0x3f);
+    }
+    return code;
+}
+
+/* c-printable of YAML 1.1, section 5.1, without line breaks: NEL and the separators are some there.
+ */
+static bool is_printable(uint32_t code) {
+    return (code >= ' ' && code < 0x7f) || (code >= 0xa0 && code != 0x2028 && code != 0x2029 &&
+                                            code != 0xfeff && code != 0xfffe && code != 0xffff);
+}
+
+static void put_quoted(Buf *buf, Str text) {
+    buf_byte(buf, '"');
+    while (text.len) {
+        size_t len = str_utf8_len(text);
+        uint32_t code = len ? decode(text, len) : 0xfffd;
+        if (code == '"' || code == '\\') {
+            buf_printf(buf, "\\%c", (char)code);
+        } else if (code == '\n') {
+            buf_str(buf, STR("\\n"));
+        } else if (len && is_printable(code)) {
+            buf_put(buf, text.ptr, len);
+        } else {
+            buf_printf(buf, "\\u%04x", code);
+        }
+        text = str_skip(text, len ? len : 1);
+    }
+    buf_byte(buf, '"');
+}
+
 /* On one line. */
 static void print_short(Buf *buf, const YamlNode *node) {
     bool could_be_other =
@@ -98,7 +133,7 @@ static void print_short(Buf *buf, const YamlNode *node) {
     if (can_be_plain(node->text) && !could_be_other) {
         buf_str(buf, node->text);
     } else {
-        json_quote(buf, node->text);
+        put_quoted(buf, node->text);
     }
 }
 
