@@ -1,0 +1,250 @@
+/* store_append(): a batch on its way to head and journal. */
+
+#include "base/hash.h"
+#include "store/storeimpl.h"
+
+enum { BACKLOG_MAX = 64 << 20 }; /* bytes that wait for the disk; more is "busy" */
+
+/* Why a series of the batch has no ref. */
+typedef enum Refusal { REFUSAL_NONE, REFUSAL_LIMIT, REFUSAL_INVALID } Refusal;
+
+typedef struct Appending {
+    Store *store;
+    const SampleBatch *batch;
+    HeadAppend append;
+    Hash128 *keys;
+    HeadRef *refs;
+    uint8_t *refusals;
+    Arena arena;
+} Appending;
+
+/* What a series is remembered by: its raw bytes under the relabelling rules of `raw_epoch`, or its
+ * labels. */
+static Hash128 key_of(const SampleBatch *batch, const BatchSeries *series) {
+    Hash128 key;
+    if (series->raw.ptr) {
+        key = hash128(series->raw);
+        key.lo ^= (batch->raw_epoch + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    } else {
+        key = labels_hash(series->labels);
+    }
+    return key;
+}
+
+static bool ready(Store *store, Err *err) {
+    if (journal_failure(store->journal, err)) {
+        return err_context(err, "the store is read-only");
+    }
+    uint64_t backlog = journal_backlog(store->journal);
+    if (backlog > BACKLOG_MAX) {
+        return err_set(err, ERR_BUSY, "%llu bytes wait to be written to the log",
+                       (unsigned long long)backlog);
+    }
+    return true;
+}
+
+static bool any_acceptable(const HeadAppend *append, const BatchSeries *series) {
+    for (uint32_t i = 0; i < series->row_count; i++) {
+        TimeMs time = append->batch->times[series->row_first + i];
+        if (time >= append->oldest && time <= append->newest) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The labels under which a series not seen before is to be made. */
+static SeriesDecode decode(Appending *work, const BatchSeries *series, LabelSet *ret_labels,
+                           Err *err) {
+    LabelSet labels = series->labels;
+    if (series->raw.ptr) {
+        SeriesDecode answer =
+            work->batch->decode(work->batch->decode_ctx, series->raw, &work->arena, &labels, err);
+        if (answer != SERIES_USE) {
+            return answer;
+        }
+    }
+    const StoreConfig *config = &work->store->config;
+    if (config->replica_label_count > 0) {
+        labels = labels_filter(&work->arena, labels, config->replica_labels,
+                               config->replica_label_count, false);
+    }
+    if (labels.count == 0) {
+        err_set(err, ERR_INVALID, "a series without labels");
+        return SERIES_INVALID;
+    }
+    if (!labels_valid(labels, err)) {
+        return SERIES_INVALID;
+    }
+    *ret_labels = labels;
+    return SERIES_USE;
+}
+
+static void take_answer(Appending *work, size_t index, SeriesDecode answer, const Err *err) {
+    if (answer == SERIES_INVALID) {
+        work->refusals[index] = REFUSAL_INVALID;
+        outcome_complain(work->append.outcome, err->text);
+    }
+}
+
+/* Makes the series that were not found. */
+static bool make_missing(Appending *work, Err *err) {
+    const SampleBatch *batch = work->batch;
+    HeadMake *makes = arena_array(&work->arena, HeadMake, batch->series_count);
+    uint32_t *origin = arena_raw(&work->arena, (batch->series_count + 1) * sizeof *origin);
+    size_t count = 0;
+    for (size_t i = 0; i < batch->series_count; i++) {
+        if (work->refs[i] != HEAD_REF_NONE || !any_acceptable(&work->append, &batch->series[i])) {
+            continue;
+        }
+        LabelSet labels = {0};
+        Err bad = {0};
+        SeriesDecode answer = decode(work, &batch->series[i], &labels, &bad);
+        take_answer(work, i, answer, &bad);
+        if (answer != SERIES_INVALID) {
+            origin[count] = (uint32_t)i;
+            makes[count++] =
+                (HeadMake){.labels = labels,
+                           .key = work->keys[i],
+                           .ref = answer == SERIES_DROP ? HEAD_REF_DROPPED : HEAD_REF_NONE};
+        }
+    }
+    if (!head_make(&work->store->head, makes, count, &work->arena, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (makes[i].refusal) {
+            work->refusals[origin[i]] = REFUSAL_LIMIT;
+            outcome_complain(work->append.outcome, makes[i].refusal);
+        }
+    }
+    return true;
+}
+
+static bool any_missing(const Appending *work) {
+    for (size_t i = 0; i < work->batch->series_count; i++) {
+        if (work->refs[i] == HEAD_REF_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Finds all series, makes those missing, and returns with the gate shared. Between the two nothing
+ * is locked, so a found series may be gone again; that is why they are looked up a second time. */
+static bool resolve(Appending *work, Err *err) {
+    const SampleBatch *batch = work->batch;
+    Head *head = &work->store->head;
+    for (size_t i = 0; i < batch->series_count; i++) {
+        work->keys[i] = key_of(batch, &batch->series[i]);
+    }
+    head_gate_share(head);
+    head_find(head, work->keys, batch->series_count, work->refs);
+    if (any_missing(work)) {
+        head_gate_leave(head);
+        if (!make_missing(work, err)) {
+            return false;
+        }
+        head_gate_share(head);
+        head_find(head, work->keys, batch->series_count, work->refs);
+    }
+    return true;
+}
+
+/* Rows of series that did not get in. */
+static void count_refused(Appending *work) {
+    StoreOutcome *outcome = work->append.outcome;
+    for (size_t i = 0; i < work->batch->series_count; i++) {
+        const BatchSeries *series = &work->batch->series[i];
+        if (work->refs[i] < HEAD_REF_DROPPED) {
+            continue;
+        }
+        if (work->refs[i] == HEAD_REF_DROPPED) {
+            outcome->dropped += series->row_count;
+        } else if (work->refusals[i] == REFUSAL_LIMIT) {
+            outcome->over_limit += series->row_count;
+        } else if (work->refusals[i] == REFUSAL_INVALID) {
+            outcome->invalid += series->row_count;
+        } else {
+            for (uint32_t row = 0; row < series->row_count; row++) {
+                OpenSample sample = {.time = work->batch->times[series->row_first + row]};
+                (void)head_accepts(&work->append, &sample);
+            }
+        }
+    }
+}
+
+static bool write_rows(Appending *work, uint64_t *ret_lsn, Err *err) {
+    if (work->append.row_count == 0) {
+        /* Duplicates of what may still be on its way to the disk. */
+        *ret_lsn = journal_end(work->store->journal);
+        return true;
+    }
+    AUTO(buf_finish) Buf record = {0};
+    RecordSamples samples = {work->append.now, work->batch->own, work->append.rows,
+                             work->append.row_count};
+    record_put_samples(&record, &samples);
+    return journal_append(work->store->journal, RECORD_SAMPLES, buf_view(&record), ret_lsn, err);
+}
+
+static void count_outcome(Store *store, const StoreOutcome *outcome) {
+    counter_add(&store->batches, 1);
+    counter_add(&store->stored, outcome->stored);
+    counter_add(&store->duplicates, outcome->duplicates);
+    counter_add(&store->dropped, outcome->dropped);
+    counter_add(&store->too_old, outcome->too_old);
+    counter_add(&store->too_new, outcome->too_new);
+    counter_add(&store->over_limit, outcome->over_limit);
+    counter_add(&store->invalid, outcome->invalid);
+}
+
+/* Under the configuration's lock, shared. */
+static bool run(Appending *work, TimeMs now, uint64_t *ret_lsn, Err *err) {
+    const StoreConfig *config = &work->store->config;
+    const SampleBatch *batch = work->batch;
+    work->append.batch = batch;
+    work->append.now = now;
+    work->append.oldest = config->retention_time > 0 ? now - config->retention_time : 0;
+    work->append.newest = now + config->future_max;
+    work->append.dedup_interval = config->dedup_interval;
+    work->append.rows = arena_raw(&work->arena, (batch->row_count + 1) * sizeof(RecordRow));
+    work->keys = arena_raw(&work->arena, (batch->series_count + 1) * sizeof *work->keys);
+    work->refs = arena_raw(&work->arena, (batch->series_count + 1) * sizeof *work->refs);
+    work->refusals = arena_alloc(&work->arena, batch->series_count + 1);
+    work->append.refs = work->refs;
+    if (!resolve(work, err)) {
+        return false;
+    }
+    head_append(&work->store->head, &work->append);
+    head_gate_leave(&work->store->head);
+    count_refused(work);
+    return write_rows(work, ret_lsn, err);
+}
+
+bool store_append(Store *store, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
+                  StoreOutcome *ret_outcome, Err *err) {
+    if (!ready(store, err)) {
+        return false;
+    }
+    StoreOutcome outcome = {0};
+    Appending work = {.store = store, .batch = batch, .append.outcome = &outcome};
+    pthread_rwlock_rdlock(&store->config_lock);
+    uint64_t lsn = 0;
+    bool good = run(&work, now, &lsn, err);
+    pthread_rwlock_unlock(&store->config_lock);
+    arena_finish(&work.arena);
+    if (good) {
+        count_outcome(store, &outcome);
+        *ret_lsn = lsn;
+        *ret_outcome = outcome;
+    }
+    return good;
+}
+
+bool store_wait_synced(Store *store, uint64_t lsn, Err *err) {
+    return journal_wait(store->journal, lsn, err);
+}
+
+uint64_t store_synced_lsn(const Store *store) {
+    return journal_synced(store->journal);
+}

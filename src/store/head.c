@@ -1,0 +1,402 @@
+/* The head itself: epochs, and samples going in. */
+
+#include "store/head.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/headchunk.h"
+
+void head_init(Head *head, Str source_label, DurationMs span) {
+    *head = (Head){.epoch = 1, .span = span};
+    parttable_init(&head->parts);
+    sources_init(&head->sources);
+    for (int i = 0; i < HEAD_SHARDS; i++) {
+        pthread_mutex_init(&head->shards[i].lock, NULL);
+    }
+    pthread_rwlock_init(&head->alias_lock, NULL);
+    pthread_mutex_init(&head->epoch_lock, NULL);
+    /* A snapshot that waits for the gate must not starve behind appends that keep coming. */
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&head->gate, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    head->source_label = mem_grow(NULL, source_label.len + 1);
+    memcpy(head->source_label, source_label.ptr, source_label.len);
+    head->source_label[source_label.len] = '\0';
+    head->source_part = label_part(source_label);
+}
+
+static void finish_shard(HeadShard *shard) {
+    for (size_t i = 0; i < shard->pages_count; i++) {
+        free(shard->pages[i]);
+    }
+    free(shard->pages);
+    free(shard->table);
+    free(shard->name_first);
+    slab_finish(&shard->slab);
+    pthread_mutex_destroy(&shard->lock);
+}
+
+void head_finish(Head *head) {
+    for (int i = 0; i < HEAD_SHARDS; i++) {
+        finish_shard(&head->shards[i]);
+    }
+    parttable_finish(&head->parts);
+    sources_finish(&head->sources);
+    pthread_rwlock_destroy(&head->alias_lock);
+    pthread_rwlock_destroy(&head->gate);
+    pthread_mutex_destroy(&head->epoch_lock);
+    free(head->aliases);
+    free(head->live);
+    free(head->source_label);
+}
+
+/* ---- epochs ---- */
+
+void head_gate_shut(Head *head) {
+    pthread_rwlock_wrlock(&head->gate);
+}
+
+void head_gate_open(Head *head) {
+    pthread_rwlock_unlock(&head->gate);
+}
+
+void head_gate_share(Head *head) {
+    pthread_rwlock_rdlock(&head->gate);
+}
+
+void head_gate_leave(Head *head) {
+    pthread_rwlock_unlock(&head->gate);
+}
+
+uint32_t head_epoch_begin(Head *head) {
+    pthread_mutex_lock(&head->epoch_lock);
+    uint32_t epoch = head->epoch++;
+    VEC_PUSH(*head, live, epoch);
+    pthread_mutex_unlock(&head->epoch_lock);
+    return epoch;
+}
+
+void head_epoch_end(Head *head, uint32_t epoch) {
+    pthread_mutex_lock(&head->epoch_lock);
+    size_t at = 0;
+    while (head->live[at] != epoch) {
+        at++;
+        assert(at < head->live_count);
+    }
+    head->live_count--;
+    memmove(head->live + at, head->live + at + 1, (head->live_count - at) * sizeof *head->live);
+    pthread_mutex_unlock(&head->epoch_lock);
+}
+
+uint32_t head_epoch_oldest(Head *head) {
+    pthread_mutex_lock(&head->epoch_lock);
+    uint32_t oldest = head->live_count ? head->live[0] : head->epoch;
+    pthread_mutex_unlock(&head->epoch_lock);
+    return oldest;
+}
+
+/* ---- one sample ---- */
+
+typedef enum Put { PUT_STORED, PUT_DUPLICATE } Put;
+
+/* What the samples of one batch have in common. */
+typedef struct Putting {
+    Head *head;
+    HeadShard *shard;
+    uint32_t epoch;
+    DurationMs dedup;
+    TimeMs window, window_end; /* the one the last sample fell into */
+    Arena *scratch;
+} Putting;
+
+static bool same_window(Putting *put, TimeMs a, TimeMs b) {
+    if (b < put->window || b >= put->window_end) {
+        put->window = window_of(b, put->head->span);
+        put->window_end = put->window + put->head->span;
+    }
+    return a >= put->window && a < put->window_end;
+}
+
+static void mark(OpenChunk *chunk, uint32_t epoch) {
+    if (chunk->mark_epoch != epoch) {
+        chunk->mark_epoch = epoch;
+        chunk->mark = chunk->count;
+    }
+}
+
+static void add_sample(Putting *put, OpenChunk *chunk, const OpenSample *sample, TimeMs *start) {
+    if (chunk->count == 0) {
+        chunk->mark_epoch = put->epoch;
+        chunk->mark = 0;
+        put->shard->chunks++;
+    } else {
+        mark(chunk, put->epoch);
+    }
+    put->shard->samples++;
+    openchunk_append(chunk, &put->shard->slab, sample, start);
+}
+
+static HeadExtra *need_extra(HeadShard *shard, HeadSeries *series) {
+    if (!series->open.extra) {
+        series->open.extra = slab_alloc(&shard->slab, slab_class(sizeof(HeadExtra)));
+        HeadExtra *extra = slab_at(&shard->slab, series->open.extra);
+        *extra = (HeadExtra){.late.last_time = TIME_MIN};
+    }
+    return slab_at(&shard->slab, series->open.extra);
+}
+
+static TimeMs *start_state(HeadShard *shard, HeadSeries *series, const OpenSample *sample) {
+    if (!series->open.extra && sample->start == 0) {
+        return NULL;
+    }
+    return &need_extra(shard, series)->start;
+}
+
+static Put put_in_order(Putting *put, HeadSeries *series, const OpenSample *sample) {
+    OpenChunk *open = &series->open;
+    if (put->dedup > 0 && open->last_time != TIME_MIN &&
+        window_of(open->last_time, put->dedup) == window_of(sample->time, put->dedup)) {
+        return PUT_DUPLICATE; /* the other replica was first in this interval */
+    }
+    if (open->count > 0 && (!openchunk_has_room(open, sample->time) ||
+                            !same_window(put, open->last_time, sample->time))) {
+        headchunk_close(put->shard, series, open, false);
+    }
+    add_sample(put, open, sample, start_state(put->shard, series, sample));
+    return PUT_STORED;
+}
+
+static bool same_sample(const SeriesData *data, const OpenSample *sample) {
+    if (data->count == 0) {
+        return false;
+    }
+    const Histogram *histogram = data->histograms ? data->histograms[0] : NULL;
+    TimeMs start = data->starts ? data->starts[0] : 0;
+    if (start != sample->start || !histogram != !sample->histogram) {
+        return false;
+    }
+    return histogram ? histogram_eq(histogram, sample->histogram)
+                     : value_bits(data->values[0]) == value_bits(sample->value);
+}
+
+static Put put_late(Putting *put, HeadSeries *series, const OpenSample *sample) {
+    SeriesData there;
+    arena_reset(put->scratch);
+    head_read_locked(put->head, put->shard, series, put->epoch, sample->time, sample->time,
+                     put->scratch, &there);
+    if (same_sample(&there, sample)) {
+        return PUT_DUPLICATE;
+    }
+    HeadExtra *extra = need_extra(put->shard, series);
+    OpenChunk *late = &extra->late;
+    if (late->count > 0 &&
+        (sample->time <= late->last_time || !openchunk_has_room(late, sample->time) ||
+         !same_window(put, late->last_time, sample->time))) {
+        headchunk_close(put->shard, series, late, true);
+    }
+    add_sample(put, late, sample, &extra->late_start);
+    return PUT_STORED;
+}
+
+static Put put_sample(Putting *put, HeadSeries *series, const OpenSample *sample) {
+    if (sample->time > series->open.last_time) {
+        return put_in_order(put, series, sample);
+    }
+    return put_late(put, series, sample);
+}
+
+/* ---- a batch ---- */
+
+/* What the batch brings for one source: told once per run of series of one source. */
+typedef struct NoteRun {
+    uint32_t source;
+    SourceNote note;
+} NoteRun;
+
+static void tell_source(Head *head, NoteRun *run, TimeMs now) {
+    if (run->note.samples > 0) {
+        sources_note(&head->sources, run->source, &run->note, now);
+    }
+    run->note = (SourceNote){.newest = TIME_MIN};
+}
+
+static OpenSample batch_sample(const SampleBatch *batch, size_t row) {
+    return (OpenSample){.time = batch->times[row],
+                        .value = batch->values[row],
+                        .histogram = batch->histograms ? batch->histograms[row] : NULL,
+                        .start = batch->starts ? batch->starts[row] : 0};
+}
+
+void outcome_complain(StoreOutcome *outcome, const char *what) {
+    if (!outcome->first_bad[0]) {
+        snprintf(outcome->first_bad, sizeof outcome->first_bad, "%.511s", what);
+    }
+}
+
+bool head_accepts(HeadAppend *append, const OpenSample *sample) {
+    StoreOutcome *outcome = append->outcome;
+    if (sample->time < append->oldest) {
+        outcome->too_old++;
+        return false;
+    }
+    if (sample->time > append->newest) {
+        outcome->too_new++;
+        outcome_complain(outcome, "sample is too far in the future");
+        return false;
+    }
+    Err err;
+    if (sample->histogram && !histogram_valid(sample->histogram, &err)) {
+        outcome->invalid++;
+        outcome_complain(outcome, err.text);
+        return false;
+    }
+    if (sample->histogram && !openchunk_histogram_fits(sample->histogram)) {
+        outcome->invalid++;
+        outcome_complain(outcome, "native histogram has too many buckets");
+        return false;
+    }
+    return true;
+}
+
+static void append_series(HeadAppend *append, Putting *put, const BatchSeries *from, HeadRef ref,
+                          SourceNote *note) {
+    HeadSeries *series = shard_series(put->shard, head_slot(ref));
+    for (uint32_t i = 0; i < from->row_count; i++) {
+        OpenSample sample = batch_sample(append->batch, from->row_first + i);
+        if (!head_accepts(append, &sample)) {
+            continue;
+        }
+        bool newer = sample.time > note->newest;
+        note->newest = newer ? sample.time : note->newest;
+        note->samples++;
+        if (put_sample(put, series, &sample) == PUT_DUPLICATE) {
+            append->outcome->duplicates++;
+            continue;
+        }
+        append->outcome->stored++;
+        append->outcome->stored_histograms += sample.histogram != NULL;
+        append->rows[append->row_count++] = (RecordRow){ref, sample};
+    }
+    if (series->open.last_delta > 0 && note->interval == 0) {
+        note->interval = series->open.last_delta;
+    }
+}
+
+static void append_shard(Head *head, HeadAppend *append, Putting *put, const uint32_t *order,
+                         size_t count, NoteRun *run) {
+    enum { AHEAD = 6 };
+    HeadShard *shard = put->shard;
+    pthread_mutex_lock(&shard->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (i + 2 * AHEAD < count) {
+            PREFETCH(shard_series(shard, head_slot(append->refs[order[i + 2 * AHEAD]])));
+        }
+        if (i + AHEAD < count) {
+            const HeadSeries *ahead =
+                shard_series(shard, head_slot(append->refs[order[i + AHEAD]]));
+            if (ahead->open.bytes) {
+                PREFETCH((uint8_t *)slab_at(&shard->slab, ahead->open.bytes) + ahead->open.len);
+            }
+        }
+        HeadRef ref = append->refs[order[i]];
+        const HeadSeries *series = shard_series(shard, head_slot(ref));
+        uint32_t source = parttable_entry(&head->parts, series->part[head->source_part])->source;
+        if (source != run->source && !append->batch->own) {
+            tell_source(head, run, append->now);
+            run->source = source;
+        }
+        append_series(append, put, &append->batch->series[order[i]], ref, &run->note);
+    }
+    pthread_mutex_unlock(&shard->lock);
+}
+
+/* Puts the numbers of the batch's series in order of their shards; `ret_first[s]` is where shard s
+ * begins. */
+static uint32_t *sort_by_shard(const HeadAppend *append, Arena *arena,
+                               size_t ret_first[HEAD_SHARDS + 1]) {
+    size_t count = append->batch->series_count;
+    size_t at[HEAD_SHARDS + 1] = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (append->refs[i] < HEAD_REF_DROPPED) {
+            at[(append->refs[i] >> HEAD_SLOT_BITS) + 1]++;
+        }
+    }
+    for (int shard = 0; shard < HEAD_SHARDS; shard++) {
+        at[shard + 1] += at[shard];
+    }
+    memcpy(ret_first, at, sizeof at);
+    uint32_t *order = arena_raw(arena, (count + 1) * sizeof *order);
+    for (size_t i = 0; i < count; i++) {
+        if (append->refs[i] < HEAD_REF_DROPPED) {
+            order[at[append->refs[i] >> HEAD_SLOT_BITS]++] = (uint32_t)i;
+        }
+    }
+    return order;
+}
+
+void head_append(Head *head, HeadAppend *append) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(arena_finish) Arena scratch = {0};
+    size_t first[HEAD_SHARDS + 1];
+    uint32_t *order = sort_by_shard(append, &arena, first);
+    NoteRun run = {.note.newest = TIME_MIN};
+    Putting put = {
+        .head = head, .epoch = head->epoch, .dedup = append->dedup_interval, .scratch = &scratch};
+    for (int shard = 0; shard < HEAD_SHARDS; shard++) {
+        put.shard = &head->shards[shard];
+        if (first[shard + 1] > first[shard]) {
+            append_shard(head, append, &put, order + first[shard], first[shard + 1] - first[shard],
+                         &run);
+        }
+    }
+    if (!append->batch->own) {
+        tell_source(head, &run, append->now);
+    }
+}
+
+/* The head is still for one thread alone: no locks. */
+uint64_t head_replay(Head *head, const RecordSamples *samples) {
+    AUTO(arena_finish) Arena scratch = {0};
+    Putting put = {.head = head, .epoch = head->epoch, .scratch = &scratch};
+    NoteRun run = {.note.newest = TIME_MIN};
+    uint64_t unknown = 0;
+    for (size_t i = 0; i < samples->row_count; i++) {
+        const RecordRow *row = &samples->rows[i];
+        if (!head_defined(head, row->ref)) {
+            unknown++;
+            continue;
+        }
+        put.shard = head_shard(head, row->ref);
+        HeadSeries *series = shard_series(put.shard, head_slot(row->ref));
+        (void)put_sample(&put, series, &row->sample);
+        uint32_t source = parttable_entry(&head->parts, series->part[head->source_part])->source;
+        if (source != run.source && !samples->own) {
+            tell_source(head, &run, samples->now);
+            run.source = source;
+        }
+        run.note.newest = row->sample.time > run.note.newest ? row->sample.time : run.note.newest;
+        run.note.interval = series->open.last_delta;
+        run.note.samples++;
+    }
+    if (!samples->own) {
+        tell_source(head, &run, samples->now);
+    }
+    return unknown;
+}
+
+size_t head_bytes(Head *head) {
+    size_t bytes = parttable_bytes(&head->parts) + head->alias_size * sizeof(HeadAlias);
+    for (int i = 0; i < HEAD_SHARDS; i++) {
+        HeadShard *shard = &head->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        bytes += slab_bytes(&shard->slab) + shard->pages_count * HEAD_PAGE * sizeof(HeadSeries) +
+                 (shard->table_size + shard->name_first_cap) * sizeof(uint32_t);
+        pthread_mutex_unlock(&shard->lock);
+    }
+    return bytes;
+}

@@ -1,0 +1,352 @@
+/* Finding and making the head's series: aliases, parts, the shards' tables. */
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/head.h"
+
+/* ---- aliases: what writers call a series ---- */
+
+/* The table is filled up to three quarters and grows by half: at half a million series it takes
+ * 20-30 MB. */
+static uint32_t alias_place(const uint32_t key[4], uint32_t size) {
+    return (uint32_t)((uint64_t)key[3] * size >> 32);
+}
+
+static void alias_key(Hash128 hash, uint32_t key[4]) {
+    key[0] = (uint32_t)hash.lo;
+    key[1] = (uint32_t)(hash.lo >> 32);
+    key[2] = (uint32_t)hash.hi;
+    key[3] = (uint32_t)(hash.hi >> 32);
+}
+
+static HeadAlias *alias_slot(HeadAlias *aliases, uint32_t size, const uint32_t key[4]) {
+    uint32_t at = alias_place(key, size);
+    while (aliases[at].ref != HEAD_REF_NONE && memcmp(aliases[at].key, key, 16) != 0) {
+        at = at + 1 == size ? 0 : at + 1;
+    }
+    return &aliases[at];
+}
+
+static void alias_resize(Head *head, uint32_t size) {
+    HeadAlias *fresh = mem_grow(NULL, size * sizeof *fresh);
+    memset(fresh, 0xff, size * sizeof *fresh);
+    for (uint32_t i = 0; i < head->alias_size; i++) {
+        if (head->aliases[i].ref != HEAD_REF_NONE) {
+            *alias_slot(fresh, size, head->aliases[i].key) = head->aliases[i];
+        }
+    }
+    free(head->aliases);
+    head->aliases = fresh;
+    head->alias_size = size;
+}
+
+static void alias_put(Head *head, Hash128 hash, HeadRef ref) {
+    if ((uint64_t)head->alias_count * 4 >= (uint64_t)head->alias_size * 3) {
+        alias_resize(head, head->alias_size ? head->alias_size + head->alias_size / 2 : 4096);
+    }
+    uint32_t key[4];
+    alias_key(hash, key);
+    HeadAlias *alias = alias_slot(head->aliases, head->alias_size, key);
+    head->alias_count += alias->ref == HEAD_REF_NONE;
+    memcpy(alias->key, key, sizeof key);
+    alias->ref = ref;
+}
+
+void head_find(Head *head, const Hash128 *keys, size_t count, HeadRef *ret_refs) {
+    enum { AHEAD = 8 };
+    pthread_rwlock_rdlock(&head->alias_lock);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t key[4];
+        if (head->alias_size == 0) {
+            ret_refs[i] = HEAD_REF_NONE;
+            continue;
+        }
+        if (i + AHEAD < count) {
+            uint32_t next = (uint32_t)(keys[i + AHEAD].hi >> 32);
+            PREFETCH(&head->aliases[(uint64_t)next * head->alias_size >> 32]);
+        }
+        alias_key(keys[i], key);
+        ret_refs[i] = alias_slot(head->aliases, head->alias_size, key)->ref;
+    }
+    pthread_rwlock_unlock(&head->alias_lock);
+}
+
+/* ---- parts ---- */
+
+uint32_t head_part(Head *head, LabelPart kind, LabelSet part, bool *ret_new) {
+    *ret_new = false;
+    uint32_t id = parttable_find(&head->parts, part);
+    if (id != UINT32_MAX) {
+        return id;
+    }
+    uint32_t source = 0;
+    if (kind == PART_NAME) {
+        source = ++head->name_count;
+    } else if (kind == head->source_part) {
+        source = sources_number(&head->sources, labels_get(part, str_of(head->source_label)));
+    }
+    *ret_new = true;
+    return parttable_add(&head->parts, kind, part, source);
+}
+
+/* Numbers of the parts of all series to be made; new parts are written to the journal before anyone
+ * else can see them. */
+static bool find_parts(Head *head, const HeadMake *makes, size_t count,
+                       uint32_t (*ret_parts)[PART_COUNT], Err *err) {
+    AUTO(buf_finish) Buf definitions = {0};
+    parttable_lock(&head->parts);
+    for (size_t i = 0; i < count; i++) {
+        Label room[LABELS_MAX];
+        LabelSet parts[PART_COUNT];
+        if (makes[i].ref == HEAD_REF_DROPPED) {
+            continue;
+        }
+        parts_split(makes[i].labels, room, parts);
+        for (int kind = 0; kind < PART_COUNT; kind++) {
+            bool is_new;
+            uint32_t id = head_part(head, (LabelPart)kind, parts[kind], &is_new);
+            ret_parts[i][kind] = id;
+            if (is_new && id != UINT32_MAX) {
+                record_put_part(&definitions, id, (LabelPart)kind, parts[kind]);
+            }
+        }
+    }
+    bool good = true;
+    uint64_t lsn;
+    for (int copy = 0; copy < 2 && good && definitions.len > 0 && head->journal; copy++) {
+        good = journal_append(head->journal, RECORD_PARTS, buf_view(&definitions), &lsn, err);
+    }
+    parttable_unlock(&head->parts);
+    return good;
+}
+
+LabelSet head_labels(const Head *head, const uint32_t part[PART_COUNT], Label *room) {
+    Label scattered[LABELS_MAX];
+    LabelSet parts[PART_COUNT];
+    size_t used = 0;
+    for (int kind = 0; kind < PART_COUNT; kind++) {
+        parts[kind] = parttable_labels(&head->parts, part[kind], scattered + used);
+        used += parts[kind].count;
+    }
+    return parts_join(parts, room);
+}
+
+/* ---- the shards' tables ---- */
+
+static uint64_t parts_hash(const uint32_t part[PART_COUNT]) {
+    return hash64((Str){(const char *)part, PART_COUNT * sizeof part[0]});
+}
+
+static size_t table_place(const HeadShard *shard, const uint32_t part[PART_COUNT], uint64_t hash) {
+    size_t mask = shard->table_size - 1;
+    size_t at = hash & mask;
+    while (shard->table[at] && memcmp(shard_series(shard, shard->table[at] - 1)->part, part,
+                                      PART_COUNT * sizeof part[0]) != 0) {
+        at = (at + 1) & mask;
+    }
+    return at;
+}
+
+static void grow_table(HeadShard *shard) {
+    free(shard->table);
+    shard->table_size = shard->table_size ? shard->table_size * 2 : 256;
+    shard->table = mem_zero(shard->table_size, sizeof *shard->table);
+    for (uint32_t slot = 0; slot < shard->slot_count; slot++) {
+        HeadSeries *series = shard_series(shard, slot);
+        if (series->part[0] != UINT32_MAX) {
+            size_t at = parts_hash(series->part) & (shard->table_size - 1);
+            while (shard->table[at]) {
+                at = (at + 1) & (shard->table_size - 1);
+            }
+            shard->table[at] = slot + 1;
+        }
+    }
+}
+
+/* Makes slots up to and including `slot` exist. */
+static void reach_slot(HeadShard *shard, uint32_t slot) {
+    while (shard->slot_count <= slot) {
+        if (shard->slot_count % HEAD_PAGE == 0) {
+            HeadSeries *page = mem_zero(HEAD_PAGE, sizeof *page);
+            VEC_PUSH(*shard, pages, page);
+        }
+        HeadSeries *series = shard_series(shard, shard->slot_count);
+        series->part[0] = UINT32_MAX;
+        shard->slot_count++;
+    }
+}
+
+static uint32_t take_slot(HeadShard *shard) {
+    if (shard->free_slot) {
+        uint32_t slot = shard->free_slot - 1;
+        shard->free_slot = shard_series(shard, slot)->next;
+        return slot;
+    }
+    reach_slot(shard, shard->slot_count);
+    return shard->slot_count - 1;
+}
+
+static void link_name(Head *head, HeadShard *shard, HeadSeries *series, uint32_t slot) {
+    uint32_t name = parttable_entry(&head->parts, series->part[PART_NAME])->source;
+    if (name >= shard->name_first_count) {
+        size_t before = shard->name_first_cap;
+        shard->name_first = mem_reserve(shard->name_first, &shard->name_first_cap, name + 1,
+                                        sizeof *shard->name_first);
+        memset(shard->name_first + before, 0,
+               (shard->name_first_cap - before) * sizeof *shard->name_first);
+        shard->name_first_count = shard->name_first_cap;
+    }
+    series->next = shard->name_first[name];
+    shard->name_first[name] = slot + 1;
+}
+
+static void fill_slot(Head *head, HeadShard *shard, uint32_t slot,
+                      const uint32_t part[PART_COUNT]) {
+    HeadSeries *series = shard_series(shard, slot);
+    *series = (HeadSeries){.open.last_time = TIME_MIN};
+    memcpy(series->part, part, sizeof series->part);
+    if ((shard->series + 1) * 4 >= shard->table_size * 3) {
+        grow_table(shard); /* finds the series just filled in, too */
+    }
+    shard->table[table_place(shard, part, parts_hash(part))] = slot + 1;
+    link_name(head, shard, series, slot);
+    shard->series++;
+}
+
+static unsigned shard_of(const uint32_t part[PART_COUNT]) {
+    return (unsigned)(parts_hash(part) >> 60); /* the table uses the low bits */
+}
+
+static HeadRef make_ref(unsigned shard, uint32_t slot) {
+    return (HeadRef)shard << HEAD_SLOT_BITS | slot;
+}
+
+/* Counts the new series against the limits; a sentence if it is over one. */
+static char *over_limit(Head *head, const uint32_t part[PART_COUNT], Arena *arena) {
+    uint32_t source = parttable_entry(&head->parts, part[head->source_part])->source;
+    uint64_t max = head->series_max;
+    if (max && head->series_count >= max) {
+        return (char *)arena_printf(arena, "limit of %llu active series reached",
+                                    (unsigned long long)max)
+            .ptr;
+    }
+    if (!sources_add_series(&head->sources, source, &max)) {
+        LabelSet labels = {0};
+        Label room[LABELS_MAX];
+        labels = parttable_labels(&head->parts, part[head->source_part], room);
+        Str name = labels_get(labels, str_of(head->source_label));
+        return (char *)arena_printf(arena, "limit of %llu active series reached for %s=\"%.*s\"",
+                                    (unsigned long long)max, head->source_label, STR_ARG(name))
+            .ptr;
+    }
+    head->series_count++;
+    return NULL;
+}
+
+static bool room_for_series(const HeadShard *shard) {
+    return shard->free_slot || shard->slot_count < (1U << HEAD_SLOT_BITS) - 2;
+}
+
+static void find_or_make(Head *head, unsigned shard_index, HeadMake *make,
+                         const uint32_t part[PART_COUNT], Buf *definitions, Arena *arena) {
+    HeadShard *shard = &head->shards[shard_index];
+    if (shard->table_size) {
+        uint32_t found = shard->table[table_place(shard, part, parts_hash(part))];
+        if (found) {
+            make->ref = make_ref(shard_index, found - 1);
+            return;
+        }
+    }
+    make->ref = HEAD_REF_NONE;
+    make->refusal = room_for_series(shard) ? over_limit(head, part, arena) : "too many series";
+    if (make->refusal) {
+        return;
+    }
+    uint32_t slot = take_slot(shard);
+    fill_slot(head, shard, slot, part);
+    shard->created++;
+    make->ref = make_ref(shard_index, slot);
+    record_put_series(definitions, make->ref, part);
+}
+
+/* All series of one shard. Definitions are in the journal before the lock is left: whoever finds
+ * the series can refer to it. */
+static bool make_in_shard(Head *head, unsigned shard_index, HeadMake *makes,
+                          uint32_t (*parts)[PART_COUNT], size_t count, Arena *arena, Err *err) {
+    HeadShard *shard = &head->shards[shard_index];
+    AUTO(buf_finish) Buf definitions = {0};
+    pthread_mutex_lock(&shard->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (makes[i].ref != HEAD_REF_DROPPED && shard_of(parts[i]) == shard_index) {
+            find_or_make(head, shard_index, &makes[i], parts[i], &definitions, arena);
+        }
+    }
+    bool good = true;
+    uint64_t lsn;
+    for (int copy = 0; copy < 2 && good && definitions.len > 0 && head->journal; copy++) {
+        good = journal_append(head->journal, RECORD_SERIES, buf_view(&definitions), &lsn, err);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return good;
+}
+
+static bool part_missing(const uint32_t part[PART_COUNT]) {
+    for (int kind = 0; kind < PART_COUNT; kind++) {
+        if (part[kind] == UINT32_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err) {
+    uint32_t(*parts)[PART_COUNT] = arena_alloc(arena, (count + 1) * sizeof *parts);
+    if (!find_parts(head, makes, count, parts, err)) {
+        return false;
+    }
+    bool used[HEAD_SHARDS] = {false};
+    for (size_t i = 0; i < count; i++) {
+        if (part_missing(parts[i])) {
+            return err_set(err, ERR_LIMIT, "too many different labels");
+        }
+        used[shard_of(parts[i])] |= makes[i].ref != HEAD_REF_DROPPED;
+    }
+    for (unsigned shard = 0; shard < HEAD_SHARDS; shard++) {
+        if (used[shard] && !make_in_shard(head, shard, makes, parts, count, arena, err)) {
+            return false;
+        }
+    }
+    pthread_rwlock_wrlock(&head->alias_lock);
+    for (size_t i = 0; i < count; i++) {
+        if (makes[i].ref != HEAD_REF_NONE) {
+            alias_put(head, makes[i].key, makes[i].ref);
+        }
+    }
+    pthread_rwlock_unlock(&head->alias_lock);
+    return true;
+}
+
+/* ---- replay ---- */
+
+bool head_defined(Head *head, HeadRef ref) {
+    const HeadShard *shard = head_shard(head, ref);
+    uint32_t slot = head_slot(ref);
+    return slot < shard->slot_count && shard_series(shard, slot)->part[0] != UINT32_MAX;
+}
+
+void head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]) {
+    HeadShard *shard = head_shard(head, ref);
+    uint32_t slot = head_slot(ref);
+    if (head_defined(head, ref)) {
+        return; /* the second copy of the definition */
+    }
+    reach_slot(shard, slot);
+    fill_slot(head, shard, slot, part);
+    uint64_t max;
+    uint32_t source = parttable_entry(&head->parts, part[head->source_part])->source;
+    (void)sources_add_series(&head->sources, source, &max);
+    head->series_count++;
+}

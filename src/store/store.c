@@ -1,0 +1,271 @@
+/*
+ * The store as a whole: its directory, opening and closing.
+ *
+ *   lock          held by flock() while a process has the directory
+ *   FORMAT        one line, "belfry store 1": a newer number is refused
+ *   log/          the journal's segments (journal.c)
+ *   head/         checkpoints of the head (checkpoint.c)
+ *   blocks/       block files (blockfile.c)
+ *   quarantine/   what was found damaged and set aside
+ */
+
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/storeimpl.h"
+
+enum { FORMAT_VERSION = 1 };
+
+static const char *const folders[] = {"log", "head", "blocks", "quarantine"};
+
+static void path_in(const Store *store, const char *name, char path[PATH_MAX]) {
+    snprintf(path, PATH_MAX, "%s/%s", store->dir, name);
+}
+
+/* ---- the directory ---- */
+
+static bool make_folders(const Store *store, Err *err) {
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        path_in(store, folders[i], path);
+        if (!dir_make(path, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_lock(Store *store, Err *err) {
+    char path[PATH_MAX];
+    path_in(store, "lock", path);
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (store->lock_fd < 0) {
+        return err_errno(err, "%s: cannot open", path);
+    }
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK) {
+            return err_set(err, ERR_CONFLICT, "%s: another process has this directory", store->dir);
+        }
+        return err_errno(err, "%s: cannot lock", path);
+    }
+    return true;
+}
+
+static bool check_format(const Store *store, Err *err) {
+    char path[PATH_MAX];
+    path_in(store, "FORMAT", path);
+    if (access(path, F_OK) != 0) {
+        char line[64];
+        snprintf(line, sizeof line, "belfry store %d\n", FORMAT_VERSION);
+        return files_replace(store->files, path, str_of(line), err);
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    Str text;
+    if (!file_read(&arena, path, 4096, &text, err)) {
+        return false;
+    }
+    int version = 0;
+    if (sscanf(arena_cstr(&arena, text), "belfry store %d", &version) != 1) {
+        return err_set(err, ERR_CORRUPT, "%s: is not the format file of a store", path);
+    }
+    if (version > FORMAT_VERSION) {
+        return err_set(err, ERR_UNSUPPORTED, "%s: format %d is newer than this program's %d", path,
+                       version, FORMAT_VERSION);
+    }
+    return true;
+}
+
+/* ---- configuration ---- */
+
+static Str *copy_names(Arena *arena, const Str *names, size_t count) {
+    Str *copy = arena_array(arena, Str, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = arena_str(arena, names[i]);
+    }
+    return copy;
+}
+
+void store_set_options(Store *store, const StoreOptions *options) {
+    StoreConfig config = {
+        .retention_time = options->retention_time,
+        .future_max = options->future_max,
+        .dedup_interval = options->dedup_interval,
+        .retention_bytes = options->retention_bytes,
+        .retention_percent = options->retention_percent,
+        .replica_label_count = options->replica_label_count,
+    };
+    config.replica_labels =
+        copy_names(&config.arena, options->replica_labels, options->replica_label_count);
+    pthread_rwlock_wrlock(&store->config_lock);
+    arena_finish(&store->config.arena);
+    store->config = config;
+    pthread_rwlock_unlock(&store->config_lock);
+    store->head.series_max = options->series_max;
+    sources_set_limits(&store->head.sources, options->source_series_max, options->limits,
+                       options->limit_count);
+}
+
+/* ---- replay ---- */
+
+typedef struct Replaying {
+    Store *store;
+    uint32_t *parts; /* number in the journal -> number here */
+    size_t parts_count, parts_cap;
+    Arena arena;
+} Replaying;
+
+static void replay_parts(Replaying *replaying, Str payload) {
+    Head *head = &replaying->store->head;
+    ByteReader reader = reader_of(payload);
+    uint32_t id;
+    LabelPart kind;
+    LabelSet part;
+    while (record_get_part(&reader, &replaying->arena, &id, &kind, &part)) {
+        bool is_new;
+        while (replaying->parts_count <= id) {
+            VEC_PUSH(*replaying, parts, UINT32_MAX);
+        }
+        replaying->parts[id] = head_part(head, kind, part, &is_new);
+    }
+}
+
+static void replay_series(Replaying *replaying, Str payload) {
+    ByteReader reader = reader_of(payload);
+    uint32_t ref;
+    uint32_t part[PART_COUNT];
+    while (record_get_series(&reader, &ref, part)) {
+        bool known = ref < HEAD_REF_DROPPED;
+        for (int i = 0; i < PART_COUNT; i++) {
+            known = known && part[i] < replaying->parts_count &&
+                    replaying->parts[part[i]] != UINT32_MAX;
+            part[i] = known ? replaying->parts[part[i]] : 0;
+        }
+        if (known) {
+            head_define(&replaying->store->head, ref, part);
+        }
+    }
+}
+
+static void replay_samples(Replaying *replaying, Str payload) {
+    RecordSamples samples;
+    if (record_get_samples(payload, &replaying->arena, &samples)) {
+        counter_add(&replaying->store->unknown, head_replay(&replaying->store->head, &samples));
+    }
+}
+
+static void replay_record(void *ctx, uint32_t type, Str payload, uint64_t lsn) {
+    (void)lsn;
+    Replaying *replaying = ctx;
+    switch (type) {
+    case RECORD_PARTS:
+        replay_parts(replaying, payload);
+        break;
+    case RECORD_SERIES:
+        replay_series(replaying, payload);
+        break;
+    case RECORD_SAMPLES:
+        replay_samples(replaying, payload);
+        break;
+    default:
+        break; /* of a later version of this format */
+    }
+    arena_reset(&replaying->arena);
+}
+
+static bool replay(Store *store, uint64_t *ret_end, Err *err) {
+    char path[PATH_MAX];
+    path_in(store, "log", path);
+    Replaying replaying = {.store = store};
+    VEC_PUSH(replaying, parts, 0); /* the empty part */
+    JournalReplay result = {0};
+    bool good = journal_replay(path, 0, replay_record, &replaying, &result, err);
+    free(replaying.parts);
+    arena_finish(&replaying.arena);
+    counter_add(&store->damaged, result.damaged);
+    *ret_end = result.end;
+    return good;
+}
+
+/* ---- opening and closing ---- */
+
+static bool open_all(Store *store, const StoreOptions *options, Err *err) {
+    if (!make_folders(store, err) || !take_lock(store, err) || !check_format(store, err)) {
+        return false;
+    }
+    head_init(&store->head, options->source_label,
+              options->block_span > 0 ? options->block_span : 2 * HOUR_MS);
+    uint64_t end = 0;
+    char path[PATH_MAX];
+    path_in(store, "log", path);
+    if (!replay(store, &end, err)) {
+        return false;
+    }
+    JournalOptions journal = {.dir = path,
+                              .files = store->files,
+                              .sync = options->sync,
+                              .sync_interval = options->sync_interval,
+                              .start = end};
+    if (!journal_open(&journal, &store->journal, err)) {
+        return false;
+    }
+    store->head.journal = store->journal;
+    store_set_options(store, options);
+    return true;
+}
+
+bool store_open_with(const StoreOptions *options, const StoreFiles *files, Store **ret_store,
+                     Err *err) {
+    AUTO(store_closep) Store *store = mem_zero(1, sizeof *store);
+    store->dir = mem_strdup(options->dir);
+    store->files = files;
+    store->pool = options->pool;
+    store->lock_fd = -1;
+    pthread_rwlock_init(&store->config_lock, NULL);
+    if (!open_all(store, options, err)) {
+        return err_context(err, "store %s", options->dir);
+    }
+    *ret_store = TAKE(store);
+    return true;
+}
+
+bool store_open(const StoreOptions *options, Store **ret_store, Err *err) {
+    return store_open_with(options, &store_files_real, ret_store, err);
+}
+
+void store_close(Store *store) {
+    if (!store) {
+        return;
+    }
+    journal_close(store->journal);
+    if (store->head.source_label) {
+        head_finish(&store->head);
+    }
+    arena_finish(&store->config.arena);
+    pthread_rwlock_destroy(&store->config_lock);
+    fd_close(&store->lock_fd);
+    free(store->dir);
+    free(store);
+}
+
+/* ---- sources ---- */
+
+void store_sources(Store *store, Arena *arena, StoreSource **ret_sources, size_t *ret_count) {
+    sources_list(&store->head.sources, arena, ret_sources, ret_count);
+}
+
+bool store_forget_source(Store *store, Str source, Err *err) {
+    if (!sources_forget(&store->head.sources, source)) {
+        return err_set(err, ERR_NOT_FOUND, "no source \"%.*s\"", STR_ARG(source));
+    }
+    return true;
+}
