@@ -25,6 +25,9 @@ typedef enum PromqlFlavour {
  * are ERR_INVALID with Prometheus' words: `1:5: parse error: unexpected ...`. */
 bool promql_parse(Arena *arena, Str text, PromqlFlavour flavour, const Expr **ret_expr,
                   Err *err) MUST_CHECK;
+/* One selector, as `match[]` takes it; `ret_set` belongs to the expression. */
+bool promql_parse_selector(Arena *arena, Str text, PromqlFlavour flavour, const Expr **ret_expr,
+                           MatcherSet *ret_set, Err *err) MUST_CHECK;
 /* Frees what an arena cannot (regexes). Accepts NULL. */
 void expr_finish(const Expr *expr);
 
@@ -88,6 +91,8 @@ bool promql_test_script(Str file, Str text, Buf *report, PromqlTestResult *ret_r
 /* Instant vectors in JSON and friends: Prometheus' `data` object of an answer ({"resultType":...,"result":...}). `instant` tells how a
  * vector or scalar is written; at most `limit` series (0 = all). */
 void value_json(struct JsonWriter *json, const Value *value, bool instant, size_t limit);
+/* Only the members `resultType` and `result`, into an object that is open already. */
+void value_json_members(struct JsonWriter *json, const Value *value, bool instant, size_t limit);
 
 /* One native histogram as the API writes it. */
 void histogram_json(struct JsonWriter *json, const Histogram *histogram);

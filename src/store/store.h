@@ -191,4 +191,7 @@ typedef struct StoreStats {
 } StoreStats;
 void store_stats(Store *store, size_t top_max, Arena *arena, StoreStats *ret_stats);
 
+/* The data directory. Valid as long as the store. */
+const char *store_dir(const Store *store);
+
 void store_metrics(Store *store, MetricWriter *out);

@@ -1,0 +1,153 @@
+#include "web/am.h"
+
+#include <stdarg.h>
+
+#include "base/number.h"
+
+static void open_to_all(Request *request) {
+    respond_header(request, "Cache-Control", STR("no-store"));
+    respond_header(request, "Access-Control-Allow-Origin", STR("*"));
+    respond_header(request, "Access-Control-Allow-Methods", STR("GET, POST, DELETE, OPTIONS"));
+    respond_header(request, "Access-Control-Allow-Headers",
+                   STR("Accept, Authorization, Content-Type, Origin"));
+    respond_header(request, "Access-Control-Expose-Headers", STR("Date"));
+}
+
+JsonWriter am_json(Request *request, int status) {
+    open_to_all(request);
+    return respond_json(request, status);
+}
+
+void am_empty(Request *request, int status) {
+    open_to_all(request);
+    request->response.status = status;
+}
+
+void handle_am_preflight(Web *web, Request *request) {
+    (void)web;
+    am_empty(request, 200);
+}
+
+void am_string_error(Request *request, int status, const char *fmt, ...) {
+    char text[1200];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    JsonWriter json = am_json(request, status);
+    json_str(&json, str_of(text));
+}
+
+void am_framework_error(Request *request, int status, int code, const char *fmt, ...) {
+    char text[1200];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    JsonWriter json = am_json(request, status);
+    json_object(&json);
+    json_put_int(&json, "code", code);
+    json_put_str(&json, "message", str_of(text));
+    json_end(&json);
+}
+
+cJSON *am_body(Request *request, const char *what) {
+    Str type = request_header(request, STR("content-type"));
+    Str body = buf_view(&request->body);
+    if (!str_starts(type, STR("application/json"))) {
+        am_framework_error(request, 415, 415,
+                           "unsupported media type \"%.*s\", only [application/json] are allowed",
+                           STR_ARG(type));
+        return NULL;
+    }
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(body.ptr, body.len, &end, false);
+    if (!json) {
+        am_framework_error(request, 400, 400,
+                           "parsing %s body from \"\" failed, because invalid JSON at byte %zu",
+                           what, end ? (size_t)(end - body.ptr) : 0);
+    }
+    return json;
+}
+
+bool am_filters(Request *request, MatcherSet *ret_filters) {
+    MatcherSet set = {arena_array(&request->arena, Matcher, request->params.items_count), 0};
+    for (size_t i = 0; i < request->params.items_count; i++) {
+        Param param = request->params.items[i];
+        Err err = {0};
+        if (!str_eq(param.name, STR("filter"))) {
+            continue;
+        }
+        if (!matcher_parse(&request->arena, param.value, &set.items[set.count], &err)) {
+            am_string_error(request, 400, "%s", err.text);
+            matcher_set_finish(&set);
+            return false;
+        }
+        set.count++;
+    }
+    *ret_filters = set;
+    return true;
+}
+
+bool am_bool(Request *request, const char *name, bool fallback, bool *ret_value) {
+    Str text = params_get(&request->params, str_of(name));
+    static const char *const yes[] = {"true", "1", "yes", "ok", "y", "on", "t", NULL};
+    static const char *const no[] = {"false", "0", "no", "n", "off", "f", NULL};
+    *ret_value = fallback;
+    if (text.len == 0) {
+        return true;
+    }
+    for (size_t i = 0; yes[i]; i++) {
+        if (str_eq(text, str_of(yes[i]))) {
+            *ret_value = true;
+            return true;
+        }
+    }
+    for (size_t i = 0; no[i]; i++) {
+        if (str_eq(text, str_of(no[i]))) {
+            *ret_value = false;
+            return true;
+        }
+    }
+    am_framework_error(request, 422, 601, "%s in query must be of type bool: \"%.*s\"", name,
+                       STR_ARG(text));
+    return false;
+}
+
+/* 0001-01-01T00:00:00Z: what Go sends for "unset". */
+#define GO_ZERO_TIME_MS INT64_C(-62135596800000)
+
+bool am_time(Request *request, const cJSON *object, const char *key, TimeMs *ret_time) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    Err err = {0};
+    *ret_time = 0;
+    if (!item || cJSON_IsNull(item)) {
+        return true;
+    }
+    TimeMs time = 0;
+    if (!cJSON_IsString(item) ||
+        (item->valuestring[0] && !time_parse_rfc3339(str_of(item->valuestring), &time, &err))) {
+        am_framework_error(request, 400, 400, "parsing body from \"\" failed, because %s: %s", key,
+                           cJSON_IsString(item) ? err.text : "is no time");
+        return false;
+    }
+    *ret_time = time == GO_ZERO_TIME_MS ? 0 : time;
+    return true;
+}
+
+bool am_labels(Arena *arena, const cJSON *object, LabelSet *ret_labels, Err *err) {
+    if (object && !cJSON_IsObject(object) && !cJSON_IsNull(object)) {
+        return err_set(err, ERR_INVALID, "labels are an object of strings");
+    }
+    Label *items = arena_array(arena, Label, (size_t)cJSON_GetArraySize(object));
+    size_t count = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, object) {
+        if (!cJSON_IsString(item)) {
+            return err_set(err, ERR_INVALID, "label \"%s\" is no string", item->string);
+        }
+        items[count++] = (Label){arena_str(arena, str_of(item->string)),
+                                 arena_str(arena, str_of(item->valuestring))};
+    }
+    return labels_build(items, count, ret_labels, err);
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * What the handlers of Alertmanager's API v2 share. Two shapes of error bodies, as the original has
+ * them: a bare JSON string for what its own code refuses, {"code", "message"} for what its
+ * framework does.
+ */
+
+#include <cjson/cJSON.h>
+
+#include "web/api.h"
+
+/* JSON answers of API v2: no-store, and open to other origins. */
+JsonWriter am_json(Request *request, int status);
+void am_empty(Request *request, int status);
+void am_string_error(Request *request, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void am_framework_error(Request *request, int status, int code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+
+/* The body as JSON: answers 400 or 415 itself and returns NULL. cJSON_Delete() the result. */
+cJSON *am_body(Request *request, const char *what);
+
+/* The `filter` parameters; answers 400 itself. matcher_set_finish() the result. */
+bool am_filters(Request *request, MatcherSet *ret_filters);
+
+/* A boolean parameter, `fallback` where missing; answers 400 itself. */
+bool am_bool(Request *request, const char *name, bool fallback, bool *ret_value);
+
+/* A time member: false if it is there and none (answers 400 itself). The zero time counts as
+ * missing (0). */
+bool am_time(Request *request, const cJSON *object, const char *key, TimeMs *ret_time);
+
+/* An object of strings as labels; empty values are dropped. False if it is none. */
+bool am_labels(Arena *arena, const cJSON *object, LabelSet *ret_labels, Err *err);

@@ -1,0 +1,25 @@
+#pragma once
+
+/* What the handlers of the Prometheus API share. */
+
+#include "web/routes.h"
+
+/* A parameter as a time, duration or limit; `fallback` where it is missing. Errors in Prometheus'
+ * words. */
+bool api_time(const Request *request, const char *name, TimeMs fallback, TimeMs *ret_time,
+              Err *err) MUST_CHECK;
+bool api_duration(const Request *request, const char *name, DurationMs fallback,
+                  DurationMs *ret_span, Err *err) MUST_CHECK;
+bool api_limit(const Request *request, size_t *ret_limit, Err *err) MUST_CHECK;
+
+/* An execution error: 422 where a parse error is 400. */
+void respond_query_error(Request *request, const Err *err);
+
+/* The selectors of `match[]`; api_matches_finish() also after a failure. */
+typedef struct ApiMatches {
+    const Expr **exprs; /* each owns its set's matchers */
+    MatcherSet *sets;
+    size_t count;
+} ApiMatches;
+bool api_matches(Request *request, ApiMatches *matches, Err *err) MUST_CHECK;
+void api_matches_finish(ApiMatches *matches);

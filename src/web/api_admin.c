@@ -1,0 +1,72 @@
+/* Looking after the store, Prometheus' admin API among it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/number.h"
+#include "web/api.h"
+
+static void respond_done(Request *request, bool good, const Err *err) {
+    if (!good) {
+        respond_error(request, err);
+        return;
+    }
+    request->response.status = 204;
+}
+
+void handle_flush(Web *web, Request *request) {
+    Err err = {0};
+    bool good = store_flush(web_doors(web)->store, &err);
+    respond_done(request, good, &err);
+}
+
+void handle_compact(Web *web, Request *request) {
+    Err err = {0};
+    bool good = store_compact(web_doors(web)->store, &err);
+    respond_done(request, good, &err);
+}
+
+void handle_clean_tombstones(Web *web, Request *request) {
+    Err err = {0};
+    bool good = store_clean_tombstones(web_doors(web)->store, &err);
+    respond_done(request, good, &err);
+}
+
+void handle_delete_series(Web *web, Request *request) {
+    Err err = {0};
+    ApiMatches matches = {0};
+    TimeMs from;
+    TimeMs to;
+    bool good = api_matches(request, &matches, &err) &&
+                api_time(request, "start", TIME_MIN, &from, &err) &&
+                api_time(request, "end", TIME_MAX, &to, &err);
+    if (good && matches.count == 0) {
+        good = err_set(&err, ERR_INVALID, "no match[] parameter provided");
+    }
+    good = good && store_delete(web_doors(web)->store, matches.sets, matches.count, from, to, &err);
+    api_matches_finish(&matches);
+    respond_done(request, good, &err);
+}
+
+void handle_tsdb_snapshot(Web *web, Request *request) {
+    Err err = {0};
+    AUTO(arena_finish) Arena arena = {0};
+    CivilTime now = civil_of(clock_now());
+    Str name =
+        arena_printf(&arena, "%04lld%02d%02dT%02d%02d%02dZ-%08x", (long long)now.year, now.month,
+                     now.day, now.hour, now.minute, now.second, (unsigned)clock_monotonic_ns());
+    Str dir =
+        arena_printf(&arena, "%s/snapshots/%.*s", store_dir(web_doors(web)->store), STR_ARG(name));
+    if (!dir_make(arena_printf(&arena, "%s/snapshots", store_dir(web_doors(web)->store)).ptr,
+                  &err) ||
+        !store_backup(web_doors(web)->store, dir.ptr, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    JsonWriter json = respond_success(request);
+    json_object(&json);
+    json_put_str(&json, "name", name);
+    json_end(&json);
+    respond_success_end(&json);
+}

@@ -1,0 +1,158 @@
+/* Label names, values and series, in Prometheus' JSON. */
+
+#include <stdlib.h>
+
+#include "web/api.h"
+
+void api_matches_finish(ApiMatches *matches) {
+    for (size_t i = 0; i < matches->count; i++) {
+        expr_finish(matches->exprs[i]);
+    }
+}
+
+bool api_matches(Request *request, ApiMatches *matches, Err *err) {
+    Arena *arena = &request->arena;
+    size_t max = request->params.items_count;
+    matches->exprs = arena_array(arena, const Expr *, max);
+    matches->sets = arena_array(arena, MatcherSet, max);
+    for (size_t i = 0; i < max; i++) {
+        Param param = request->params.items[i];
+        if (!str_eq(param.name, STR("match[]"))) {
+            continue;
+        }
+        const Expr *expr;
+        if (!promql_parse_selector(arena, param.value, PROMQL_METRICSQL, &expr,
+                                   &matches->sets[matches->count], err)) {
+            return err_context(err, "invalid parameter \"match[]\"");
+        }
+        matches->exprs[matches->count++] = expr;
+    }
+    return true;
+}
+
+/* What a request for labels or series asks for. */
+typedef struct SeriesAsk {
+    ApiMatches matches;
+    TimeMs from, to;
+    size_t limit;
+} SeriesAsk;
+
+static bool read_ask(Request *request, SeriesAsk *ask, Err *err) {
+    return api_matches(request, &ask->matches, err) &&
+           api_time(request, "start", TIME_MIN, &ask->from, err) &&
+           api_time(request, "end", TIME_MAX, &ask->to, err) &&
+           api_limit(request, &ask->limit, err);
+}
+
+static void end_with_warning(JsonWriter *json, bool cut) {
+    if (cut) {
+        json_put_array(json, "warnings");
+        json_str(json, STR("results truncated due to limit"));
+        json_end(json);
+    }
+    respond_success_end(json);
+}
+
+static void respond_list(Request *request, const Str *items, size_t count, bool cut) {
+    JsonWriter json = respond_success(request);
+    json_array(&json);
+    for (size_t i = 0; i < count; i++) {
+        json_str(&json, items[i]);
+    }
+    json_end(&json);
+    end_with_warning(&json, cut);
+}
+
+static void list_labels(Web *web, Request *request, Str name) {
+    Err err = {0};
+    SeriesAsk ask = {0};
+    AUTO(arena_finish) Arena arena = {0};
+    Str *items = NULL;
+    size_t count = 0;
+    bool cut = false;
+    bool good = read_ask(request, &ask, &err);
+    if (good) {
+        AUTO(snapshot_releasep) StoreSnapshot *snapshot = store_snapshot(web_doors(web)->store);
+        good = name.len
+                   ? snapshot_label_values(snapshot, name, ask.matches.sets, ask.matches.count,
+                                           ask.from, ask.to, ask.limit, &arena, &items, &count,
+                                           &cut, &err)
+                   : snapshot_label_names(snapshot, ask.matches.sets, ask.matches.count, ask.from,
+                                          ask.to, ask.limit, &arena, &items, &count, &cut, &err);
+    }
+    if (good) {
+        respond_list(request, items, count, cut);
+    } else {
+        respond_error(request, &err);
+    }
+    api_matches_finish(&ask.matches);
+}
+
+void handle_labels(Web *web, Request *request) {
+    list_labels(web, request, STR(""));
+}
+
+/* Names that are no plain words come as U__ with _XX_ for each odd character, besides percent
+ * escapes. */
+static bool decode_label_name(Request *request, Str *ret_name, Err *err) {
+    Params params = {0};
+    Str segment = request->path_args[0];
+    bool good = params_decode(&request->arena, segment, &params, err) && params.items_count == 1;
+    *ret_name = good ? params.items[0].name : segment;
+    params_finish(&params);
+    return good || err_set(err, ERR_INVALID, "invalid label name: \"%.*s\"", STR_ARG(segment));
+}
+
+void handle_label_values(Web *web, Request *request) {
+    Err err = {0};
+    Str name;
+    if (!decode_label_name(request, &name, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    list_labels(web, request, name);
+}
+
+static void respond_selection(Request *request, const StoreSelection *selection, size_t limit) {
+    size_t count = selection_count(selection);
+    bool cut = limit > 0 && count > limit;
+    JsonWriter json = respond_success(request);
+    json_array(&json);
+    for (size_t i = 0; i < (cut ? limit : count); i++) {
+        labels_json(&json, selection_labels(selection, i));
+    }
+    json_end(&json);
+    end_with_warning(&json, cut);
+}
+
+void handle_series(Web *web, Request *request) {
+    Err err = {0};
+    SeriesAsk ask = {0};
+    bool good = read_ask(request, &ask, &err);
+    if (good && ask.matches.count == 0) {
+        good = err_set(&err, ERR_INVALID, "no match[] parameter provided");
+    }
+    if (good) {
+        AUTO(snapshot_releasep) StoreSnapshot *snapshot = store_snapshot(web_doors(web)->store);
+        AUTO(selection_freep) StoreSelection *selection = NULL;
+        uint64_t series_max = web_options(web)->limits.budget.series_max;
+        good = snapshot_select(snapshot, ask.matches.sets, ask.matches.count, ask.from, ask.to,
+                               series_max, &selection, &err);
+        if (good) {
+            respond_selection(request, selection, ask.limit);
+        }
+    }
+    if (!good) {
+        respond_error(request, &err);
+    }
+    api_matches_finish(&ask.matches);
+}
+
+/* Metadata of remote write is counted and skipped, so there is none to show. */
+void handle_metadata(Web *web, Request *request) {
+    (void)web;
+    JsonWriter json = respond_success(request);
+    json_object(&json);
+    json_end(&json);
+    respond_success_end(&json);
+}

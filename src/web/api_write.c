@@ -1,0 +1,154 @@
+/*
+ * Taking samples in. The status decides whether a sender keeps its data (Prometheus drops on 4xx):
+ *
+ *   204  stored and synced; also where samples were duplicates, dropped by relabelling or before
+ * the retention 400  some were bad or over a limit: the good ones are stored and synced, the answer
+ * names the first bad one and counts 503  nothing was stored: over capacity, disk full, read-only,
+ * log not synced
+ */
+
+#include "base/mem.h"
+#include "web/routes.h"
+
+enum { UNPACK_FACTOR = 8 }; /* a body may grow to this many times the largest body allowed */
+
+static size_t unpacked_bytes_max(const Web *web) {
+    size_t max = web_options(web)->limits.body_bytes_max;
+    return (max ? max : (size_t)64 << 20) * UNPACK_FACTOR;
+}
+
+/* Body by its Content-Encoding; `fallback` is used where the header is missing. */
+static bool unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, Str *ret_body,
+                        Err *err) {
+    Str coding = request_header(request, STR("content-encoding"));
+    Str body = buf_view(&request->body);
+    size_t max = unpacked_bytes_max(web);
+    coding = coding.len ? coding : fallback;
+    *ret_body = body;
+    if (coding.len == 0 || str_eq(coding, STR("identity"))) {
+        return true;
+    }
+    bool good = str_eq(coding, STR("snappy")) ? ingest_unsnappy(body, max, unpacked, err)
+                : str_eq(coding, STR("zstd")) ? ingest_unzstd(body, max, unpacked, err)
+                : str_eq(coding, STR("gzip"))
+                    ? ingest_gunzip(body, max, unpacked, err)
+                    : err_set(err, ERR_UNSUPPORTED, "Content-Encoding \"%.*s\" is not supported",
+                              STR_ARG(coding));
+    *ret_body = buf_view(unpacked);
+    return good;
+}
+
+/* The status of what the store made of a batch; the answer waits for the log where something was
+ * stored. */
+static void respond_outcome(Request *request, const StoreOutcome *outcome, uint64_t lsn) {
+    uint64_t refused = outcome->too_new + outcome->over_limit + outcome->invalid;
+    request->lsn = lsn;
+    if (refused == 0) {
+        request->response.status = 204;
+        return;
+    }
+    Str text =
+        arena_printf(&request->arena,
+                     "%s (%llu samples refused: %llu over a limit, %llu invalid, %llu in the "
+                     "future; %llu stored)\n",
+                     outcome->first_bad, (unsigned long long)refused,
+                     (unsigned long long)outcome->over_limit, (unsigned long long)outcome->invalid,
+                     (unsigned long long)outcome->too_new, (unsigned long long)outcome->stored);
+    respond_text(request, 400, text);
+}
+
+static void respond_written(Request *request, const IngestBatch *batch,
+                            const StoreOutcome *outcome) {
+    uint64_t floats = outcome->stored - outcome->stored_histograms;
+    Arena *arena = &request->arena;
+    (void)batch;
+    respond_header(request, "X-Prometheus-Remote-Write-Samples-Written",
+                   arena_printf(arena, "%llu", (unsigned long long)floats));
+    respond_header(request, "X-Prometheus-Remote-Write-Histograms-Written",
+                   arena_printf(arena, "%llu", (unsigned long long)outcome->stored_histograms));
+    respond_header(request, "X-Prometheus-Remote-Write-Exemplars-Written", STR("0"));
+}
+
+static void respond_refusal(Request *request, const Err *err) {
+    respond_text(request, status_of_err(err->kind), str_of(err->text));
+    buf_byte(&request->response.body, '\n');
+    if (request->response.status == 422) {
+        request->response.status = 400; /* a sender must not send it again as it is */
+    }
+    if (request->response.status == 503) {
+        respond_header(request, "Retry-After", STR("5"));
+    }
+}
+
+/* 1.0 by default; 2.0 by the Content-Type's parameter, as the specification negotiates. */
+static bool is_version_2(const Request *request) {
+    Str type = request_header(request, STR("content-type"));
+    return memmem(type.ptr, type.len, "io.prometheus.write.v2.Request", 30) != NULL;
+}
+
+static bool type_is_protobuf(const Request *request) {
+    Str type = request_header(request, STR("content-type"));
+    return type.len == 0 || str_starts(type, STR("application/x-protobuf"));
+}
+
+void handle_write(Web *web, Request *request) {
+    Err err = {0};
+    AUTO(buf_finish) Buf unpacked = {0};
+    AUTO(ingest_batch_finish) IngestBatch batch = {0};
+    Str message;
+    if (!type_is_protobuf(request)) {
+        respond_text(request, 415, STR("expected Content-Type application/x-protobuf\n"));
+        return;
+    }
+    const IngestLabels *labels = &web_options(web)->ingest_labels;
+    bool version_2 = is_version_2(request);
+    bool good = unpack_body(web, request, STR("snappy"), &unpacked, &message, &err) &&
+                (version_2 ? ingest_remote_write_v2(message, labels, &batch, &err)
+                           : ingest_remote_write_v1(message, labels, &batch, &err));
+    StoreOutcome outcome = {0};
+    uint64_t lsn = 0;
+    if (!good ||
+        !store_append(web_doors(web)->store, &batch.batch, clock_now(), &lsn, &outcome, &err)) {
+        respond_refusal(request, &err);
+        return;
+    }
+    counter_add(&web_counters(web)->samples, outcome.stored);
+    counter_add(&web_counters(web)->metadata_skipped, batch.metadata);
+    counter_add(&web_counters(web)->exemplars_skipped, batch.exemplars);
+    respond_outcome(request, &outcome, lsn);
+    respond_written(request, &batch, &outcome);
+}
+
+void handle_import_text(Web *web, Request *request) {
+    Err err = {0};
+    AUTO(buf_finish) Buf unpacked = {0};
+    Str text;
+    if (!unpack_body(web, request, STR(""), &unpacked, &text, &err)) {
+        respond_refusal(request, &err);
+        return;
+    }
+    Str type = request_header(request, STR("content-type"));
+    bool open_metrics = str_starts(type, STR("application/openmetrics-text"));
+    IngestStreamOptions options = {
+        .format = open_metrics ? INGEST_OPENMETRICS : INGEST_TEXT,
+        .labels = &web_options(web)->ingest_labels,
+        .default_time = clock_now(),
+    };
+    IngestStream *stream = ingest_stream_new(&options);
+    StoreOutcome outcome = {0};
+    uint64_t lsn = 0;
+    bool good = ingest_stream_push(stream, text, true, &err);
+    const SampleBatch *batch = ingest_stream_batch(stream);
+    Err store_err = {0};
+    if (batch &&
+        !store_append(web_doors(web)->store, batch, clock_now(), &lsn, &outcome, &store_err)) {
+        respond_refusal(request, &store_err);
+    } else if (!good) {
+        respond_refusal(request, &err); /* what stood before the bad line is stored */
+        request->lsn = lsn;
+    } else {
+        counter_add(&web_counters(web)->samples, outcome.stored);
+        respond_outcome(request, &outcome, lsn);
+    }
+    ingest_stream_free(stream);
+}

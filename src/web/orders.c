@@ -1,0 +1,90 @@
+/* The mailbox between requests that only app can serve, and app. */
+
+#include <time.h>
+
+#include "web/server.h"
+
+void orders_put(Web *web, Request *request) {
+    server_suspend(web, request);
+    pthread_mutex_lock(&web->order_lock);
+    request->next = NULL;
+    Request **end = &web->orders;
+    while (*end) {
+        end = &(*end)->next;
+    }
+    *end = request;
+    pthread_cond_broadcast(&web->order_wake);
+    pthread_mutex_unlock(&web->order_lock);
+}
+
+bool web_take_order(Web *web, DurationMs wait, WebOrder *ret_order) {
+    TimeMs until_ms = clock_now() + wait;
+    struct timespec until = {.tv_sec = until_ms / SECOND_MS,
+                             .tv_nsec = until_ms % SECOND_MS * 1000000};
+    pthread_mutex_lock(&web->order_lock);
+    while (!web->orders && !web->orders_woken &&
+           pthread_cond_timedwait(&web->order_wake, &web->order_lock, &until) == 0) {
+    }
+    web->orders_woken = false;
+    Request *request = web->orders;
+    if (request) {
+        web->orders = request->next;
+        request->order_id = ++web->order_id;
+        request->next = web->taken_orders;
+        web->taken_orders = request;
+        *ret_order = (WebOrder){WEB_RELOAD, request->order_id};
+    }
+    pthread_mutex_unlock(&web->order_lock);
+    return request != NULL;
+}
+
+static Request *unlink_taken(Web *web, uint64_t id) {
+    for (Request **slot = &web->taken_orders; *slot; slot = &(*slot)->next) {
+        if ((*slot)->order_id == id) {
+            Request *request = *slot;
+            *slot = request->next;
+            return request;
+        }
+    }
+    return NULL;
+}
+
+void web_answer_order(Web *web, const WebOrder *order, bool ok, Str text) {
+    pthread_mutex_lock(&web->order_lock);
+    Request *request = unlink_taken(web, order->id);
+    pthread_mutex_unlock(&web->order_lock);
+    if (!request) {
+        return;
+    }
+    if (ok) {
+        respond_text(request, 200, text);
+    } else {
+        respond_text(request, 500, STR("failed to reload config: "));
+        buf_str(&request->response.body, text);
+    }
+    server_finish(web, request);
+}
+
+void web_wake_orders(Web *web) {
+    pthread_mutex_lock(&web->order_lock);
+    web->orders_woken = true;
+    pthread_cond_broadcast(&web->order_wake);
+    pthread_mutex_unlock(&web->order_lock);
+}
+
+void orders_refuse(Web *web) {
+    WebOrder order;
+    while (web_take_order(web, 0, &order)) {
+        web_answer_order(web, &order, false, STR("the server is ending"));
+    }
+    pthread_mutex_lock(&web->order_lock);
+    Request *taken = web->taken_orders;
+    web->taken_orders = NULL;
+    pthread_mutex_unlock(&web->order_lock);
+    while (taken) {
+        Request *next = taken->next;
+        respond_text(taken, 503, STR("the server is ending"));
+        server_finish(web, taken);
+        taken = next;
+    }
+}

@@ -1,0 +1,133 @@
+#include "web/routes.h"
+
+static const Route routes[] = {
+    /* method  path                                 handler                where         before
+       ready */
+    {"GET", "/-/healthy", handle_healthy, ROUTE_INLINE, true},
+    {"GET", "/-/ready", handle_ready, ROUTE_INLINE, true},
+    {"GET", "/metrics", handle_metrics, ROUTE_POOL, true},
+    {"POST|PUT", "/-/reload", NULL, ROUTE_ORDER, false},
+
+    {"POST", "/api/v1/write", handle_write, ROUTE_WRITE, false},
+    {"POST", "/api/v1/import/prometheus", handle_import_text, ROUTE_WRITE, false},
+
+    {"GET|POST", "/api/v1/query", handle_query, ROUTE_POOL, false},
+    {"GET|POST", "/api/v1/query_range", handle_query_range, ROUTE_POOL, false},
+    {"GET|POST", "/api/v1/format_query", handle_format_query, ROUTE_INLINE, false},
+    {"GET|POST", "/api/v1/parse_query", handle_parse_query, ROUTE_INLINE, false},
+    {"GET|POST", "/api/v1/query_exemplars", handle_query_exemplars, ROUTE_INLINE, false},
+    {"GET|POST", "/api/v1/series", handle_series, ROUTE_POOL, false},
+    {"GET|POST", "/api/v1/labels", handle_labels, ROUTE_POOL, false},
+    {"GET", "/api/v1/label/*/values", handle_label_values, ROUTE_POOL, false},
+    {"GET", "/api/v1/metadata", handle_metadata, ROUTE_INLINE, false},
+
+    {"GET", "/api/v1/rules", handle_rules, ROUTE_POOL, false},
+    {"GET", "/api/v1/alerts", handle_alerts, ROUTE_POOL, false},
+
+    {"GET", "/api/v1/status/buildinfo", handle_buildinfo, ROUTE_INLINE, true},
+    {"GET", "/api/v1/status/runtimeinfo", handle_runtimeinfo, ROUTE_POOL, false},
+    {"GET", "/api/v1/status/flags", handle_flags, ROUTE_INLINE, false},
+    {"GET", "/api/v1/status/config", handle_config, ROUTE_INLINE, false},
+    {"GET", "/api/v1/status/tsdb", handle_tsdb, ROUTE_POOL, false},
+    {"GET", "/api/v1/targets", handle_targets, ROUTE_POOL, false},
+    {"GET", "/api/v1/sources", handle_sources, ROUTE_POOL, false},
+
+    {"POST", "/api/v1/admin/flush", handle_flush, ROUTE_POOL, false},
+    {"POST", "/api/v1/admin/compact", handle_compact, ROUTE_POOL, false},
+    {"POST|PUT", "/api/v1/admin/tsdb/delete_series", handle_delete_series, ROUTE_POOL, false},
+    {"POST|PUT", "/api/v1/admin/tsdb/clean_tombstones", handle_clean_tombstones, ROUTE_POOL, false},
+    {"POST|PUT", "/api/v1/admin/tsdb/snapshot", handle_tsdb_snapshot, ROUTE_POOL, false},
+
+    {"GET", "/api/v2/status", handle_am_status, ROUTE_POOL, false},
+    {"GET", "/api/v2/receivers", handle_am_receivers, ROUTE_POOL, false},
+    {"GET", "/api/v2/alerts", handle_am_alerts, ROUTE_POOL, false},
+    {"POST", "/api/v2/alerts", handle_am_post_alerts, ROUTE_POOL, false},
+    {"GET", "/api/v2/alerts/groups", handle_am_groups, ROUTE_POOL, false},
+    {"GET", "/api/v2/silences", handle_am_silences, ROUTE_POOL, false},
+    {"POST", "/api/v2/silences", handle_am_set_silence, ROUTE_POOL, false},
+    {"GET", "/api/v2/silence/*", handle_am_silence, ROUTE_POOL, false},
+    {"DELETE", "/api/v2/silence/*", handle_am_expire_silence, ROUTE_POOL, false},
+
+    {"GET", "/api/v1/maintenance", handle_maintenance, ROUTE_POOL, false},
+    {"POST", "/api/v1/maintenance", handle_set_maintenance, ROUTE_POOL, false},
+    {"GET", "/api/v1/maintenance/*", handle_maintenance_flag, ROUTE_POOL, false},
+    {"DELETE", "/api/v1/maintenance/*", handle_clear_maintenance, ROUTE_POOL, false},
+};
+
+enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
+
+/* The next segment of a path, without its slash. */
+static Str take_segment(Str *path) {
+    Str rest = str_skip(*path, path->len > 0);
+    size_t len = str_find(rest, '/');
+    *path = str_skip(rest, len);
+    return (Str){rest.ptr, len};
+}
+
+static bool path_matches(Str pattern, Str path, Str args[PATH_ARGS_MAX]) {
+    size_t count = 0;
+    while (pattern.len && path.len) {
+        Str want = take_segment(&pattern);
+        Str have = take_segment(&path);
+        if (str_eq(want, STR("*"))) {
+            if (have.len == 0 || count == PATH_ARGS_MAX) {
+                return false;
+            }
+            args[count++] = have;
+        } else if (!str_eq(want, have)) {
+            return false;
+        }
+    }
+    return pattern.len == 0 && path.len == 0;
+}
+
+/* True if `method` is one of "GET|POST"; HEAD counts as GET. */
+static bool method_matches(Str allowed, Str method) {
+    if (str_eq(method, STR("HEAD"))) {
+        method = STR("GET");
+    }
+    while (allowed.len) {
+        size_t len = str_find(allowed, '|');
+        if (str_eq((Str){allowed.ptr, len}, method)) {
+            return true;
+        }
+        allowed = str_skip(allowed, len < allowed.len ? len + 1 : len);
+    }
+    return false;
+}
+
+const Route *route_find(Request *request) {
+    static const Route preflight = {"OPTIONS", "", handle_am_preflight, ROUTE_INLINE, true};
+    if (str_eq(request->method, STR("OPTIONS"))) {
+        return &preflight;
+    }
+    request->path_known = false;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (path_matches(str_of(routes[i].path), request->path, request->path_args)) {
+            request->path_known = true;
+            if (method_matches(str_of(routes[i].method), request->method)) {
+                return &routes[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+void respond_no_route(Request *request) {
+    int status = request->path_known ? 405 : 404;
+    if (str_starts(request->path, STR("/api/v2/"))) {
+        JsonWriter json = respond_json(request, status);
+        json_object(&json);
+        json_put_int(&json, "code", status);
+        Str text = request->path_known ? arena_printf(&request->arena, "method %.*s is not allowed",
+                                                      STR_ARG(request->method))
+                                       : arena_printf(&request->arena, "path %.*s was not found",
+                                                      STR_ARG(request->path));
+        json_put_str(&json, "message", text);
+        json_end(&json);
+        return;
+    }
+    respond_text(request, status,
+                 request->path_known ? STR("405 method not allowed\n")
+                                     : STR("404 page not found\n"));
+}

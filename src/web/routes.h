@@ -1,0 +1,61 @@
+#pragma once
+
+/* The route table: every path we answer, like a page of a manual (routes.c). */
+
+#include "web/http.h"
+
+/* Finds the request's route and fills its path arguments; NULL if there is none. */
+const Route *route_find(Request *request);
+/* 404 or 405, in the shape of the API the path belongs to. */
+void respond_no_route(Request *request);
+
+/* Handlers, by file. */
+void handle_healthy(Web *web, Request *request); /* api_status.c */
+void handle_ready(Web *web, Request *request);
+void handle_metrics(Web *web, Request *request);
+void handle_buildinfo(Web *web, Request *request);
+void handle_runtimeinfo(Web *web, Request *request);
+void handle_flags(Web *web, Request *request);
+void handle_config(Web *web, Request *request);
+void handle_tsdb(Web *web, Request *request);
+void handle_targets(Web *web, Request *request);
+void handle_sources(Web *web, Request *request);
+
+void handle_write(Web *web, Request *request); /* api_write.c */
+void handle_import_text(Web *web, Request *request);
+
+void handle_query(Web *web, Request *request); /* api_query.c */
+void handle_query_range(Web *web, Request *request);
+void handle_format_query(Web *web, Request *request);
+void handle_parse_query(Web *web, Request *request);
+void handle_query_exemplars(Web *web, Request *request);
+
+void handle_series(Web *web, Request *request); /* api_series.c */
+void handle_labels(Web *web, Request *request);
+void handle_label_values(Web *web, Request *request);
+void handle_metadata(Web *web, Request *request);
+
+void handle_rules(Web *web, Request *request); /* api_rules.c */
+void handle_alerts(Web *web, Request *request);
+
+void handle_flush(Web *web, Request *request); /* api_admin.c */
+void handle_compact(Web *web, Request *request);
+void handle_delete_series(Web *web, Request *request);
+void handle_clean_tombstones(Web *web, Request *request);
+void handle_tsdb_snapshot(Web *web, Request *request);
+
+void handle_am_status(Web *web, Request *request); /* am_alerts.c */
+void handle_am_receivers(Web *web, Request *request);
+void handle_am_alerts(Web *web, Request *request);
+void handle_am_post_alerts(Web *web, Request *request);
+void handle_am_groups(Web *web, Request *request);
+void handle_am_silences(Web *web, Request *request); /* am_silences.c */
+void handle_am_set_silence(Web *web, Request *request);
+void handle_am_silence(Web *web, Request *request);
+void handle_am_expire_silence(Web *web, Request *request);
+void handle_am_preflight(Web *web, Request *request);
+
+void handle_maintenance(Web *web, Request *request); /* api_maintenance.c */
+void handle_set_maintenance(Web *web, Request *request);
+void handle_maintenance_flag(Web *web, Request *request);
+void handle_clear_maintenance(Web *web, Request *request);

@@ -1,0 +1,66 @@
+#pragma once
+
+/* The server's state, private to server.c and orders.c. */
+
+#include <pthread.h>
+
+#include "base/pool.h"
+#include "web/http.h"
+
+struct MHD_Daemon;
+
+/* What handlers see of the rest of the program. Never changes: each change makes a new one, and old
+ * ones stay until the server ends, since requests may still read them and changes are rare
+ * (reloads). */
+typedef struct WebView WebView;
+struct WebView {
+    WebView *older;
+    Arena arena; /* copies of texts */
+    WebOptions options;
+    WebDoors doors;
+    WebInfo info;
+    bool ready;
+};
+
+struct Web {
+    struct MHD_Daemon *daemon;
+    int port;
+    Pool *pool;
+    _Atomic(WebView *) view;
+
+    pthread_mutex_t lock; /* guards running*, and the making of views */
+    pthread_cond_t idle;
+    Request *running; /* suspended ones */
+    size_t running_count;
+
+    pthread_mutex_t ack_lock;
+    pthread_cond_t ack_wake;
+    Request *acks;
+    pthread_t ack_thread, watch_thread;
+
+    pthread_mutex_t order_lock;
+    pthread_cond_t order_wake;
+    Request *orders;       /* not taken yet */
+    Request *taken_orders; /* taken, not answered */
+    uint64_t order_id;
+    bool orders_woken;
+
+    _Atomic bool ending;   /* new requests are refused */
+    _Atomic bool finished; /* nothing is running any more: threads end */
+
+    Counter requests[6]; /* by class of status */
+    Counter request_ns;
+    WebCounters counters;
+};
+
+/* Takes a request back from where it waited and lets its worker answer. */
+void server_finish(Web *web, Request *request);
+/* Takes it from its worker. */
+void server_suspend(Web *web, Request *request);
+/* Puts it into the mailbox. */
+void orders_put(Web *web, Request *request);
+/* Answers all that wait, when the server ends. */
+void orders_refuse(Web *web);
+
+/* Shrinks the body by what the client accepts (zstd, gzip), where it pays. */
+void compress_response(Request *request);
