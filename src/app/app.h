@@ -1,0 +1,69 @@
+#pragma once
+
+/* The wiring between the doors, private to serve.c, loops.c and reload.c. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "app/config.h"
+#include "app/serve.h"
+#include "web/web.h"
+
+/* What one load of the configuration made; replaced by the next, freed at the end. */
+typedef struct Generation Generation;
+struct Generation {
+    Generation *older;
+    Config *config;
+    Scraper *scraper;     /* NULL = nothing to scrape */
+    Relabel *relabel;     /* of write_relabel_configs; NULL = none */
+    NotifyConfig *notify; /* taken over by Notify; NULL afterwards */
+    Arena arena;          /* option structs that doors read while they are called */
+};
+
+typedef struct App {
+    const ServeOptions *options;
+    TimeMs started_at;
+    Generation *now; /* under reload_lock to replace; loops read it through app_generation() */
+    pthread_mutex_t reload_lock;
+    pthread_mutex_t generation_lock;
+    Pool *pool;
+    Net *net;
+    Web *web;
+    Store *store;
+    State *state;
+    Engine *engine;
+    Notify *notify;
+    Rules *rules;
+    bool reload_ok; /* of the last load */
+    TimeMs reload_at;
+
+    _Atomic bool stopping;
+    pthread_mutex_t wake_lock;
+    pthread_cond_t wake; /* ends the scheduler's sleep */
+    pthread_t threads[8];
+    int thread_count;
+} App;
+
+/* Reads the configuration and everything in it that can be wrong; NULL with all problems. */
+Generation *generation_load(App *app, Problems *problems);
+void generation_free(Generation *generation);
+Generation *app_generation(App *app);
+
+/* The option structs of the doors, from a configuration. */
+StoreOptions app_store_options(const App *app, Generation *generation);
+RulesOptions app_rules_options(const App *app, const Generation *generation);
+WebOptions app_web_options(const App *app, const Generation *generation);
+
+/* Loads rule files as the command line or the configuration says. True if all were good. */
+bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems);
+
+/* Reads everything again. What is good takes effect; `report` says what was not. False if anything
+ * was bad. */
+bool app_reload(App *app, Buf *report);
+
+/* Tells web what it shows of the configuration. */
+void app_publish_info(App *app);
+
+/* Starts the loops; stops and joins them. */
+bool app_start_loops(App *app, Err *err);
+void app_stop_loops(App *app);

@@ -1,0 +1,277 @@
+/* belfry maintenance on|off|list: a client of /api/v1/maintenance. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "app/command.h"
+#include "app/commands.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "model/matcher.h"
+
+/* "18:00" is the next time the local clock shows that; else a time as everywhere. */
+static bool parse_until(Str text, TimeMs now, TimeMs *ret_time, Err *err) {
+    int hour;
+    int minute;
+    char extra;
+    char word[16];
+    snprintf(word, sizeof word, "%.*s", STR_ARG(text));
+    bool clock = text.len <= 5 && sscanf(word, "%d:%d%c", &hour, &minute, &extra) == 2;
+    if (!clock) {
+        return time_parse(text, ret_time, err);
+    }
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
+        return err_set(err, ERR_INVALID, "\"%s\" is no time of day", word);
+    }
+    time_t seconds = (time_t)(now / SECOND_MS);
+    struct tm local;
+    localtime_r(&seconds, &local);
+    local.tm_hour = hour;
+    local.tm_min = minute;
+    local.tm_sec = 0;
+    local.tm_isdst = -1;
+    TimeMs until = (TimeMs)mktime(&local) * SECOND_MS;
+    if (until <= now) {
+        local.tm_mday += 1;
+        local.tm_isdst = -1;
+        until = (TimeMs)mktime(&local) * SECOND_MS;
+    }
+    *ret_time = until;
+    return true;
+}
+
+static bool put_end(JsonWriter *json, const Args *args, TimeMs now, Err *err) {
+    const char *until = args_get(args, "until");
+    const char *span_text = args_get(args, "for");
+    const char *review = args_get(args, "review");
+    TimeMs time;
+    DurationMs span;
+    if (until) {
+        if (!parse_until(str_of(until), now, &time, err)) {
+            return err_context(err, "--until");
+        }
+        json_put_time(json, "ends_at", time);
+    } else if (span_text) {
+        if (!duration_parse(str_of(span_text), &span, err)) {
+            return err_context(err, "--for");
+        }
+        json_put_time(json, "ends_at", now + span);
+    }
+    if (review) {
+        if (!parse_until(str_of(review), now, &time, err)) {
+            return err_context(err, "--review");
+        }
+        json_put_time(json, "review_at", time);
+    }
+    return until || span_text || review ||
+           err_set(err, ERR_INVALID, "a flag needs an end (--until, --for) or a --review date");
+}
+
+static bool flag_body(const Args *args, Buf *body, Err *err) {
+    const char *mode = args_get(args, "mode");
+    const char *owner = args_get(args, "owner");
+    const char *user = getenv("USER");
+    JsonWriter json = json_writer(body);
+    json_object(&json);
+    json_put_array(&json, "matchers");
+    for (size_t i = 0; i < args->word_count; i++) {
+        json_str(&json, str_of(args->words[i]));
+    }
+    json_end(&json);
+    json_put_str(&json, "reason", str_of(args_get(args, "reason")));
+    json_put_str(&json, "owner", str_of(owner ? owner : user && *user ? user : "unknown"));
+    json_put_str(&json, "mode", str_of(mode ? mode : "all"));
+    if (!put_end(&json, args, clock_now(), err)) {
+        return false;
+    }
+    json_end(&json);
+    return true;
+}
+
+static int maintenance_on(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"until", "TIME", "18:00 (next time the clock shows it), RFC 3339 or Unix seconds"},
+        {"for", "SPAN", "instead of --until: 2h, 3d"},
+        {"review", "TIME", "open end, but ask again then"},
+        {"reason", "TEXT", "why (required)"},
+        {"owner", "NAME", "who answers for it (default $USER)"},
+        {"mode", "MODE", "all (default), below_critical, or hold: ring at its end for what burns"},
+        CLIENT_URL_OPTION,
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {
+        "belfry maintenance on MATCHER... --until TIME --reason TEXT [OPTIONS]",
+        "Keeps every alert that matches from ringing: cluster=staging-1, team=db, node=~\"a.*\".\n"
+        "Prints the flag's id; it is durable when printed.",
+        options,
+    };
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf body = {0};
+    Err err = {0};
+    cJSON *answer = NULL;
+    if (args.word_count == 0 || !args_get(&args, "reason")) {
+        status = command_usage(&spec, "a flag needs matchers and a --reason");
+    } else if (!flag_body(&args, &body, &err) ||
+               !client_json(client_url(&args, &arena), "POST", STR("/api/v1/maintenance"),
+                            buf_view(&body), &answer, &err)) {
+        status = command_fail(&err);
+    } else {
+        puts(client_text(answer, "id"));
+        status = EXIT_DONE;
+    }
+    cJSON_Delete(answer);
+    args_finish(&args);
+    return status;
+}
+
+static bool load_flags(const Args *args, cJSON **ret_answer, const cJSON **ret_list, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    if (!client_json(client_url(args, &arena), "GET", STR("/api/v1/maintenance"), STR(""),
+                     ret_answer, err)) {
+        return false;
+    }
+    const cJSON *data = cJSON_GetObjectItem(*ret_answer, "data");
+    *ret_list = cJSON_IsArray(data) ? data : *ret_answer;
+    return true;
+}
+
+static void print_flag(const cJSON *flag) {
+    const char *end = client_text(flag, "ends_at");
+    const char *review = client_text(flag, "review_at");
+    printf("%s  %-14s %s %s  owner %s: %s\n   ", client_text(flag, "id"), client_text(flag, "mode"),
+           *end ? "until" : "review", *end ? end : review, client_text(flag, "owner"),
+           client_text(flag, "reason"));
+    const cJSON *matcher;
+    cJSON_ArrayForEach(matcher, cJSON_GetObjectItem(flag, "matchers")) {
+        printf(" %s", cJSON_IsString(matcher) ? matcher->valuestring : "");
+    }
+    printf("%s\n", cJSON_IsTrue(cJSON_GetObjectItem(flag, "active")) ? "" : "  (not active)");
+}
+
+static int maintenance_list(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry maintenance list", "Lists flags.", options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    Err err = {0};
+    cJSON *answer = NULL;
+    const cJSON *list = NULL;
+    status = load_flags(&args, &answer, &list, &err) ? EXIT_DONE : command_fail(&err);
+    const cJSON *flag;
+    cJSON_ArrayForEach(flag, list) {
+        print_flag(flag);
+    }
+    cJSON_Delete(answer);
+    args_finish(&args);
+    return status;
+}
+
+/* True if every word of the command line is one of the flag's matchers, as the server prints them.
+ */
+static bool flag_has_words(const cJSON *flag, const Args *args) {
+    const cJSON *matchers = cJSON_GetObjectItem(flag, "matchers");
+    if ((size_t)cJSON_GetArraySize(matchers) != args->word_count) {
+        return false;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    for (size_t i = 0; i < args->word_count; i++) {
+        bool found = false;
+        Matcher want;
+        Err err = {0};
+        if (!matcher_parse(&arena, str_of(args->words[i]), &want, &err)) {
+            return false;
+        }
+        AUTO(buf_finish) Buf text = {0};
+        matcher_print(&text, &want);
+        matcher_finish(&want);
+        const cJSON *matcher;
+        cJSON_ArrayForEach(matcher, matchers) {
+            found = found || (cJSON_IsString(matcher) &&
+                              str_eq(buf_view(&text), str_of(matcher->valuestring)));
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool clear_flag(const Args *args, const char *id, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str answer;
+    Str path = arena_printf(&arena, "/api/v1/maintenance/%.*s",
+                            STR_ARG(client_escape(&arena, str_of(id))));
+    return client_call(client_url(args, &arena), "DELETE", path, STR(""), &arena, &answer, err) ||
+           err_context(err, "flag %s", id);
+}
+
+/* Clears the flags whose matchers are the words of the command line. */
+static bool clear_by_matchers(const Args *args, Err *err) {
+    cJSON *answer = NULL;
+    const cJSON *list = NULL;
+    if (!load_flags(args, &answer, &list, err)) {
+        return false;
+    }
+    size_t cleared = 0;
+    bool good = true;
+    const cJSON *flag;
+    cJSON_ArrayForEach(flag, list) {
+        if (good && flag_has_words(flag, args)) {
+            good = clear_flag(args, client_text(flag, "id"), err);
+            cleared += good;
+        }
+    }
+    cJSON_Delete(answer);
+    if (good && cleared == 0) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "no flag has these matchers; see belfry maintenance list");
+    }
+    return good;
+}
+
+static int maintenance_off(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {
+        "belfry maintenance off ID...|MATCHER...",
+        "Clears flags by id, or those set with exactly these matchers (cluster=staging-1).",
+        options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    Err err = {0};
+    status = EXIT_DONE;
+    if (args.word_count == 0) {
+        status = command_usage(&spec, "which flag?");
+    } else if (strpbrk(args.words[0], "=~")) {
+        status = clear_by_matchers(&args, &err) ? EXIT_DONE : command_fail(&err);
+    } else {
+        for (size_t i = 0; i < args.word_count; i++) {
+            if (!clear_flag(&args, args.words[i], &err)) {
+                status = command_fail(&err);
+            }
+        }
+    }
+    args_finish(&args);
+    return status;
+}
+
+int command_maintenance(int argc, char **argv) {
+    static const CommandAction actions[] = {
+        {"on", maintenance_on, "set a flag: what matches does not ring"},
+        {"off", maintenance_off, "clear it"},
+        {"list", maintenance_list, "show flags"},
+        {NULL, NULL, NULL},
+    };
+    return command_dispatch(argc, argv, "belfry maintenance on|off|list [OPTIONS]", actions);
+}

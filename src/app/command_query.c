@@ -1,0 +1,254 @@
+/* belfry query: a client of /api/v1/query and query_range. */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/command.h"
+#include "app/commands.h"
+#include "base/number.h"
+
+typedef struct QueryAsk {
+    Str url;
+    const char *expr;
+    const char *from, *to, *step, *time;
+    bool explain;
+} QueryAsk;
+
+/* "-1h" is that long before now; else a time as everywhere. */
+static bool ask_time(const char *text, TimeMs now, TimeMs *ret_time, Err *err) {
+    DurationMs span;
+    if (text[0] == '-' && duration_parse(str_of(text + 1), &span, err)) {
+        *ret_time = now - span;
+        return true;
+    }
+    return time_parse(str_of(text), ret_time, err);
+}
+
+static bool query_path(const QueryAsk *ask, Arena *arena, Str *ret_body, bool *ret_range,
+                       Err *err) {
+    TimeMs now = clock_now();
+    TimeMs from;
+    TimeMs to = now;
+    DurationMs step;
+    Str expr = client_escape(arena, str_of(ask->expr));
+    const char *explain = ask->explain ? "&explain=1" : "";
+    *ret_range = ask->from != NULL;
+    if (!ask->from) {
+        if (ask->time && !ask_time(ask->time, now, &to, err)) {
+            return err_context(err, "--time");
+        }
+        *ret_body = arena_printf(arena, "query=%.*s&time=%lld.%03lld%s", STR_ARG(expr),
+                                 (long long)(to / 1000), (long long)(to % 1000), explain);
+        return true;
+    }
+    if (!ask_time(ask->from, now, &from, err)) {
+        return err_context(err, "--from");
+    }
+    if (ask->to && !ask_time(ask->to, now, &to, err)) {
+        return err_context(err, "--to");
+    }
+    step = (to - from) / 60000 * 1000; /* about sixty points */
+    step = step < SECOND_MS ? SECOND_MS : step;
+    if (ask->step && !duration_parse(str_of(ask->step), &step, err)) {
+        return err_context(err, "--step");
+    }
+    *ret_body =
+        arena_printf(arena, "query=%.*s&start=%lld.%03lld&end=%lld.%03lld&step=%lldms%s",
+                     STR_ARG(expr), (long long)(from / 1000), (long long)(from % 1000),
+                     (long long)(to / 1000), (long long)(to % 1000), (long long)step, explain);
+    return true;
+}
+
+static void put_metric(const cJSON *metric, Buf *out) {
+    const char *name = client_text(metric, "__name__");
+    const char *comma = "";
+    buf_str(out, str_of(name));
+    buf_byte(out, '{');
+    const cJSON *label;
+    cJSON_ArrayForEach(label, metric) {
+        if (strcmp(label->string, "__name__") != 0) {
+            buf_printf(out, "%s%s=\"%s\"", comma, label->string, label->valuestring);
+            comma = ", ";
+        }
+    }
+    buf_byte(out, '}');
+}
+
+/* The text of a sample's value: a string, or a histogram as JSON. */
+static void put_point(const cJSON *point, Buf *out) {
+    const cJSON *value = cJSON_GetArrayItem(point, 1);
+    if (cJSON_IsString(value)) {
+        buf_str(out, str_of(value->valuestring));
+    } else {
+        char *text = cJSON_PrintUnformatted(value);
+        buf_str(out, str_of(text));
+        free(text);
+    }
+}
+
+static double point_time(const cJSON *point) {
+    const cJSON *time = cJSON_GetArrayItem(point, 0);
+    return cJSON_IsNumber(time) ? time->valuedouble : 0;
+}
+
+/* A row of eight heights, from the lowest value to the highest. */
+static void put_sparkline(const cJSON *points, Buf *out) {
+    static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    double min = INFINITY;
+    double max = -INFINITY;
+    const cJSON *point;
+    cJSON_ArrayForEach(point, points) {
+        double value = strtod(cJSON_GetStringValue(cJSON_GetArrayItem(point, 1)), NULL);
+        min = value < min ? value : min;
+        max = value > max ? value : max;
+    }
+    cJSON_ArrayForEach(point, points) {
+        double value = strtod(cJSON_GetStringValue(cJSON_GetArrayItem(point, 1)), NULL);
+        double share = max > min ? (value - min) / (max - min) : 0;
+        buf_str(out, isnan(value) ? STR(" ") : str_of(bars[(int)(share * 7.999)]));
+    }
+    buf_printf(out, "  %g .. %g", min, max);
+}
+
+static void put_table_series(const cJSON *series, bool sparkline, Buf *out) {
+    const cJSON *points = cJSON_GetObjectItem(series, "values");
+    const cJSON *value = cJSON_GetObjectItem(series, "value");
+    put_metric(cJSON_GetObjectItem(series, "metric"), out);
+    if (sparkline && points) {
+        buf_str(out, STR("\n  "));
+        put_sparkline(points, out);
+    } else if (points) {
+        const cJSON *point;
+        cJSON_ArrayForEach(point, points) {
+            buf_printf(out, "\n  %.3f  ", point_time(point));
+            put_point(point, out);
+        }
+    } else {
+        const cJSON *histogram = cJSON_GetObjectItem(series, "histogram");
+        buf_str(out, STR("  "));
+        put_point(value ? value : histogram, out);
+    }
+    buf_byte(out, '\n');
+}
+
+static void put_csv_field(Str text, Buf *out) {
+    buf_byte(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"') {
+            buf_byte(out, '"');
+        }
+        buf_byte(out, text.ptr[i]);
+    }
+    buf_byte(out, '"');
+}
+
+static void put_csv_series(const cJSON *series, Buf *out) {
+    AUTO(buf_finish) Buf metric = {0};
+    put_metric(cJSON_GetObjectItem(series, "metric"), &metric);
+    const cJSON *points = cJSON_GetObjectItem(series, "values");
+    const cJSON *single = cJSON_GetObjectItem(series, "value");
+    const cJSON *point = points ? points->child : single;
+    for (; point; point = points ? point->next : NULL) {
+        put_csv_field(buf_view(&metric), out);
+        buf_printf(out, ",%.3f,", point_time(point));
+        put_point(point, out);
+        buf_byte(out, '\n');
+    }
+}
+
+static void put_result(const cJSON *data, const char *format, Buf *out) {
+    const cJSON *result = cJSON_GetObjectItem(data, "result");
+    const char *type = client_text(data, "resultType");
+    if (strcmp(type, "scalar") == 0 || strcmp(type, "string") == 0) {
+        put_point(result, out);
+        buf_byte(out, '\n');
+        return;
+    }
+    if (strcmp(format, "csv") == 0) {
+        buf_str(out, STR("series,time,value\n"));
+    }
+    const cJSON *series;
+    cJSON_ArrayForEach(series, result) {
+        if (strcmp(format, "csv") == 0) {
+            put_csv_series(series, out);
+        } else {
+            put_table_series(series, strcmp(format, "sparkline") == 0, out);
+        }
+    }
+}
+
+static int print_answer(Str answer, const char *format, bool explain) {
+    AUTO(buf_finish) Buf out = {0};
+    cJSON *json = cJSON_ParseWithLength(answer.ptr, answer.len);
+    const cJSON *warning;
+    cJSON_ArrayForEach(warning, cJSON_GetObjectItem(json, "warnings")) {
+        fprintf(stderr, "warning: %s\n", warning->valuestring);
+    }
+    if (strcmp(format, "json") == 0) {
+        buf_str(&out, str_trim(answer));
+        buf_byte(&out, '\n');
+    } else if (explain) {
+        char *text = cJSON_Print(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "data"), "explain"));
+        buf_printf(&out, "%s\n", text ? text : "{}");
+        free(text);
+    } else {
+        put_result(cJSON_GetObjectItem(json, "data"), format, &out);
+    }
+    fwrite(out.ptr, 1, out.len, stdout);
+    cJSON_Delete(json);
+    return EXIT_DONE;
+}
+
+int command_query(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"time", "TIME", "of an instant query: RFC 3339, Unix seconds or -5m (default now)"},
+        {"from", "TIME", "makes it a range query"},
+        {"to", "TIME", "its end (default now)"},
+        {"step", "SPAN", "between its points (default a sixtieth)"},
+        {"format", "FORM", "table (default), json, csv or sparkline"},
+        {"explain", NULL, "show the plan with series, samples, bytes and time per node"},
+        CLIENT_URL_OPTION,
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {"belfry query EXPR [OPTIONS]",
+                                 "Asks a running server (or any Prometheus API) a PromQL query.",
+                                 options};
+    static const char *const formats[] = {"table", "json", "csv", "sparkline", NULL};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    const char *format = args_get(&args, "format") ? args_get(&args, "format") : "table";
+    bool known = false;
+    for (int i = 0; formats[i]; i++) {
+        known = known || strcmp(format, formats[i]) == 0;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    Str body = {0};
+    Str answer = {0};
+    bool range = false;
+    QueryAsk ask = {
+        .url = client_url(&args, &arena),
+        .expr = args.word_count ? args.words[0] : "",
+        .from = args_get(&args, "from"),
+        .to = args_get(&args, "to"),
+        .step = args_get(&args, "step"),
+        .time = args_get(&args, "time"),
+        .explain = args_has(&args, "explain"),
+    };
+    if (args.word_count != 1 || !known) {
+        status = command_usage(&spec, known ? "one expression, in quotes" : "unknown format");
+    } else if (!query_path(&ask, &arena, &body, &range, &err) ||
+               !client_call(ask.url, "POST",
+                            range ? STR("/api/v1/query_range") : STR("/api/v1/query"), body, &arena,
+                            &answer, &err)) {
+        status = command_fail(&err);
+    } else {
+        status = print_answer(answer, format, ask.explain);
+    }
+    args_finish(&args);
+    return status;
+}

@@ -1,0 +1,215 @@
+/* belfry silence add|list|expire: a client of Alertmanager's API v2, so it works against one, too.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/command.h"
+#include "app/commands.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "model/matcher.h"
+
+/* Matchers from the command line. A word without an operator is refused: amtool takes it for an
+ * alert's name, and a mistyped matcher then silences the wrong thing. */
+static bool put_matchers(JsonWriter *json, const Args *args, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    json_put_array(json, "matchers");
+    for (size_t i = 0; i < args->word_count; i++) {
+        Matcher matcher;
+        if (!matcher_parse(&arena, str_of(args->words[i]), &matcher, err)) {
+            return false;
+        }
+        bool regex = matcher.type == MATCH_RE || matcher.type == MATCH_NRE;
+        bool equal = matcher.type == MATCH_EQ || matcher.type == MATCH_RE;
+        json_object(json);
+        json_put_str(json, "name", matcher.name);
+        json_put_str(json, "value", matcher.value);
+        json_put_bool(json, "isRegex", regex);
+        json_put_bool(json, "isEqual", equal);
+        json_end(json);
+        matcher_finish(&matcher);
+    }
+    json_end(json);
+    return true;
+}
+
+static bool option_time(const Args *args, const char *name, TimeMs fallback, TimeMs *ret_time,
+                        Err *err) {
+    const char *text = args_get(args, name);
+    *ret_time = fallback;
+    return !text || time_parse(str_of(text), ret_time, err) || err_context(err, "--%s", name);
+}
+
+static bool silence_times(const Args *args, TimeMs *ret_start, TimeMs *ret_end, Err *err) {
+    DurationMs span = HOUR_MS;
+    const char *duration = args_get(args, "duration");
+    if (duration && !duration_parse(str_of(duration), &span, err)) {
+        return err_context(err, "--duration");
+    }
+    return option_time(args, "start", clock_now(), ret_start, err) &&
+           option_time(args, "end", *ret_start + span, ret_end, err);
+}
+
+static bool silence_body(const Args *args, const char *author, Buf *body, Err *err) {
+    TimeMs start;
+    TimeMs end;
+    JsonWriter json = json_writer(body);
+    json_object(&json);
+    if (!silence_times(args, &start, &end, err) || !put_matchers(&json, args, err)) {
+        return false;
+    }
+    json_put_time(&json, "startsAt", start);
+    json_put_time(&json, "endsAt", end);
+    json_put_str(&json, "createdBy", str_of(author));
+    json_put_str(&json, "comment", str_of(args_get(args, "comment")));
+    if (args_has(args, "force")) {
+        json_put_bool(&json, "force", true);
+    }
+    json_end(&json);
+    return true;
+}
+
+static const char *default_author(void) {
+    const char *user = getenv("USER");
+    return user && *user ? user : "unknown";
+}
+
+static int silence_add(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"duration", "SPAN", "how long from its start (default 1h)"},
+        {"start", "TIME", "RFC 3339 or Unix seconds (default now)"},
+        {"end", "TIME", "instead of --duration"},
+        {"comment", "TEXT", "why (required)"},
+        {"author", "NAME", "who (default $USER)"},
+        {"force", NULL, "also if it would match every alert"},
+        CLIENT_URL_OPTION,
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {
+        "belfry silence add MATCHER... --comment TEXT [OPTIONS]",
+        "Silences alerts that match all of the matchers, e.g. alertname=DiskFull "
+        "cluster=~\"prod-.*\".\n"
+        "Prints the silence's id; it is durable when printed.",
+        options,
+    };
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf body = {0};
+    Err err = {0};
+    cJSON *answer = NULL;
+    const char *author = args_get(&args, "author");
+    if (args.word_count == 0 || !args_get(&args, "comment")) {
+        status = command_usage(&spec, "a silence needs matchers and a --comment");
+    } else if (!silence_body(&args, author ? author : default_author(), &body, &err) ||
+               !client_json(client_url(&args, &arena), "POST", STR("/api/v2/silences"),
+                            buf_view(&body), &answer, &err)) {
+        status = command_fail(&err);
+    } else {
+        puts(client_text(answer, "silenceID"));
+        status = EXIT_DONE;
+    }
+    cJSON_Delete(answer);
+    args_finish(&args);
+    return status;
+}
+
+static void print_silence_matchers(const cJSON *silence) {
+    static const char *const operators[2][2] = {{"!=", "="}, {"!~", "=~"}};
+    const char *comma = "";
+    const cJSON *matcher;
+    cJSON_ArrayForEach(matcher, cJSON_GetObjectItem(silence, "matchers")) {
+        bool regex = cJSON_IsTrue(cJSON_GetObjectItem(matcher, "isRegex"));
+        bool equal = !cJSON_IsFalse(cJSON_GetObjectItem(matcher, "isEqual"));
+        printf("%s%s%s\"%s\"", comma, client_text(matcher, "name"), operators[regex][equal],
+               client_text(matcher, "value"));
+        comma = ", ";
+    }
+}
+
+static int silence_list(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"all", NULL, "also expired ones"},
+        {"json", NULL, "as JSON, which `amtool silence import` reads"},
+        CLIENT_URL_OPTION,
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {"belfry silence list [OPTIONS]", "Lists silences.", options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    cJSON *list = NULL;
+    Str url = client_url(&args, &arena);
+    Str path =
+        args_has(&args, "all") ? STR("/api/v2/silences") : STR("/api/v2/silences?expired=false");
+    Str text = {0};
+    status = EXIT_DONE;
+    if (args_has(&args, "json")) {
+        if (client_call(url, "GET", path, STR(""), &arena, &text, &err)) {
+            printf("%.*s\n", STR_ARG(str_trim(text)));
+        } else {
+            status = command_fail(&err);
+        }
+    } else if (!client_json(url, "GET", path, STR(""), &list, &err)) {
+        status = command_fail(&err);
+    }
+    const cJSON *silence;
+    cJSON_ArrayForEach(silence, list) {
+        const char *state = client_text(cJSON_GetObjectItem(silence, "status"), "state");
+        if (!args_has(&args, "all") && strcmp(state, "expired") == 0) {
+            continue;
+        }
+        printf("%s  %-7s  until %s  by %s: %s\n    ", client_text(silence, "id"), state,
+               client_text(silence, "endsAt"), client_text(silence, "createdBy"),
+               client_text(silence, "comment"));
+        print_silence_matchers(silence);
+        printf("\n");
+    }
+    cJSON_Delete(list);
+    args_finish(&args);
+    return status;
+}
+
+static int silence_expire(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry silence expire ID...", "Ends silences now.", options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    status = args.word_count ? EXIT_DONE : command_usage(&spec, "which silence?");
+    for (size_t i = 0; i < args.word_count; i++) {
+        Err err = {0};
+        Str answer;
+        Str id = client_escape(&arena, str_of(args.words[i]));
+        Str path = arena_printf(&arena, "/api/v2/silence/%.*s", STR_ARG(id));
+        if (!client_call(client_url(&args, &arena), "DELETE", path, STR(""), &arena, &answer,
+                         &err)) {
+            err_context(&err, "silence %s", args.words[i]);
+            status = command_fail(&err);
+        }
+    }
+    args_finish(&args);
+    return status;
+}
+
+int command_silence(int argc, char **argv) {
+    static const CommandAction actions[] = {
+        {"add", silence_add, "silence alerts that match"},
+        {"list", silence_list, "show silences"},
+        {"expire", silence_expire, "end silences now"},
+        {NULL, NULL, NULL},
+    };
+    return command_dispatch(argc, argv, "belfry silence add|list|expire [OPTIONS]", actions);
+}

@@ -1,0 +1,259 @@
+/* One load of the configuration, and what the doors need of it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/app.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+enum { NOTIFY_FILE_BYTES_MAX = 16 << 20 };
+
+/* `notify: {config: alertmanager.yml}` names a file, relative to ours; else the keys stand in
+ * place. */
+static bool read_notify_file(Generation *generation, const YamlNode **ret_node, Str *ret_file,
+                             Problems *problems) {
+    Config *config = generation->config;
+    Str name;
+    YamlReader reader = {.file = config->file, .problems = problems, .where = "notify"};
+    *ret_node = config->notify;
+    *ret_file = config->file;
+    if (!yaml_get(config->notify, "config")) {
+        return true;
+    }
+    static const char *const known[] = {"config", "shadow", "heartbeat", "retention", NULL};
+    if (!yaml_check_keys(&reader, config->notify, known) ||
+        !yaml_str(&reader, config->notify, "config", &name)) {
+        return false;
+    }
+    Arena *arena = &generation->arena;
+    const char *slash = memrchr(config->file.ptr, '/', config->file.len);
+    int folder = slash ? (int)(slash - config->file.ptr) + 1 : 0;
+    Str path = name.ptr[0] == '/'
+                   ? name
+                   : arena_printf(arena, "%.*s%.*s", folder, config->file.ptr, STR_ARG(name));
+    Str text;
+    Err err = {0};
+    YamlDocs docs = {0};
+    if (!file_read(arena, arena_cstr(arena, path), NOTIFY_FILE_BYTES_MAX, &text, &err)) {
+        return yaml_problem(&reader, yaml_get(config->notify, "config"), "%s", err.text);
+    }
+    if (!yaml_parse(arena, text, path, &docs, problems)) {
+        return false;
+    }
+    *ret_node = docs.count ? docs.items[0] : NULL;
+    *ret_file = path;
+    return true;
+}
+
+static bool load_notify(Generation *generation, Problems *problems) {
+    const YamlNode *node = NULL;
+    Str file;
+    if (!read_notify_file(generation, &node, &file, problems)) {
+        return false;
+    }
+    Config *config = generation->config;
+    NotifyConfigSource source = {
+        .notify = node,
+        .severities = config->severities,
+        .maintenance = config->maintenance,
+        .file = file,
+        .external_url = config->web.external_url,
+    };
+    generation->notify = notify_config_load(&source, problems);
+    return generation->notify != NULL;
+}
+
+/* A YAML scalar, list or map made here and not read from a file. */
+static const YamlNode *yaml_text(Arena *arena, Str text, Problems *problems) {
+    YamlDocs docs = {0};
+    bool good = yaml_parse(arena, text, STR("(self scrape)"), &docs, problems);
+    return good && docs.count ? docs.items[0] : NULL;
+}
+
+/* The configured scrapes, and our own page. */
+static const YamlNode *scrape_list(const App *app, Generation *generation, Problems *problems) {
+    const YamlNode *configured = generation->config->scrape_configs;
+    if (!app->options->self_scrape) {
+        return configured;
+    }
+    Arena *arena = &generation->arena;
+    Str text =
+        arena_printf(arena, "job_name: belfry\nstatic_configs: [{targets: ['127.0.0.1:%d']}]\n",
+                     web_port(app->web));
+    YamlNode *list = arena_new(arena, YamlNode);
+    size_t count = configured ? configured->count : 0;
+    list->kind = YAML_LIST;
+    list->items = arena_array(arena, const YamlNode *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        list->items[i] = configured->items[i];
+    }
+    list->items[count] = yaml_text(arena, text, problems);
+    list->count = count + 1;
+    return list;
+}
+
+static bool load_scraper(const App *app, Generation *generation, Problems *problems) {
+    Config *config = generation->config;
+    const YamlNode *list = scrape_list(app, generation, problems);
+    if (!list || list->count == 0) {
+        return true;
+    }
+    YamlReader reader = {.file = config->file, .problems = problems, .where = "scrape_configs"};
+    ScraperOptions options = {
+        .net = app->net,
+        .interval = config->global.scrape_interval,
+        .timeout = config->global.scrape_timeout,
+        .external_labels = config->global.external_labels,
+    };
+    generation->scraper = scraper_new(&reader, list, &options);
+    return generation->scraper != NULL;
+}
+
+static bool load_relabel(Generation *generation, Problems *problems) {
+    Config *config = generation->config;
+    YamlReader reader = {.file = config->file, .problems = problems, .where = "sources.defaults"};
+    const YamlNode *list = config->sources.write_relabel_configs;
+    return !list || relabel_read(&reader, list, &generation->relabel);
+}
+
+Generation *generation_load(App *app, Problems *problems) {
+    Generation *generation = mem_zero(1, sizeof *generation);
+    generation->config = config_load(app->options->config_file, problems);
+    bool good = generation->config != NULL;
+    if (good) {
+        good = load_notify(generation, problems);
+        good = load_relabel(generation, problems) && good;
+        good = load_scraper(app, generation, problems) && good;
+    }
+    if (!good) {
+        generation_free(generation);
+        return NULL;
+    }
+    return generation;
+}
+
+void generation_free(Generation *generation) {
+    scraper_free(generation->scraper);
+    relabel_free(generation->relabel);
+    notify_config_unref(generation->notify);
+    config_free(generation->config);
+    arena_finish(&generation->arena);
+    free(generation);
+}
+
+Generation *app_generation(App *app) {
+    pthread_mutex_lock(&app->generation_lock);
+    Generation *generation = app->now;
+    pthread_mutex_unlock(&app->generation_lock);
+    return generation;
+}
+
+StoreOptions app_store_options(const App *app, Generation *generation) {
+    const Config *config = generation->config;
+    StoreSeriesLimit *limits =
+        arena_array(&generation->arena, StoreSeriesLimit, config->sources.override_count);
+    for (size_t i = 0; i < config->sources.override_count; i++) {
+        limits[i] = (StoreSeriesLimit){config->sources.overrides[i].source,
+                                       config->sources.overrides[i].series_max};
+    }
+    Str dir = app->options->data_dir.len ? app->options->data_dir : config->storage.path;
+    StoreSync sync = str_eq(config->storage.sync, STR("always"))     ? STORE_SYNC_ALWAYS
+                     : str_eq(config->storage.sync, STR("interval")) ? STORE_SYNC_INTERVAL
+                                                                     : STORE_SYNC_NEVER;
+    return (StoreOptions){
+        .dir = arena_cstr(&generation->arena, dir),
+        .sync = sync,
+        .sync_interval = SECOND_MS,
+        .retention_time = config->storage.retention_time,
+        .retention_bytes = config->storage.retention_bytes,
+        .retention_percent = config->storage.retention_percent,
+        .future_max = config->storage.future_max,
+        .block_span = config->storage.block_span,
+        .dedup_interval = config->storage.dedup_interval,
+        .replica_labels = config->storage.replica_labels,
+        .replica_label_count = config->storage.replica_label_count,
+        .source_label = config->sources.label,
+        .source_series_max = config->sources.series_max,
+        .limits = limits,
+        .limit_count = config->sources.override_count,
+        .pool = app->pool,
+    };
+}
+
+static QueryBudget query_budget(const Config *config) {
+    return (QueryBudget){
+        .series_max = config->query.series_max,
+        .samples_max = config->query.samples_max,
+        .bytes_max = config->query.memory_max,
+    };
+}
+
+/* Where people reach us: as configured, else where we listen. */
+static Str external_url(const App *app, const Generation *generation) {
+    static char fallback[64];
+    if (generation->config->web.external_url.len) {
+        return generation->config->web.external_url;
+    }
+    snprintf(fallback, sizeof fallback, "http://127.0.0.1:%d", app->web ? web_port(app->web) : 0);
+    return str_of(fallback);
+}
+
+RulesOptions app_rules_options(const App *app, const Generation *generation) {
+    const Config *config = generation->config;
+    return (RulesOptions){
+        .evaluation_interval = config->global.evaluation_interval,
+        .external_labels = config->global.external_labels,
+        .external_url = external_url(app, generation),
+        .source_label = config->sources.label,
+        .late_after = config->sources.late,
+        .lost_after = config->sources.lost,
+        .hold = config->hold,
+        .lookback = config->query.lookback,
+        .budget = query_budget(config),
+        .alerts_max = config->limits.alerts_max,
+        .started_at = app->started_at,
+    };
+}
+
+WebOptions app_web_options(const App *app, const Generation *generation) {
+    const Config *config = generation->config;
+    return (WebOptions){
+        .listen = app->options->listen.len ? app->options->listen : config->web.listen,
+        .external_url = external_url(app, generation),
+        .actor_header = config->web.actor_header,
+        .trusted_proxies = config->web.trusted_proxies,
+        .trusted_proxy_count = config->web.trusted_proxy_count,
+        .limits =
+            {
+                .body_bytes_max = config->limits.body_bytes_max,
+                .query_concurrency = (int)config->query.concurrency,
+                .query_timeout = config->query.timeout,
+                .budget = query_budget(config),
+                .lookback = config->query.lookback,
+            },
+        .ingest_labels = {.relabel = generation->relabel},
+        .started_at = app->started_at,
+    };
+}
+
+static RulesFlavour flavour_of(Str word) {
+    return str_eq(word, STR("prometheus")) ? RULES_PROMETHEUS
+           : str_eq(word, STR("vmalert"))  ? RULES_VMALERT
+                                           : RULES_AUTO;
+}
+
+bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems) {
+    const ServeOptions *options = app->options;
+    const Config *config = generation->config;
+    AUTO(arena_finish) Arena arena = {0};
+    bool none = options->rules_count == 1 && strcmp(options->rules[0], "none") == 0;
+    size_t count = none ? 0 : options->rules_count ? options->rules_count : config->rules_count;
+    RulesSource *sources = arena_array(&arena, RulesSource, count);
+    for (size_t i = 0; i < count; i++) {
+        sources[i] = options->rules_count ? (RulesSource){str_of(options->rules[i]), RULES_AUTO}
+                                          : (RulesSource){config->rules[i].pattern,
+                                                          flavour_of(config->rules[i].flavour)};
+    }
+    return rules_load(app->rules, sources, count, now, problems);
+}

@@ -1,0 +1,247 @@
+/* The loops of the server, a thread each; see serve.h. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "app/app.h"
+#include "app/opentsdb.h"
+#include "base/mem.h"
+
+/* ---- scheduler ---- */
+
+/* Ticks whose changes are not in SQLite yet, oldest first: a full disk must lose none of them. */
+typedef struct PendingTick PendingTick;
+struct PendingTick {
+    PendingTick *next;
+    RulesTick tick;
+    TimeMs at;
+    size_t done; /* changes that are committed */
+};
+
+enum { PENDING_TICKS_MAX = 1000 };
+
+typedef struct Backlog {
+    PendingTick *first, *last;
+    size_t count;
+} Backlog;
+
+/* One transaction: alert rows and what makes them ring. */
+static bool commit_changes(App *app, const AlertChange *changes, size_t count, TimeMs now,
+                           Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(state_rollbackp) StateTx *tx = NULL;
+    int64_t *ids = arena_array(&arena, int64_t, count);
+    if (!state_begin(app->state, &tx, err)) {
+        return false;
+    }
+    bool good = state_put_alerts(tx, changes, count, ids, err) &&
+                notify_accept(app->notify, tx, changes, ids, count, now, err);
+    if (good) {
+        good = state_commit(TAKE(tx), err);
+    }
+    notify_accepted(app->notify, good);
+    return good;
+}
+
+static bool commit_tick(App *app, PendingTick *pending, Err *err) {
+    RulesTick *tick = &pending->tick;
+    while (pending->done < tick->changes_count) {
+        size_t left = tick->changes_count - pending->done;
+        size_t count = left < STATE_TX_ALERTS_MAX ? left : STATE_TX_ALERTS_MAX;
+        if (!commit_changes(app, tick->changes + pending->done, count, pending->at, err)) {
+            return false;
+        }
+        pending->done += count;
+    }
+    return true;
+}
+
+static void drop_first(Backlog *backlog) {
+    PendingTick *first = backlog->first;
+    backlog->first = first->next;
+    backlog->last = backlog->first ? backlog->last : NULL;
+    backlog->count--;
+    rules_tick_finish(&first->tick);
+    free(first);
+}
+
+/* Brings ticks to rest in order: the truth first, then its shadow in the store, then one sync for
+ * both. */
+static void settle(App *app, Backlog *backlog) {
+    while (backlog->first) {
+        PendingTick *pending = backlog->first;
+        Err err = {0};
+        if (!commit_tick(app, pending, &err)) {
+            log_event(LOG_ERROR, "alert changes not stored, will retry",
+                      LOG_STR("reason", str_of(err.text)),
+                      LOG_INT("evaluations_waiting", (int64_t)backlog->count));
+            return;
+        }
+        if (!rules_write_alerts(app->rules, &pending->tick, pending->at, &err) ||
+            !engine_sync(app->engine, pending->tick.lsn, &err)) {
+            log_event(LOG_ERROR, "ALERTS series not written", LOG_STR("reason", str_of(err.text)));
+        }
+        if (pending->tick.changes_count) {
+            notify_wake(app->notify);
+        }
+        drop_first(backlog);
+    }
+}
+
+/* Evaluates the oldest due slot. False if none was due. */
+static bool evaluate(App *app, Backlog *backlog) {
+    TimeMs now = clock_now();
+    if (backlog->count >= PENDING_TICKS_MAX || rules_next_due(app->rules, now) > now) {
+        return false;
+    }
+    PendingTick *pending = mem_zero(1, sizeof *pending);
+    pending->at = now;
+    rules_tick(app->rules, now, &pending->tick);
+    if (backlog->last) {
+        backlog->last->next = pending;
+    } else {
+        backlog->first = pending;
+    }
+    backlog->last = pending;
+    backlog->count++;
+    return pending->tick.did_evaluate;
+}
+
+static void sleep_until(App *app, TimeMs until) {
+    struct timespec at = {.tv_sec = until / SECOND_MS, .tv_nsec = until % SECOND_MS * 1000000};
+    pthread_mutex_lock(&app->wake_lock);
+    while (!app->stopping) {
+        int result = pthread_cond_timedwait(&app->wake, &app->wake_lock, &at);
+        if (result == ETIMEDOUT || result == 0) {
+            break;
+        }
+    }
+    pthread_mutex_unlock(&app->wake_lock);
+}
+
+static void *run_scheduler(void *context) {
+    App *app = context;
+    Backlog backlog = {0};
+    while (!app->stopping) {
+        bool evaluated = evaluate(app, &backlog);
+        settle(app, &backlog);
+        if (!evaluated) {
+            TimeMs now = clock_now();
+            TimeMs due = rules_next_due(app->rules, now);
+            TimeMs later = now + SECOND_MS; /* new rules, a retry, a clock that was set */
+            sleep_until(app, due > now && due < later ? due : later);
+        }
+    }
+    settle(app, &backlog);
+    while (backlog.first) {
+        drop_first(&backlog);
+    }
+    return NULL;
+}
+
+/* ---- delivery ---- */
+
+static void *run_delivery(void *context) {
+    App *app = context;
+    TimeMs due = 0;
+    while (!app->stopping) {
+        TimeMs flush_due = notify_flush(app->notify, clock_now());
+        TimeMs now = clock_now();
+        due = due < flush_due ? due : flush_due;
+        DurationMs wait = due <= now ? 0 : due - now;
+        due = notify_deliver(app->notify, now, wait < SECOND_MS ? wait : SECOND_MS);
+    }
+    return NULL;
+}
+
+/* ---- scraper ---- */
+
+static void store_scrape(App *app, const SampleBatch *batch) {
+    uint64_t lsn;
+    StoreOutcome outcome;
+    Err err = {0};
+    /* Nobody waits for a scrape to be durable: the next sync of anyone takes it along. */
+    if (!store_append(app->store, batch, clock_now(), &lsn, &outcome, &err)) {
+        log_event(LOG_WARN, "scrape not stored", LOG_STR("reason", str_of(err.text)));
+    } else if (outcome.first_bad[0]) {
+        log_event(LOG_WARN, "samples of a scrape refused",
+                  LOG_STR("first", str_of(outcome.first_bad)));
+    }
+}
+
+static void *run_scraper(void *context) {
+    App *app = context;
+    while (!app->stopping) {
+        Scraper *scraper = app_generation(app)->scraper;
+        if (!scraper) {
+            sleep_until(app, clock_now() + SECOND_MS);
+            continue;
+        }
+        const SampleBatch *batch = scraper_next(scraper, clock_now(), SECOND_MS);
+        if (batch) {
+            store_scrape(app, batch);
+        }
+    }
+    return NULL;
+}
+
+/* ---- orders ---- */
+
+static void *run_orders(void *context) {
+    App *app = context;
+    while (!app->stopping) {
+        WebOrder order;
+        if (!web_take_order(app->web, SECOND_MS, &order)) {
+            continue;
+        }
+        AUTO(buf_finish) Buf report = {0};
+        bool good = app_reload(app, &report);
+        web_answer_order(app->web, &order, good, buf_view(&report));
+    }
+    return NULL;
+}
+
+static void *run_opentsdb(void *context) {
+    App *app = context;
+    Generation *generation = app_generation(app);
+    opentsdb_listen(generation->config->ingest.opentsdb_listen,
+                    &(IngestLabels){.relabel = generation->relabel}, app->store, &app->stopping);
+    return NULL;
+}
+
+static bool start(App *app, void *(*run)(void *), const char *name, Err *err) {
+    pthread_t *thread = &app->threads[app->thread_count];
+    int result = pthread_create(thread, NULL, run, app);
+    if (result != 0) {
+        errno = result;
+        return err_errno(err, "cannot start the %s thread", name);
+    }
+    pthread_setname_np(*thread, name);
+    app->thread_count++;
+    return true;
+}
+
+bool app_start_loops(App *app, Err *err) {
+    bool opentsdb = app_generation(app)->config->ingest.opentsdb_listen.len > 0;
+    return start(app, run_scheduler, "scheduler", err) &&
+           start(app, run_delivery, "delivery", err) && start(app, run_scraper, "scraper", err) &&
+           start(app, run_orders, "orders", err) &&
+           (!opentsdb || start(app, run_opentsdb, "opentsdb", err));
+}
+
+void app_stop_loops(App *app) {
+    app->stopping = true;
+    pthread_mutex_lock(&app->wake_lock);
+    pthread_cond_broadcast(&app->wake);
+    pthread_mutex_unlock(&app->wake_lock);
+    notify_wake(app->notify);
+    web_wake_orders(app->web);
+    Generation *generation = app_generation(app);
+    if (generation->scraper) {
+        scraper_wake(generation->scraper);
+    }
+    for (int i = 0; i < app->thread_count; i++) {
+        pthread_join(app->threads[i], NULL);
+    }
+}

@@ -1,0 +1,206 @@
+#include "app/opentsdb.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum {
+    CLIENTS_MAX = 1024,
+    READ_BYTES = 64 * 1024,
+    EVENTS_MAX = 64,
+    POLL_MS = 500, /* how late the end is noticed */
+};
+
+typedef struct Client {
+    int fd;
+    IngestStream *stream;
+    uint64_t bad_told; /* bad lines that were answered */
+} Client;
+
+typedef struct Listener {
+    int fd;
+    int epoll;
+    const IngestLabels *labels;
+    Store *store;
+    Client *clients[CLIENTS_MAX];
+    char buffer[READ_BYTES];
+} Listener;
+
+/* Splits "host:port", brackets around IPv6 allowed, and binds. -1 with `err`. */
+static int bind_to(Str address, Err *err) {
+    char host[256];
+    char port[16];
+    const char *colon = memrchr(address.ptr, ':', address.len);
+    size_t host_len = colon ? (size_t)(colon - address.ptr) : address.len;
+    bool brackets = host_len >= 2 && address.ptr[0] == '[';
+    snprintf(host, sizeof host, "%.*s", (int)(host_len - 2 * brackets), address.ptr + brackets);
+    snprintf(port, sizeof port, "%.*s", colon ? (int)(address.len - host_len - 1) : 0,
+             colon ? colon + 1 : "");
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    if (!colon || getaddrinfo(*host ? host : NULL, port, &hints, &found) != 0) {
+        err_set(err, ERR_INVALID, "%.*s: no such address", STR_ARG(address));
+        return -1;
+    }
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 128) < 0) {
+        err_errno(err, "%.*s: cannot listen", STR_ARG(address));
+        fd_close(&fd);
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+static Client **free_slot(Listener *listener) {
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        if (!listener->clients[i]) {
+            return &listener->clients[i];
+        }
+    }
+    return NULL;
+}
+
+static void drop_client(Listener *listener, Client *client) {
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        if (listener->clients[i] == client) {
+            listener->clients[i] = NULL;
+        }
+    }
+    ingest_stream_free(client->stream);
+    fd_close(&client->fd);
+    free(client);
+}
+
+static void take_client(Listener *listener) {
+    AUTO(fd_close) int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    Client **slot = fd >= 0 ? free_slot(listener) : NULL;
+    if (!slot) {
+        return; /* over capacity: closed at once, the sender tries again */
+    }
+    Client *client = mem_zero(1, sizeof *client);
+    client->fd = fd;
+    client->stream = ingest_stream_new(&(IngestStreamOptions){
+        .format = INGEST_OPENTSDB_TELNET, .labels = listener->labels, .skip_bad = true});
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = client};
+    epoll_ctl(listener->epoll, EPOLL_CTL_ADD, fd, &event);
+    *slot = client;
+    fd = -1;
+}
+
+/* A line that does not fit the socket's buffer is lost: whoever sends garbage has to read the
+ * answers. */
+static void tell(const Client *client, const char *text) {
+    ssize_t sent = send(client->fd, text, strlen(text), MSG_NOSIGNAL);
+    (void)sent;
+}
+
+static void tell_bad_lines(Client *client) {
+    const IngestBadLine *bad;
+    uint64_t total;
+    size_t kept = ingest_stream_bad(client->stream, &bad, &total);
+    for (; client->bad_told < total; client->bad_told++) {
+        char text[512];
+        if (client->bad_told < kept) {
+            const IngestBadLine *line = &bad[client->bad_told];
+            snprintf(text, sizeof text, "put: %.*s: %.*s\n", STR_ARG(line->reason),
+                     STR_ARG(line->text));
+        } else {
+            snprintf(text, sizeof text, "put: illegal argument\n");
+        }
+        tell(client, text);
+    }
+}
+
+static void store_lines(Listener *listener, Client *client, Str bytes, bool last) {
+    Err err = {0};
+    if (!ingest_stream_push(client->stream, bytes, last, &err)) {
+        tell(client, "put: line too long\n");
+        return;
+    }
+    tell_bad_lines(client);
+    const SampleBatch *batch = ingest_stream_batch(client->stream);
+    uint64_t lsn;
+    StoreOutcome outcome;
+    if (!batch) {
+        return;
+    }
+    if (!store_append(listener->store, batch, clock_now(), &lsn, &outcome, &err)) {
+        char text[512];
+        snprintf(text, sizeof text, "put: %.400s\n", err.text);
+        tell(client, text);
+    } else if (outcome.first_bad[0]) {
+        char text[sizeof outcome.first_bad + 8];
+        snprintf(text, sizeof text, "put: %s\n", outcome.first_bad);
+        tell(client, text);
+    }
+}
+
+/* False when the client is done with. */
+static bool serve_client(Listener *listener, Client *client) {
+    ssize_t got = recv(client->fd, listener->buffer, sizeof listener->buffer, 0);
+    if (got < 0) {
+        return errno == EAGAIN || errno == EINTR;
+    }
+    Str bytes = {listener->buffer, (size_t)got};
+    if (str_eq(str_trim(bytes), STR("version"))) {
+        tell(client, "belfry " BELFRY_VERSION "\n");
+        return true;
+    }
+    if (str_eq(str_trim(bytes), STR("exit"))) {
+        return false;
+    }
+    store_lines(listener, client, bytes, got == 0);
+    return got > 0;
+}
+
+static void run(Listener *listener, const _Atomic bool *stopping) {
+    while (!*stopping) {
+        struct epoll_event events[EVENTS_MAX];
+        int count = epoll_wait(listener->epoll, events, EVENTS_MAX, POLL_MS);
+        for (int i = 0; i < count; i++) {
+            Client *client = events[i].data.ptr;
+            if (!client) {
+                take_client(listener);
+            } else if (!serve_client(listener, client)) {
+                drop_client(listener, client);
+            }
+        }
+    }
+}
+
+void opentsdb_listen(Str address, const IngestLabels *labels, Store *store,
+                     const _Atomic bool *stopping) {
+    Err err = {0};
+    Listener *listener = mem_zero(1, sizeof *listener);
+    listener->labels = labels;
+    listener->store = store;
+    listener->fd = bind_to(address, &err);
+    if (listener->fd < 0) {
+        log_event(LOG_ERROR, "no OpenTSDB listener", LOG_STR("reason", str_of(err.text)));
+        free(listener);
+        return;
+    }
+    listener->epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(listener->epoll, EPOLL_CTL_ADD, listener->fd, &event);
+    log_event(LOG_INFO, "OpenTSDB put", LOG_STR("listen", address));
+    run(listener, stopping);
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        if (listener->clients[i]) {
+            drop_client(listener, listener->clients[i]);
+        }
+    }
+    fd_close(&listener->epoll);
+    fd_close(&listener->fd);
+    free(listener);
+}

@@ -1,0 +1,196 @@
+#include "app/serve.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+/* All problems on stderr, one a line; a sentence that sums them up in `err`. */
+static bool refuse_problems(Problems *problems, Err *err) {
+    AUTO(buf_finish) Buf text = {0};
+    problems_print(problems, &text);
+    fwrite(text.ptr, 1, text.len, stderr);
+    return err_set(err, ERR_INVALID, "%zu problem%s, not started", problems->items_count,
+                   problems->items_count == 1 ? "" : "s");
+}
+
+static bool open_state(App *app, const char *dir, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str path = arena_printf(&arena, "%s/state.db", dir);
+    return state_open(&(StateOptions){.path = path.ptr, .busy_timeout = 10 * SECOND_MS},
+                      &app->state, err);
+}
+
+static bool open_engine(App *app, Generation *generation, Problems *problems) {
+    const YamlNode *source = generation->config->datasource;
+    if (!source || source->count == 0) {
+        app->engine = engine_local_new(app->store, app->pool);
+        return true;
+    }
+    static const char *const known[] = {
+        "url",           "write_url",  "params",    "headers",          "basic_auth",
+        "authorization", "tls_config", "proxy_url", "follow_redirects", NULL};
+    YamlReader reader = {
+        .file = generation->config->file, .problems = problems, .where = "datasource"};
+    Str url;
+    Str write_url = {0};
+    NetOptions net = {0};
+    yaml_check_keys(&reader, source, known);
+    if (!yaml_str(&reader, source, "url", &url)) {
+        return yaml_problem(&reader, source, "needs a url");
+    }
+    yaml_str(&reader, source, "write_url", &write_url);
+    if (!net_options_read(&reader, source, &generation->arena, &net)) {
+        return false;
+    }
+    app->engine = engine_remote_new(
+        app->net, &(EngineRemoteOptions){
+                      .url = arena_cstr(&generation->arena, url),
+                      .write_url = write_url.len ? arena_cstr(&generation->arena, write_url) : NULL,
+                      .net = &net});
+    return true;
+}
+
+static bool restore_alerts(App *app, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Alert *alerts;
+    size_t count;
+    if (!state_load_alerts(app->state, false, &arena, &alerts, &count, err)) {
+        return false;
+    }
+    rules_restore(app->rules, alerts, count);
+    return true;
+}
+
+/* Opens what holds data. Web listens already and answers "not ready". */
+static bool open_doors(App *app, Err *err) {
+    Generation *generation = app->now;
+    StoreOptions store = app_store_options(app, generation);
+    if (!dir_make(store.dir, err) || !store_open(&store, &app->store, err) ||
+        !open_state(app, store.dir, err)) {
+        return false;
+    }
+    Problems problems = {0};
+    bool good = open_engine(app, generation, &problems);
+    if (good) {
+        RulesOptions rules = app_rules_options(app, generation);
+        app->rules = rules_new(app->engine, &rules);
+        good = app_load_rules(app, generation, clock_now(), &problems);
+    }
+    if (!good) {
+        refuse_problems(&problems, err);
+    }
+    problems_finish(&problems);
+    NotifyOptions notify = {
+        .state = app->state,
+        .net = app->net,
+        .config = generation->notify,
+        .silences_max = generation->config->limits.silences_max,
+        .now = clock_now(),
+    };
+    return good && restore_alerts(app, err) && notify_open(&notify, &app->notify, err);
+}
+
+static void close_doors(App *app) {
+    web_stop(app->web, 10 * SECOND_MS);
+    notify_close(app->notify);
+    rules_free(app->rules);
+    engine_free(app->engine);
+    state_close(app->state);
+    store_close(app->store);
+    for (Generation *generation = app->now; generation;) {
+        Generation *older = generation->older;
+        generation_free(generation);
+        generation = older;
+    }
+    net_close(app->net);
+    pool_free(app->pool);
+}
+
+static int cpu_count(void) {
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count > 64 ? 64 : (int)count;
+}
+
+/* Everything up to the first answered request. */
+static bool open_all(App *app, Err *err) {
+    Problems problems = {0};
+    Config *config = config_load(app->options->config_file, &problems);
+    if (!config) {
+        refuse_problems(&problems, err);
+        problems_finish(&problems);
+        return false;
+    }
+    LogFormat format =
+        str_eq(app->options->log_format, STR("json")) ? LOG_JSON : config->log.format;
+    log_setup(config->log.level, format);
+    Generation first = {.config = config};
+    WebOptions web = app_web_options(app, &first);
+    app->pool = pool_new("work", cpu_count(), 10000);
+    bool good = net_open(&app->net, err) && web_start(&web, &app->web, err);
+    config_free(config);
+    if (good) {
+        app->now = generation_load(app, &problems);
+        good = app->now ? open_doors(app, err) : refuse_problems(&problems, err);
+    }
+    problems_finish(&problems);
+    return good;
+}
+
+/* Serves until a signal ends it. */
+static void wait_for_end(App *app, const sigset_t *signals) {
+    for (;;) {
+        int signal = 0;
+        sigwait(signals, &signal);
+        if (signal != SIGHUP) {
+            log_event(LOG_INFO, "ending", LOG_INT("signal", signal));
+            return;
+        }
+        AUTO(buf_finish) Buf report = {0};
+        app_reload(app, &report);
+    }
+}
+
+bool serve_run(const ServeOptions *options, Err *err) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals,
+                    NULL); /* every thread inherits it; only sigwait() sees them */
+    signal(SIGPIPE, SIG_IGN);
+
+    App app = {
+        .options = options,
+        .started_at = clock_now(),
+        .reload_lock = PTHREAD_MUTEX_INITIALIZER,
+        .generation_lock = PTHREAD_MUTEX_INITIALIZER,
+        .wake_lock = PTHREAD_MUTEX_INITIALIZER,
+        .wake = PTHREAD_COND_INITIALIZER,
+        .reload_ok = true,
+        .reload_at = clock_now(),
+    };
+    bool good = open_all(&app, err) && app_start_loops(&app, err);
+    if (good) {
+        app_publish_info(&app);
+        web_open_doors(app.web, &(WebDoors){.store = app.store,
+                                            .engine = app.engine,
+                                            .rules = app.rules,
+                                            .state = app.state,
+                                            .notify = app.notify,
+                                            .net = app.net,
+                                            .scraper = app.now->scraper});
+        log_event(LOG_INFO, "ready", LOG_INT("port", web_port(app.web)),
+                  LOG_INT("rules", (int64_t)rules_count(app.rules)),
+                  LOG_INT("took_ms", clock_now() - app.started_at));
+        wait_for_end(&app, &signals);
+        app_stop_loops(&app);
+    }
+    close_doors(&app);
+    return good;
+}

@@ -1,0 +1,66 @@
+/* belfry: the command line. What each subcommand does is in src/app. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "base/str.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *purpose;
+} commands[] = {
+    {"serve", command_serve, "run the server"},
+    {"check", command_check, "check rule files, configurations and unit tests"},
+    {"test", command_test, "run unit tests of rules, or PromQL scripts"},
+    {"replay", command_replay, "try rules on stored history before they ring"},
+    {"query", command_query, "ask a running server a PromQL query"},
+    {"status", command_status, "show what a running server sees: sources, rules, alerts"},
+    {"explain", command_explain, "tell why an alert rang, or why it did not"},
+    {"quality", command_quality, "show how often each rule rang, and whether it was worth it"},
+    {"silence", command_silence, "add, list and expire silences"},
+    {"maintenance", command_maintenance, "set, list and clear maintenance flags"},
+    {"route", command_route, "show where alerts with given labels go"},
+    {"notify", command_notify, "send a test notification through a receiver"},
+    {"shadow", command_shadow, "compare shadow decisions with what Alertmanager sent"},
+    {"store", command_store, "inspect, verify, repair and export a data directory"},
+    {"backup", command_backup, "create, list and restore backups"},
+    {"convert", command_convert, "turn a Prometheus configuration into one of ours"},
+    {"version", command_version, "print the version"},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *out) {
+    fputs("usage: belfry COMMAND [OPTIONS]\n\n", out);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].purpose);
+    }
+    fputs("\n`belfry COMMAND --help` tells more of each.\n", out);
+}
+
+int main(int argc, char **argv) {
+    const char *word = argc > 1 ? argv[1] : "";
+    const char *names[COMMAND_COUNT + 1] = {NULL};
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(word, commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+        names[i] = commands[i].name;
+    }
+    if (strcmp(word, "--version") == 0) {
+        return command_version(1, argv);
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    const char *near = str_suggest(str_of(word), names);
+    if (*word) {
+        fprintf(stderr, "belfry: unknown command \"%s\"%s%s%s\n\n", word,
+                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    print_help(stderr);
+    return 2;
+}
