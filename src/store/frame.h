@@ -131,8 +131,14 @@ void frame_scan_lane(const Frame *frame, FrameMemo *memo, uint32_t lane,
 
 /* ---- copying ---- */
 
-/* Appends a copy of the frame in `bytes` in which the series have other ordinals: chunk i is of
- * ordinals[i]. Only the directory is compressed anew, and only if the distances between them
- * change. */
-bool frame_rebase(Str bytes, const uint32_t *ordinals, size_t count, int zstd_level, Buf *out,
-                  Err *err) MUST_CHECK;
+typedef struct FrameCopy {
+    const uint32_t *ordinals; /* of each chunk, not descending; NULL: as they are */
+    bool recompress; /* all sections at `zstd_level`; else only the directory, and only if ordinals
+                        are given */
+    int zstd_level;
+} FrameCopy;
+
+/* Appends a copy of the frame in `bytes`, in which its series may have other ordinals. The
+ * residuals are copied as they are, compressed or not: nothing is decoded. On failure (ERR_CORRUPT)
+ * `out` may have grown. */
+bool frame_copy(Str bytes, const FrameCopy *copy, Buf *out, Err *err) MUST_CHECK;

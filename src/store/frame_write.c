@@ -422,44 +422,81 @@ static bool rebase_directory(Str dir, const uint32_t *ordinals, size_t count, Bu
     return true;
 }
 
-bool frame_rebase(Str bytes, const uint32_t *ordinals, size_t count, int zstd_level, Buf *out,
-                  Err *err) {
+static bool unpack_section(Str stored, uint32_t raw_bytes, Buf *room, Str *ret_raw, Err *err) {
+    *ret_raw = stored;
+    if (stored.len == raw_bytes) {
+        return true;
+    }
+    room->len = 0;
+    buf_reserve(room, raw_bytes);
+    size_t len = ZSTD_decompress(room->ptr, raw_bytes, stored.ptr, stored.len);
+    if (ZSTD_isError(len) || len != raw_bytes) {
+        return err_set(err, ERR_CORRUPT, "frame section does not decompress");
+    }
+    *ret_raw = (Str){room->ptr, len};
+    return true;
+}
+
+/* What copying a frame needs besides the frame. */
+typedef struct Copying {
+    ZSTD_CCtx *zstd;
+    Buf raw, dir, packed;
+} Copying;
+
+static void copying_finish(Copying *copying) {
+    ZSTD_freeCCtx(copying->zstd);
+    buf_finish(&copying->raw);
+    buf_finish(&copying->dir);
+    buf_finish(&copying->packed);
+}
+
+/* Copies one section, or compresses it anew; `ordinals` are those of the directory. */
+static bool copy_section(Copying *copying, const FrameCopy *copy, int section, Str stored,
+                         FrameHeader *header, Buf *out, Err *err) {
+    bool rebase = section == SECTION_DIR && copy->ordinals;
+    if (rebase || copy->recompress) {
+        Str raw;
+        if (!unpack_section(stored, header->raw_bytes[section], &copying->raw, &raw, err) ||
+            (rebase &&
+             !rebase_directory(raw, copy->ordinals, header->chunk_count, &copying->dir, err))) {
+            return false;
+        }
+        raw = rebase ? buf_view(&copying->dir) : raw;
+        header->raw_bytes[section] = (uint32_t)raw.len;
+        stored = store_section(copying->zstd, copy->zstd_level, &copying->packed, raw,
+                               section == SECTION_WIDE);
+    }
+    header->stored_bytes[section] = (uint32_t)stored.len;
+    buf_str(out, stored);
+    return true;
+}
+
+bool frame_copy(Str bytes, const FrameCopy *copy, Buf *out, Err *err) {
     FrameHeader header;
     if (!frame_header_read(bytes, &header, err)) {
         return false;
     }
-    assert(count == header.chunk_count);
     Str body = str_skip(bytes, FRAME_HEADER_BYTES);
     if (crc32c(0, body.ptr, body.len) != header.crc) {
         return err_set(err, ERR_CORRUPT, "frame checksum does not match");
     }
-    AUTO(buf_finish) Buf dir = {0};
-    AUTO(buf_finish) Buf raw = {0};
-    AUTO(buf_finish) Buf packed = {0};
-    Str old = {body.ptr, header.stored_bytes[SECTION_DIR]};
-    if (header.stored_bytes[SECTION_DIR] != header.raw_bytes[SECTION_DIR]) {
-        buf_reserve(&raw, header.raw_bytes[SECTION_DIR]);
-        raw.len = ZSTD_decompress(raw.ptr, header.raw_bytes[SECTION_DIR], old.ptr, old.len);
-        if (ZSTD_isError(raw.len) || raw.len != header.raw_bytes[SECTION_DIR]) {
-            raw.len = 0;
-            return err_set(err, ERR_CORRUPT, "frame directory does not decompress");
-        }
-        old = buf_view(&raw);
-    }
-    if (!rebase_directory(old, ordinals, count, &dir, err)) {
-        return false;
-    }
-    ZSTD_CCtx *zstd = ZSTD_createCCtx();
-    Str stored = store_section(zstd, zstd_level, &packed, buf_view(&dir), false);
-    ZSTD_freeCCtx(zstd);
+    AUTO(copying_finish) Copying copying = {.zstd = ZSTD_createCCtx()};
     put_header_room(out);
     size_t body_at = out->len;
-    buf_str(out, stored);
-    buf_str(out, str_skip(body, header.stored_bytes[SECTION_DIR]));
-    header.raw_bytes[SECTION_DIR] = (uint32_t)dir.len;
-    header.stored_bytes[SECTION_DIR] = (uint32_t)stored.len;
-    header.ordinal_first = ordinals[0];
-    header.ordinal_last = ordinals[count - 1];
+    for (int i = 0; i < SECTION_COUNT; i++) {
+        if (header.stored_bytes[i] > body.len) {
+            return err_set(err, ERR_CORRUPT, "frame breaks off");
+        }
+        Str stored = {body.ptr, header.stored_bytes[i]};
+        body = str_skip(body, stored.len);
+        if (!copy_section(&copying, copy, i, stored, &header, out, err)) {
+            return false;
+        }
+    }
+    if (copy->ordinals) {
+        header.ordinal_first = copy->ordinals[0];
+        header.ordinal_last = copy->ordinals[header.chunk_count - 1];
+    }
     set_header(out, body_at, header);
     return true;
 }

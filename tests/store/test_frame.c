@@ -208,7 +208,7 @@ Test(frame, refuses_every_prefix_and_every_flipped_bit) {
     }
 }
 
-Test(frame, rebases_its_series_and_keeps_their_values) {
+Test(frame, is_copied_for_other_ordinals_and_keeps_its_values) {
     AUTO(buf_finish) Buf bytes = {0};
     AUTO(buf_finish) Buf moved = {0};
     mixed_frame(&bytes);
@@ -217,8 +217,8 @@ Test(frame, rebases_its_series_and_keeps_their_values) {
         ordinals[i] = 1000 + i * i;
     }
     Err err;
-    cr_assert(frame_rebase(buf_view(&bytes), ordinals, COLUMN_KINDS, 3, &moved, &err), "%s",
-              err.text);
+    FrameCopy copy = {.ordinals = ordinals, .recompress = true, .zstd_level = 12};
+    cr_assert(frame_copy(buf_view(&bytes), &copy, &moved, &err), "%s", err.text);
     AUTO(frame_freep) Frame *before = NULL;
     AUTO(frame_freep) Frame *after = NULL;
     cr_assert(frame_open(buf_view(&bytes), &before, &err), "%s", err.text);
