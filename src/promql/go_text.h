@@ -8,6 +8,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* Go's %g and %v of a float turn to exponents here: number_put_general(). */
+enum { GO_EXPONENT_MIN = 6 };
+
 /* strconv.Quote: "a\"b\n". At most `runes_max` characters of the text (0 = all), as %.10q does. */
 void go_quote(Buf *buf, Str text, size_t runes_max);
 

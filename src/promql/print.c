@@ -217,7 +217,7 @@ static void print_aggregate_head(Buf *buf, const ExprAggregate *aggregate) {
 /* Go's %v of a float. */
 static void print_fill_value(Buf *buf, const char *name, double value) {
     buf_printf(buf, " %s (", name);
-    number_put_general(buf, value, 21);
+    number_put_general(buf, value, GO_EXPONENT_MIN);
     buf_byte(buf, ')');
 }
 
