@@ -1,0 +1,238 @@
+/* Requests to a Prometheus-compatible API. */
+
+#include "engine/engine_remote.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum {
+    IN_FLIGHT_MAX = 16,
+    ANSWER_BYTES_MAX = 256 << 20,
+};
+static const DurationMs TIMEOUT_DEFAULT = 30 * SECOND_MS;
+
+struct RemoteEngine {
+    Arena arena; /* owns the texts */
+    Net *net;
+    Str query_url, range_url, write_url;
+    Str params; /* "&key=value..." */
+    NetOptions options;
+};
+
+/* ---- making ---- */
+
+/* Bytes that stand for themselves in a form (RFC 3986, unreserved). */
+static bool is_unreserved(char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || (byte && strchr("-._~", byte));
+}
+
+static void put_encoded(Buf *buf, Str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (is_unreserved(text.ptr[i])) {
+            buf_byte(buf, text.ptr[i]);
+        } else {
+            buf_printf(buf, "%%%02X", (unsigned)(uint8_t)text.ptr[i]);
+        }
+    }
+}
+
+static Str make_params(Arena *arena, const EngineRemoteOptions *options) {
+    AUTO(buf_finish) Buf buf = {0};
+    for (size_t i = 0; i < options->param_count; i++) {
+        Str param = options->params[i];
+        size_t equals = str_find(param, '=');
+        buf_byte(&buf, '&');
+        put_encoded(&buf, (Str){param.ptr, equals});
+        if (equals < param.len) {
+            buf_byte(&buf, '=');
+            put_encoded(&buf, str_skip(param, equals + 1));
+        }
+    }
+    return arena_str(arena, buf_view(&buf));
+}
+
+/* Deep copy: what configuration gave may be reloaded. */
+static NetOptions copy_options(Arena *arena, const NetOptions *from) {
+    NetOptions to = *from;
+    Str *const texts[] = {&to.proxy_url,   &to.ca_file,     &to.cert_file, &to.key_file,
+                          &to.server_name, &to.username,    &to.password,  &to.password_file,
+                          &to.bearer,      &to.bearer_file, &to.auth_type, &to.no_proxy};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i]->ptr) {
+            *texts[i] = arena_str(arena, *texts[i]);
+        }
+    }
+    Str *headers = arena_array(arena, Str, from->header_count);
+    for (size_t i = 0; i < from->header_count; i++) {
+        headers[i] = arena_str(arena, from->headers[i]);
+    }
+    to.headers = headers;
+    return to;
+}
+
+RemoteEngine *remote_engine_new(Net *net, const EngineRemoteOptions *options) {
+    RemoteEngine *engine = mem_zero(1, sizeof *engine);
+    Arena *arena = &engine->arena;
+    engine->net = net;
+    size_t length = strlen(options->url);
+    while (length && options->url[length - 1] == '/') {
+        length--;
+    }
+    int shown = (int)length;
+    engine->query_url = arena_printf(arena, "%.*s/api/v1/query", shown, options->url);
+    engine->range_url = arena_printf(arena, "%.*s/api/v1/query_range", shown, options->url);
+    engine->write_url = options->write_url
+                            ? arena_str(arena, str_of(options->write_url))
+                            : arena_printf(arena, "%.*s/api/v1/write", shown, options->url);
+    engine->params = make_params(arena, options);
+    if (options->net) {
+        engine->options = copy_options(arena, options->net);
+    }
+    return engine;
+}
+
+void remote_engine_free(RemoteEngine *engine) {
+    if (engine) {
+        arena_finish(&engine->arena);
+        free(engine);
+    }
+}
+
+/* ---- asking ---- */
+
+static void put_seconds(Buf *buf, const char *key, int64_t ms) {
+    const char *sign = ms < 0 ? "-" : "";
+    uint64_t size = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+    buf_printf(buf, "&%s=%s%llu.%03u", key, sign, (unsigned long long)(size / 1000),
+               (unsigned)(size % 1000));
+}
+
+static Str query_body(Arena *arena, const RemoteEngine *engine, Str query, QueryRange range,
+                      const QueryOptions *options) {
+    AUTO(buf_finish) Buf buf = {0};
+    buf_str(&buf, STR("query="));
+    put_encoded(&buf, query);
+    if (range.step) {
+        put_seconds(&buf, "start", range.from);
+        put_seconds(&buf, "end", range.to);
+        put_seconds(&buf, "step", range.step);
+    } else {
+        put_seconds(&buf, "time", range.to);
+        if (options->default_step) {
+            /* Prometheus ignores it; VictoriaMetrics takes its implicit windows from it. */
+            put_seconds(&buf, "step", options->default_step);
+        }
+    }
+    buf_str(&buf, engine->params);
+    return arena_str(arena, buf_view(&buf));
+}
+
+/* What is left until the deadline. */
+static DurationMs time_left(const QueryOptions *options) {
+    if (options->budget.deadline_ns == 0) {
+        return TIMEOUT_DEFAULT;
+    }
+    int64_t left = (options->budget.deadline_ns - clock_monotonic_ns()) / 1000000;
+    return left > 1 ? left : 1;
+}
+
+static bool is_cancelled(const QueryOptions *options) {
+    return options->budget.cancelled && *options->budget.cancelled;
+}
+
+static void send_query(const RemoteEngine *engine, NetBox *box, Str query, QueryRange range,
+                       const QueryOptions *options, size_t index) {
+    AUTO(arena_finish) Arena arena = {0};
+    NetRequest request = {
+        .method = STR("POST"),
+        .url = range.step ? engine->range_url : engine->query_url,
+        .body = query_body(&arena, engine, query, range, options),
+        .content_type = STR("application/x-www-form-urlencoded"),
+        .options = &engine->options,
+        .timeout = time_left(options),
+        .answer_bytes_max = ANSWER_BYTES_MAX,
+        .tag = index,
+    };
+    net_send(box, &request);
+}
+
+static bool read_answer(const NetAnswer *answer, Arena *arena, Value *ret_value, Err *err) {
+    if (!answer->ok) {
+        *err = answer->err;
+        return false;
+    }
+    if (!remote_answer_read(arena, answer->status, answer->body, ret_value, err)) {
+        return false;
+    }
+    ret_value->stats.eval_ns = answer->took * 1000000;
+    return true;
+}
+
+void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t count,
+                  QueryRange range, const QueryOptions *options, Arena *arena, Value *ret_values,
+                  bool *ret_ok, Err *errs) {
+    NetBox *box = net_box_new(engine->net);
+    size_t sent = 0;
+    size_t done = 0;
+    for (size_t i = 0; i < count; i++) {
+        ret_ok[i] = false;
+        err_set(&errs[i], ERR_CANCELLED, "query was cancelled");
+    }
+    while (done < count && !is_cancelled(options)) {
+        for (; sent < count && sent - done < IN_FLIGHT_MAX; sent++) {
+            send_query(engine, box, exprs[sent].text, range, options, sent);
+        }
+        NetAnswer answer;
+        if (!net_take(box, 100, &answer)) {
+            continue;
+        }
+        size_t i = (size_t)answer.tag;
+        assert(i < count);
+        ret_ok[i] = read_answer(&answer, arena, &ret_values[i], &errs[i]);
+        net_answer_finish(&answer);
+        done++;
+    }
+    net_box_free(box);
+}
+
+/* ---- writing ---- */
+
+bool remote_write(const RemoteEngine *engine, const SampleBatch *batch, uint64_t *ret_lsn,
+                  Err *err) {
+    AUTO(buf_finish) Buf body = {0};
+    if (!remote_write_encode(batch, &body, err)) {
+        return false;
+    }
+    const Str headers[] = {STR("Content-Encoding: snappy"),
+                           STR("X-Prometheus-Remote-Write-Version: 0.1.0")};
+    NetRequest request = {
+        .method = STR("POST"),
+        .url = engine->write_url,
+        .body = buf_view(&body),
+        .content_type = STR("application/x-protobuf"),
+        .options = &engine->options,
+        .headers = headers,
+        .header_count = sizeof headers / sizeof headers[0],
+        .timeout = TIMEOUT_DEFAULT,
+        .answer_bytes_max = 64 << 10,
+    };
+    NetAnswer answer;
+    if (!net_call(engine->net, &request, &answer, err)) {
+        return false;
+    }
+    bool ok = answer.ok && answer.status / 100 == 2;
+    if (!answer.ok) {
+        *err = answer.err;
+    } else if (!ok) {
+        err_set(err, answer.status / 100 == 4 ? ERR_INVALID : ERR_IO,
+                "remote write was refused with status %d: %.*s", answer.status,
+                answer.body.len < 300 ? (int)answer.body.len : 300, answer.body.ptr);
+    } else {
+        *ret_lsn = 0;
+    }
+    net_answer_finish(&answer);
+    return ok;
+}

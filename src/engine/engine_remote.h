@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * The remote engine: each expression's text goes to a Prometheus-compatible API by POST, all of one call at once (a few in flight);
+ * results are written back by remote write 1.0.
+ *
+ * Native histograms in answers are not understood: the API tells their buckets, not their schema. Such a query fails.
+ */
+
+#include "engine/engine.h"
+
+typedef struct RemoteEngine RemoteEngine;
+
+/* Options are copied. */
+RemoteEngine *remote_engine_new(Net *net, const EngineRemoteOptions *options);
+void remote_engine_free(RemoteEngine *engine); /* accepts NULL */
+
+/* Instant where range.step is 0. */
+void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t count,
+                  QueryRange range, const QueryOptions *options, Arena *arena, Value *ret_values,
+                  bool *ret_ok, Err *errs);
+
+/* True when the other side has acknowledged; `*ret_lsn` is 0. */
+bool remote_write(const RemoteEngine *engine, const SampleBatch *batch, uint64_t *ret_lsn,
+                  Err *err) MUST_CHECK;
+
+/* ---- remote_answer.c ---- */
+
+/* The JSON of an answer with this HTTP status -> its value, or its error. */
+bool remote_answer_read(Arena *arena, int status, Str body, Value *ret_value, Err *err) MUST_CHECK;
+
+/* ---- remote_encode.c ---- */
+
+/* A WriteRequest of remote write 1.0, compressed. ERR_UNSUPPORTED for native histograms. */
+bool remote_write_encode(const SampleBatch *batch, Buf *ret_body, Err *err) MUST_CHECK;
