@@ -194,7 +194,7 @@ static bool add_converted(Arena *arena, BatchDraft *draft, const ClassicSamples 
         if (from == 0 || !labels_eq(items[from].base, items[from - 1].base)) {
             begin_series(draft, items[from].base);
         }
-        Histogram *histogram;
+        Histogram *histogram = NULL;
         if (!convert_classic(arena, items + from, to - from, &histogram, err)) {
             return false;
         }
