@@ -1,0 +1,111 @@
+#pragma once
+
+/*
+ * Running a plan.
+ *
+ * Operators that look at one series at a time (selectors, window functions, functions of a sample,
+ * operators with a number) are streamed: a reader asks their chain for series `i` and gets one
+ * column. Readers are aggregations, which fold columns batch by batch and keep groups only, and
+ * exec_node(), which keeps all columns as a frame. All other operators take whole frames.
+ *
+ * Work is split over cores by ranges of series. The split depends on the number of series only, and
+ * ranges are put together in order, so an answer never depends on timing.
+ *
+ * Each worker counts what it reads against the query's budget before it allocates; running over is
+ * the operator's error. A worker looks at deadline and cancellation once per range of series.
+ */
+
+#include <stdatomic.h>
+
+#include "promql/plan.h"
+
+typedef struct Exec {
+    Plan *plan;
+    StoreSnapshot *snapshot;
+    Pool *pool;
+    const QueryOptions *options;
+    atomic_uint_fast64_t series, samples, points, bytes;
+    atomic_uint_fast64_t bytes_peak, points_peak;
+} Exec;
+
+/* Operators of one streamed chain that may have notes; further ones share the last set. */
+enum { WORKER_NOTES_MAX = 16 };
+
+typedef struct WorkerNotes {
+    PlanNode *node;
+    Notes notes;
+} WorkerNotes;
+
+/* One range of series, on one thread. */
+typedef struct Worker {
+    Exec *exec;
+    Arena out;     /* columns */
+    Arena scratch; /* reset before each series */
+    Arena note_arena;
+    WorkerNotes notes[WORKER_NOTES_MAX]; /* one set for each operator of the chain that has any */
+    size_t note_sets;
+    uint64_t samples_read,
+        samples_seen; /* decoded; as Prometheus counts them, once per window they are in */
+    uint64_t charged; /* of `out`, to the budget */
+    Err err;          /* kind set: failed */
+} Worker;
+
+void exec_init(Exec *exec, Plan *plan, StoreSnapshot *snapshot, Pool *pool,
+               const QueryOptions *options);
+
+/* Computes the node if it has not been. Its frame stays until the plan ends, as others may share
+ * labels and histograms with it, or until the last user gives it up. */
+bool exec_node(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+/* For a user that keeps nothing of the frame: an aggregation. */
+void exec_release(Exec *exec, PlanNode *node);
+
+/* Series a streamed node may give, once exec_prepare() was true: which opens selectors and computes
+ * frames below it. */
+bool exec_prepare(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+size_t exec_series_count(const PlanNode *node);
+/* When all series were read: gives up what lies below a streamed node. */
+void exec_unprepare(Exec *exec, PlanNode *node);
+
+/* One series of a prepared node into `ret_column` (in worker->out). False: it has no sample, or
+ * worker->err is set. */
+bool exec_read_series(Worker *worker, PlanNode *node, size_t index, Column *ret_column);
+
+/* Runs `fold` in the calling thread over all series of a prepared node that have samples, in order;
+ * the columns are gone after the call. `key`, if there is one, is run on each column by the workers
+ * before. Notes of the operators read are merged into theirs. */
+typedef struct Fold {
+    bool (*fold)(void *ctx, const Column *columns, size_t count, Err *err);
+    void (*key)(const void *ctx, Column *column);
+    void *ctx;
+} Fold;
+bool exec_fold(Exec *exec, PlanNode *node, const Fold *fold, Err *err) MUST_CHECK;
+
+/* The worker's notes about an operator of its chain. */
+Notes *worker_notes(Worker *worker, PlanNode *node);
+
+/* Budget. Charging fails with ERR_LIMIT, ERR_TIMEOUT or ERR_CANCELLED. */
+bool exec_check(Exec *exec, Err *err) MUST_CHECK;
+bool exec_charge_bytes(Exec *exec, size_t bytes, Err *err) MUST_CHECK;
+void exec_refund_bytes(Exec *exec, size_t bytes);
+bool exec_charge_samples(Exec *exec, uint64_t samples, Err *err) MUST_CHECK;
+
+/* The value of a scalar node at a step; it has been computed. */
+double exec_scalar(const PlanNode *node, size_t step);
+
+/* ---- operators: each makes node->frame from its arguments' frames ---- */
+
+/* An arena of the frame, for its columns. */
+Arena *frame_arena(Frame *frame);
+
+bool run_aggregate(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+bool run_binary(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+bool run_call(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+
+/* A sample function over one column, in place. False: nothing is left. */
+bool map_column(Worker *worker, PlanNode *node, Column *column);
+bool negate_column(Worker *worker, PlanNode *node, Column *column);
+bool vector_scalar_column(Worker *worker, PlanNode *node, Column *column);
+
+/* Series with equal labels become one; two samples at one step are Prometheus' "vector cannot
+ * contain metrics with the same labelset". */
+bool frame_merge_equal(Arena *arena, Frame *frame, size_t steps, Err *err) MUST_CHECK;

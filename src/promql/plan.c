@@ -1,0 +1,829 @@
+#include "promql/plan.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "promql/scalar_ops.h"
+
+/* What a node is planned under. */
+typedef struct Scope {
+    Plan *plan;
+    PlanRoot *root;
+    Grid grid;
+} Scope;
+
+static PlanNode *plan_expr(Scope scope, const Expr *expr);
+
+/* ---- what does not depend on the step ---- */
+
+/* Functions whose answer changes with the evaluation time even where their arguments do not
+ * (Prometheus' AtModifierUnsafeFunctions). */
+static bool is_time_bound(FunctionId id) {
+    switch (id) {
+    case FUNC_DAYS_IN_MONTH:
+    case FUNC_DAY_OF_MONTH:
+    case FUNC_DAY_OF_WEEK:
+    case FUNC_DAY_OF_YEAR:
+    case FUNC_HOUR:
+    case FUNC_MINUTE:
+    case FUNC_MONTH:
+    case FUNC_YEAR:
+    case FUNC_PREDICT_LINEAR:
+    case FUNC_TIME:
+    case FUNC_TIMESTAMP:
+    case FUNC_RAND:
+    case FUNC_RAND_NORMAL:
+    case FUNC_RAND_EXPONENTIAL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_invariant(const Expr *expr);
+
+static bool call_is_invariant(const Expr *expr) {
+    const ExprCall *call = &expr->call;
+    for (size_t i = 0; i < call->arg_count; i++) {
+        if (!is_invariant(call->args[i])) {
+            return false;
+        }
+    }
+    if (call->function->id == FUNC_TIMESTAMP) {
+        return call->arg_count == 1 && expr_unwrap(call->args[0])->kind == EXPR_SELECTOR;
+    }
+    return !is_time_bound(call->function->id);
+}
+
+static bool is_invariant(const Expr *expr) {
+    switch (expr->kind) {
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+        return true;
+    case EXPR_SELECTOR:
+        return expr->selector.shift.at.kind != AT_NONE;
+    case EXPR_MATRIX:
+        return is_invariant(expr->matrix.selector);
+    case EXPR_SUBQUERY:
+        return expr->subquery.shift.at.kind != AT_NONE;
+    case EXPR_CALL:
+        return call_is_invariant(expr);
+    case EXPR_AGGREGATE:
+        return expr->flavour == PROMQL_PROMETHEUS && is_invariant(expr->aggregate.expr) &&
+               (!expr->aggregate.param || is_invariant(expr->aggregate.param));
+    case EXPR_BINARY:
+        return is_invariant(expr->binary.left) && is_invariant(expr->binary.right);
+    case EXPR_UNARY:
+        return is_invariant(expr->unary.expr);
+    case EXPR_PAREN:
+        return is_invariant(expr->paren);
+    case EXPR_SHIFT:
+        return expr->shift.shift.at.kind != AT_NONE;
+    case EXPR_DURATION:
+        return false;
+    }
+    return false;
+}
+
+/* ---- nodes and their sharing ---- */
+
+/* A node's key: equal keys compute equal frames. Arguments stand by their number. */
+static void put_key_labels(Buf *key, const Str *names, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(key, "%zu:", names[i].len);
+        buf_str(key, names[i]);
+    }
+    buf_byte(key, ';');
+}
+
+static void put_key_binary(Buf *key, const ExprBinary *binary) {
+    buf_printf(key, "op%d b%d c%d o%d k%d a%d ", binary->op, binary->return_bool, binary->card,
+               binary->on, binary->keep_metric_names, binary->include_all);
+    put_key_labels(key, binary->match_labels, binary->match_label_count);
+    put_key_labels(key, binary->include, binary->include_count);
+    put_key_labels(key, &binary->include_prefix, 1);
+    if (binary->fill_left_given) {
+        buf_printf(key, "l%" PRIx64, value_bits(binary->fill_left));
+    }
+    if (binary->fill_right_given) {
+        buf_printf(key, "r%" PRIx64, value_bits(binary->fill_right));
+    }
+}
+
+static void put_key_aggregate(Buf *key, const ExprAggregate *aggregate) {
+    buf_printf(key, "agg%d w%d g%d n%" PRIu64 " ", aggregate->aggregate->id, aggregate->without,
+               aggregate->grouped, aggregate->limit);
+    put_key_labels(key, aggregate->labels, aggregate->label_count);
+    if (aggregate->param && aggregate->param->type == VALUE_STRING) {
+        expr_print(key, aggregate->param, false);
+    }
+}
+
+static void put_key_call(Buf *key, const Expr *expr) {
+    const ExprCall *call = &expr->call;
+    buf_printf(key, "f%d k%d ", call->function->id, call->keep_metric_names);
+    for (size_t i = 0; i < call->arg_count; i++) {
+        const Expr *arg = expr_unwrap(call->args[i]);
+        /* Texts are read from the tree; absent() and info() read their selectors. */
+        bool read_from_tree = arg->kind == EXPR_STRING || call->function->id == FUNC_ABSENT ||
+                              call->function->id == FUNC_ABSENT_OVER_TIME ||
+                              call->function->id == FUNC_INFO;
+        if (read_from_tree) {
+            expr_print(key, arg, false);
+            buf_byte(key, ',');
+        }
+    }
+}
+
+static void put_key_expr(Buf *key, const PlanNode *node) {
+    switch (node->expr->kind) {
+    case EXPR_BINARY:
+        put_key_binary(key, &node->expr->binary);
+        return;
+    case EXPR_AGGREGATE:
+        put_key_aggregate(key, &node->expr->aggregate);
+        return;
+    case EXPR_CALL:
+        put_key_call(key, node->expr);
+        return;
+    default:
+        return;
+    }
+}
+
+static Hash128 node_key(const PlanNode *node) {
+    Buf key = {0};
+    buf_printf(&key,
+               "%d %" PRId64 " %" PRId64 " %zu %" PRIx64 " m%d s%d a%d@%" PRId64 " o%" PRId64
+               " r%" PRId64 " %d%d F%d ",
+               node->op, node->grid.start, node->grid.step, node->grid.count,
+               value_bits(node->number), node->mode, node->swapped, node->has_at, node->at,
+               node->offset, node->range, node->anchored, node->smoothed, node->expr->flavour);
+    for (size_t i = 0; i < node->arg_count; i++) {
+        buf_printf(&key, "#%u ", node->args[i] ? node->args[i]->id : UINT32_MAX);
+    }
+    buf_printf(&key, "S%p Q%u ", (void *)node->selector,
+               node->subquery ? node->subquery->id : UINT32_MAX);
+    if (node->op != PLAN_SPREAD && node->op != PLAN_NUMBER && node->op != PLAN_SHIFT) {
+        put_key_expr(&key, node);
+    }
+    Hash128 hash = hash128(buf_view(&key));
+    buf_finish(&key);
+    return hash;
+}
+
+static void release_args(PlanNode *node) {
+    for (size_t i = 0; i < node->arg_count; i++) {
+        if (node->args[i]) {
+            node->args[i]->uses--;
+        }
+    }
+    if (node->subquery) {
+        node->subquery->uses--;
+    }
+}
+
+/* The node itself, or the equal one that is there; either way one more use of it, and its origin
+ * noted. */
+static PlanNode *intern(Scope scope, PlanNode *node) {
+    Plan *plan = scope.plan;
+    bool is_new;
+    uint32_t id = hash_index_add(&plan->index, node_key(node), &is_new);
+    if (is_new) {
+        assert(id == plan->nodes_count);
+        node->id = id;
+        node->notes.arena = plan->arena;
+        VEC_PUSH(*plan, nodes, node);
+    } else {
+        release_args(node);
+        node = plan->nodes[id];
+    }
+    node->uses++;
+    return node;
+}
+
+static PlanNode *new_node(Scope scope, PlanOp op, const Expr *expr, size_t arg_count) {
+    PlanNode *node = arena_new(scope.plan->arena, PlanNode);
+    node->op = op;
+    node->expr = expr;
+    node->type = expr->type;
+    node->grid = scope.grid;
+    node->arg_count = arg_count;
+    node->args = arena_array(scope.plan->arena, PlanNode *, arg_count ? arg_count : 1);
+    return node;
+}
+
+static void note_origin(Scope scope, PlanNode *node, const Expr *expr) {
+    PlanOrigin origin = {node, expr};
+    VEC_PUSH(*scope.root, origins, origin);
+}
+
+static PlanNode *plan_number(Scope scope, const Expr *expr, double number) {
+    PlanNode *node = new_node(scope, PLAN_NUMBER, expr, 0);
+    node->type = VALUE_SCALAR;
+    node->number = number;
+    return intern(scope, node);
+}
+
+/* ---- times ---- */
+
+static bool resolve_duration(Scope scope, const DurationSpec *spec, bool positive,
+                             DurationMs *ret_value) {
+    QueryRange range = scope.plan->range;
+    *ret_value = 0;
+    if (!spec->given) {
+        return true;
+    }
+    return duration_spec_resolve(spec, range.step, range.to - range.from, positive, ret_value,
+                                 &scope.root->err);
+}
+
+static bool resolve_at_expr(Scope scope, const Expr *expr, TimeMs *ret_at) {
+    Scope single = {scope.plan, scope.root, {scope.plan->range.from, 1, 1}};
+    PlanNode *node = plan_expr(single, expr);
+    if (!node) {
+        return false;
+    }
+    if (node->op != PLAN_NUMBER) {
+        return err_set(&scope.root->err, ERR_UNSUPPORTED,
+                       "@ modifier with an expression that is not a constant");
+    }
+    *ret_at = (TimeMs)(node->number * 1000);
+    return true;
+}
+
+static bool resolve_shift(Scope scope, const TimeShift *shift, PlanNode *node) {
+    QueryRange range = scope.plan->range;
+    node->has_at = shift->at.kind != AT_NONE;
+    switch (shift->at.kind) {
+    case AT_NONE:
+        break;
+    case AT_TIME:
+        node->at = shift->at.time;
+        break;
+    case AT_START:
+        node->at = range.from;
+        break;
+    case AT_END:
+        node->at = range.to;
+        break;
+    case AT_EXPR:
+        if (!resolve_at_expr(scope, shift->at.expr, &node->at)) {
+            return false;
+        }
+        break;
+    }
+    return resolve_duration(scope, &shift->offset, false, &node->offset);
+}
+
+void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, TimeMs *ret_to) {
+    TimeMs first = plan_node_ref(node, 0);
+    TimeMs last = plan_node_ref(node, node->grid.count ? node->grid.count - 1 : 0);
+    bool windowed = node->op == PLAN_ROLLUP || node->op == PLAN_RAW;
+    DurationMs back = windowed ? node->range : plan->lookback;
+    if (windowed && (node->anchored || node->smoothed)) {
+        back += plan->lookback;
+    }
+    *ret_from = first - back + 1;
+    *ret_to = last + (node->smoothed ? plan->lookback : 0);
+    if (node->smoothed) {
+        *ret_from -= 1;
+    }
+    if (*ret_to < *ret_from) {
+        *ret_to = *ret_from;
+    }
+}
+
+/* ---- selectors ---- */
+
+static Str selector_key(Arena *arena, const MatcherSet *sets, size_t set_count) {
+    Buf key = {0};
+    for (size_t i = 0; i < set_count; i++) {
+        for (size_t j = 0; j < sets[i].count; j++) {
+            const Matcher *matcher = &sets[i].items[j];
+            buf_printf(&key, "%d %zu:%.*s %zu:%.*s,", matcher->type, matcher->name.len,
+                       STR_ARG(matcher->name), matcher->value.len, STR_ARG(matcher->value));
+        }
+        buf_byte(&key, '|');
+    }
+    Str copy = arena_str(arena, buf_view(&key));
+    buf_finish(&key);
+    return copy;
+}
+
+/* One resolution serves readers whose spans lie near each other; a reader of last week has its own,
+ * or today's would look at every series of the week. */
+static PlanSelector *share_selector(Plan *plan, const ExprSelector *selector, TimeMs from,
+                                    TimeMs to) {
+    Str key = selector_key(plan->arena, selector->sets, selector->set_count);
+    for (size_t i = 0; i < plan->selector_count; i++) {
+        PlanSelector *known = plan->selectors[i];
+        if (str_eq(plan->selector_keys[i], key) && from <= known->to + MINUTE_MS &&
+            to >= known->from - MINUTE_MS) {
+            known->from = from < known->from ? from : known->from;
+            known->to = to > known->to ? to : known->to;
+            return known;
+        }
+    }
+    PlanSelector *fresh = arena_new(plan->arena, PlanSelector);
+    *fresh = (PlanSelector){
+        .sets = selector->sets, .set_count = selector->set_count, .from = from, .to = to};
+    size_t cap = plan->selector_cap;
+    plan->selectors =
+        mem_reserve(plan->selectors, &cap, plan->selector_count + 1, sizeof *plan->selectors);
+    plan->selector_keys = mem_reserve(plan->selector_keys, &plan->selector_cap,
+                                      plan->selector_count + 1, sizeof *plan->selector_keys);
+    plan->selectors[plan->selector_count] = fresh;
+    plan->selector_keys[plan->selector_count++] = key;
+    return fresh;
+}
+
+static void attach_selector(Scope scope, PlanNode *node, const ExprSelector *selector) {
+    TimeMs from, to;
+    node->anchored = selector->anchored;
+    node->smoothed = selector->smoothed;
+    plan_node_span(scope.plan, node, &from, &to);
+    node->selector = share_selector(scope.plan, selector, from, to);
+}
+
+static PlanNode *plan_select(Scope scope, const Expr *expr, SelectMode mode) {
+    PlanNode *node = new_node(scope, PLAN_SELECT, expr, 0);
+    node->mode = mode;
+    if (!resolve_shift(scope, &expr->selector.shift, node)) {
+        return NULL;
+    }
+    attach_selector(scope, node, &expr->selector);
+    return intern(scope, node);
+}
+
+/* ---- subqueries ---- */
+
+/* The steps inside a subquery: multiples of its step after the first window's beginning. As in
+ * Prometheus the division truncates, and the end lies on the outer grid's last step. */
+static Grid subquery_grid(TimeMs outer_first, TimeMs outer_last, DurationMs offset,
+                          DurationMs range, DurationMs step) {
+    TimeMs after = outer_first - offset - range;
+    TimeMs start = step * (after / step);
+    if (start <= after) {
+        start += step;
+    }
+    TimeMs end = outer_last - offset;
+    size_t count = end < start ? 0 : (size_t)((end - start) / step) + 1;
+    return (Grid){start, step, count};
+}
+
+static bool check_grid(Scope scope, Grid grid) {
+    /* What a run could not hold anyway; an error here rather than a number that wraps. */
+    if (grid.count > 50 * 1000 * 1000) {
+        return err_set(&scope.root->err, ERR_LIMIT,
+                       "subquery has %zu steps, more than the 50000000 allowed: use a larger step",
+                       grid.count);
+    }
+    return true;
+}
+
+/* Plans what stands inside the subquery, on its own grid; range, offset and time go to `node`. */
+static bool plan_subquery(Scope scope, const Expr *expr, PlanNode *node) {
+    const ExprSubquery *subquery = &expr->subquery;
+    DurationMs step;
+    if (!resolve_shift(scope, &subquery->shift, node) ||
+        !resolve_duration(scope, &subquery->range, true, &node->range) ||
+        !resolve_duration(scope, &subquery->step, true, &step)) {
+        return false;
+    }
+    bool metricsql = expr->flavour == PROMQL_METRICSQL;
+    if (step == 0) {
+        step =
+            metricsql && scope.plan->range.step ? scope.plan->range.step : scope.plan->default_step;
+    }
+    if (node->range == 0) {
+        node->range = step > scope.grid.step ? step : scope.grid.step;
+    }
+    TimeMs first = node->has_at ? node->at : scope.grid.start;
+    TimeMs last = node->has_at ? node->at : grid_last(&scope.grid);
+    Grid grid = subquery_grid(first, last, node->offset, node->range, step);
+    if (!check_grid(scope, grid)) {
+        return false;
+    }
+    node->subquery = plan_expr((Scope){scope.plan, scope.root, grid}, subquery->expr);
+    return node->subquery != NULL;
+}
+
+/* ---- calls ---- */
+
+static bool plan_window(Scope scope, const Expr *window, PlanNode *node) {
+    window = expr_unwrap(window);
+    if (window->kind == EXPR_SUBQUERY) {
+        return plan_subquery(scope, window, node);
+    }
+    assert(window->kind == EXPR_MATRIX);
+    const Expr *selector = window->matrix.selector;
+    if (!resolve_shift(scope, &selector->selector.shift, node) ||
+        !resolve_duration(scope, &window->matrix.range, true, &node->range)) {
+        return false;
+    }
+    if (node->range == 0) {
+        /* MetricsQL: the step, or the lookback of an instant query. */
+        node->range = scope.grid.count > 1 ? scope.grid.step : scope.plan->lookback;
+    }
+    attach_selector(scope, node, &selector->selector);
+    return true;
+}
+
+static const char *const anchored_functions = "changes, delta, increase, rate, resets";
+static const char *const smoothed_functions = "delta, increase, rate";
+
+static bool check_modifiers(Scope scope, const PlanNode *node) {
+    FunctionId id = node->expr->call.function->id;
+    bool smoothed_ok = id == FUNC_DELTA || id == FUNC_INCREASE || id == FUNC_RATE;
+    bool anchored_ok = smoothed_ok || id == FUNC_CHANGES || id == FUNC_RESETS;
+    const char *name = node->expr->call.function->name;
+    if (node->anchored && !anchored_ok) {
+        return err_set(&scope.root->err, ERR_INVALID,
+                       "anchored modifier can only be used with: %s - not with %s",
+                       anchored_functions, name);
+    }
+    if (node->smoothed && !smoothed_ok) {
+        return err_set(&scope.root->err, ERR_INVALID,
+                       "smoothed modifier can only be used with: %s - not with %s",
+                       smoothed_functions, name);
+    }
+    return true;
+}
+
+static bool plan_args(Scope scope, const Expr *expr, PlanNode *node, int skip) {
+    const ExprCall *call = &expr->call;
+    for (size_t i = 0; i < call->arg_count; i++) {
+        const Expr *arg = expr_unwrap(call->args[i]);
+        bool metadata = arg->kind == EXPR_SELECTOR && arg->selector.metadata_only;
+        if ((int)i == skip || arg->type == VALUE_STRING || metadata) {
+            continue;
+        }
+        node->args[i] = plan_expr(scope, arg);
+        if (!node->args[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static PlanNode *plan_rollup(Scope scope, const Expr *expr, int window_arg) {
+    PlanNode *node = new_node(scope, PLAN_ROLLUP, expr, expr->call.arg_count);
+    if (!plan_window(scope, expr->call.args[window_arg], node) || !check_modifiers(scope, node) ||
+        !plan_args(scope, expr, node, window_arg)) {
+        return NULL;
+    }
+    return intern(scope, node);
+}
+
+static bool is_sample_function(FunctionId id) {
+    switch (id) {
+    case FUNC_ABS:
+    case FUNC_ACOS:
+    case FUNC_ACOSH:
+    case FUNC_ASIN:
+    case FUNC_ASINH:
+    case FUNC_ATAN:
+    case FUNC_ATANH:
+    case FUNC_CEIL:
+    case FUNC_CLAMP:
+    case FUNC_CLAMP_MAX:
+    case FUNC_CLAMP_MIN:
+    case FUNC_COS:
+    case FUNC_COSH:
+    case FUNC_DEG:
+    case FUNC_EXP:
+    case FUNC_FLOOR:
+    case FUNC_LN:
+    case FUNC_LOG10:
+    case FUNC_LOG2:
+    case FUNC_RAD:
+    case FUNC_ROUND:
+    case FUNC_SGN:
+    case FUNC_SIN:
+    case FUNC_SINH:
+    case FUNC_SQRT:
+    case FUNC_TAN:
+    case FUNC_TANH:
+    case FUNC_TIMESTAMP:
+    case FUNC_START_TIMESTAMP:
+    case FUNC_DAY_OF_MONTH:
+    case FUNC_DAY_OF_WEEK:
+    case FUNC_DAY_OF_YEAR:
+    case FUNC_DAYS_IN_MONTH:
+    case FUNC_HOUR:
+    case FUNC_MINUTE:
+    case FUNC_MONTH:
+    case FUNC_YEAR:
+    case FUNC_HISTOGRAM_AVG:
+    case FUNC_HISTOGRAM_COUNT:
+    case FUNC_HISTOGRAM_STDDEV:
+    case FUNC_HISTOGRAM_STDVAR:
+    case FUNC_HISTOGRAM_SUM:
+    case FUNC_BITMAP_AND:
+    case FUNC_BITMAP_OR:
+    case FUNC_BITMAP_XOR:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* start(), end(), range(), step(), pi(): numbers once the range is known. */
+static bool fold_query_function(const Plan *plan, FunctionId id, double *ret_number) {
+    QueryRange range = plan->range;
+    switch (id) {
+    case FUNC_START:
+        *ret_number = (double)range.from / 1000;
+        return true;
+    case FUNC_END:
+    case FUNC_NOW:
+        *ret_number = (double)range.to / 1000;
+        return true;
+    case FUNC_RANGE:
+        *ret_number = (double)(range.to - range.from) / 1000;
+        return true;
+    case FUNC_STEP:
+        *ret_number = range.from == range.to ? 0 : (double)range.step / 1000;
+        return true;
+    case FUNC_PI:
+        *ret_number = 3.14159265358979323846;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static PlanNode *plan_plain_call(Scope scope, const Expr *expr) {
+    FunctionId id = expr->call.function->id;
+    bool per_sample = is_sample_function(id) && expr->call.arg_count > 0;
+    PlanNode *node = new_node(scope, per_sample ? PLAN_MAP : PLAN_CALL, expr, expr->call.arg_count);
+    if (!plan_args(scope, expr, node, -1)) {
+        return NULL;
+    }
+    return intern(scope, node);
+}
+
+static PlanNode *plan_call(Scope scope, const Expr *expr) {
+    const ExprCall *call = &expr->call;
+    FunctionId id = call->function->id;
+    double number;
+    if (fold_query_function(scope.plan, id, &number)) {
+        return plan_number(scope, expr, number);
+    }
+    if (id == FUNC_TIME) {
+        return intern(scope, new_node(scope, PLAN_TIME, expr, 0));
+    }
+    const Expr *first = call->arg_count ? expr_unwrap(call->args[0]) : NULL;
+    if (first && first->kind == EXPR_SELECTOR && id == FUNC_TIMESTAMP) {
+        return plan_select(scope, first, SELECT_TIME);
+    }
+    if (first && first->kind == EXPR_SELECTOR && id == FUNC_START_TIMESTAMP) {
+        return plan_select(scope, first, SELECT_START_TIME);
+    }
+    int window_arg = function_window_arg(call->function, (int)call->arg_count);
+    if (window_arg >= 0) {
+        return plan_rollup(scope, expr, window_arg);
+    }
+    return plan_plain_call(scope, expr);
+}
+
+/* ---- operators ---- */
+
+static PlanNode *plan_scalar_binary(Scope scope, const Expr *expr, PlanNode *left,
+                                    PlanNode *right) {
+    if (left->op == PLAN_NUMBER && right->op == PLAN_NUMBER) {
+        left->uses--;
+        right->uses--;
+        return plan_number(scope, expr,
+                           scalar_binary(expr->binary.op, left->number, right->number));
+    }
+    PlanNode *node = new_node(scope, PLAN_SCALAR_BINARY, expr, 2);
+    node->args[0] = left;
+    node->args[1] = right;
+    return intern(scope, node);
+}
+
+static PlanNode *plan_binary(Scope scope, const Expr *expr) {
+    PlanNode *left = plan_expr(scope, expr->binary.left);
+    PlanNode *right = left ? plan_expr(scope, expr->binary.right) : NULL;
+    if (!right) {
+        return NULL;
+    }
+    bool left_scalar = expr->binary.left->type == VALUE_SCALAR;
+    bool right_scalar = expr->binary.right->type == VALUE_SCALAR;
+    if (left_scalar && right_scalar) {
+        return plan_scalar_binary(scope, expr, left, right);
+    }
+    bool mixed = (left_scalar || right_scalar) && !binary_op_is_set(expr->binary.op);
+    PlanNode *node = new_node(scope, mixed ? PLAN_VECTOR_SCALAR : PLAN_BINARY, expr, 2);
+    node->swapped = mixed && left_scalar;
+    node->args[0] = node->swapped ? right : left;
+    node->args[1] = node->swapped ? left : right;
+    return intern(scope, node);
+}
+
+static PlanNode *plan_unary(Scope scope, const Expr *expr) {
+    PlanNode *inner = plan_expr(scope, expr->unary.expr);
+    if (!inner || !expr->unary.negate) {
+        return inner;
+    }
+    if (inner->op == PLAN_NUMBER) {
+        inner->uses--;
+        return plan_number(scope, expr, -inner->number);
+    }
+    PlanNode *node = new_node(scope, PLAN_NEGATE, expr, 1);
+    node->args[0] = inner;
+    return intern(scope, node);
+}
+
+static PlanNode *plan_aggregate_metricsql(Scope scope, const Expr *expr) {
+    const ExprAggregate *aggregate = &expr->aggregate;
+    PlanNode *node = new_node(scope, PLAN_AGGREGATE, expr, aggregate->expr_count);
+    for (size_t i = 0; i < aggregate->expr_count; i++) {
+        if (aggregate->exprs[i]->type == VALUE_STRING) {
+            continue;
+        }
+        node->args[i] = plan_expr(scope, aggregate->exprs[i]);
+        if (!node->args[i]) {
+            return NULL;
+        }
+    }
+    return intern(scope, node);
+}
+
+/* args[0] is the vector, args[1] the parameter if it is a number. */
+static PlanNode *plan_aggregate(Scope scope, const Expr *expr) {
+    const ExprAggregate *aggregate = &expr->aggregate;
+    if (aggregate->exprs && (!aggregate->expr || aggregate->expr_count > 2 ||
+                             aggregate->aggregate->flavours == IN_METRICSQL)) {
+        return plan_aggregate_metricsql(scope, expr);
+    }
+    PlanNode *node = new_node(scope, PLAN_AGGREGATE, expr, 2);
+    if (aggregate->param && aggregate->param->type != VALUE_STRING) {
+        node->args[1] = plan_expr(scope, expr_unwrap(aggregate->param));
+        if (!node->args[1]) {
+            return NULL;
+        }
+    }
+    node->args[0] = plan_expr(scope, expr_unwrap(aggregate->expr));
+    return node->args[0] ? intern(scope, node) : NULL;
+}
+
+static PlanNode *plan_raw(Scope scope, const Expr *expr) {
+    PlanNode *node = new_node(scope, PLAN_RAW, expr, 0);
+    return plan_window(scope, expr, node) ? intern(scope, node) : NULL;
+}
+
+static PlanNode *plan_shift(Scope scope, const Expr *expr) {
+    PlanNode *node = new_node(scope, PLAN_SHIFT, expr, 1);
+    if (!resolve_shift(scope, &expr->shift.shift, node)) {
+        return NULL;
+    }
+    Scope inner = scope;
+    inner.grid.start = (node->has_at ? node->at : scope.grid.start) - node->offset;
+    node->args[0] = plan_expr(inner, expr->shift.expr);
+    return node->args[0] ? intern(scope, node) : NULL;
+}
+
+static PlanNode *plan_kind(Scope scope, const Expr *expr) {
+    switch (expr->kind) {
+    case EXPR_NUMBER:
+        return plan_number(scope, expr, expr->number.value);
+    case EXPR_SELECTOR:
+        return plan_select(scope, expr, SELECT_VALUE);
+    case EXPR_MATRIX:
+    case EXPR_SUBQUERY:
+        return plan_raw(scope, expr);
+    case EXPR_CALL:
+        return plan_call(scope, expr);
+    case EXPR_AGGREGATE:
+        return plan_aggregate(scope, expr);
+    case EXPR_BINARY:
+        return plan_binary(scope, expr);
+    case EXPR_UNARY:
+        return plan_unary(scope, expr);
+    case EXPR_PAREN:
+        return plan_expr(scope, expr->paren);
+    case EXPR_SHIFT:
+        return plan_shift(scope, expr);
+    case EXPR_STRING:
+    case EXPR_DURATION:
+        break;
+    }
+    err_set(&scope.root->err, ERR_UNSUPPORTED, "a text cannot stand here");
+    return NULL;
+}
+
+static bool is_worth_spreading(const Expr *expr) {
+    switch (expr_unwrap(expr)->kind) {
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_MATRIX:
+    case EXPR_SUBQUERY:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static PlanNode *plan_expr(Scope scope, const Expr *expr) {
+    if (scope.grid.count > 1 && is_worth_spreading(expr) && is_invariant(expr)) {
+        Scope single = scope;
+        single.grid.count = 1;
+        PlanNode *inner = plan_expr(single, expr);
+        if (!inner || inner->op == PLAN_NUMBER) {
+            return inner;
+        }
+        PlanNode *node = new_node(scope, PLAN_SPREAD, expr, 1);
+        node->args[0] = inner;
+        return intern(scope, node);
+    }
+    PlanNode *node = plan_kind(scope, expr);
+    if (node) {
+        note_origin(scope, node, expr);
+    }
+    return node;
+}
+
+/* ---- the verbs ---- */
+
+void plan_init(Plan *plan, Arena *arena, QueryRange range, const QueryOptions *options) {
+    *plan = (Plan){.arena = arena,
+                   .range = range,
+                   .lookback = options->lookback ? options->lookback : 5 * MINUTE_MS,
+                   .default_step = options->default_step ? options->default_step : MINUTE_MS};
+    plan->index.arena = arena;
+}
+
+bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root) {
+    QueryRange range = plan->range;
+    DurationMs step = range.step > 0 ? range.step : 1;
+    size_t count = range.to < range.from ? 0 : (size_t)((range.to - range.from) / step) + 1;
+    Grid grid = {range.from, step, range.from == range.to ? 1 : count};
+    root->expr = expr;
+    if (expr->type == VALUE_STRING) {
+        return true; /* answered from the tree */
+    }
+    root->node = plan_expr((Scope){plan, root, grid}, expr);
+    return root->node != NULL;
+}
+
+void plan_finish(Plan *plan) {
+    for (size_t i = 0; i < plan->nodes_count; i++) {
+        frame_finish(&plan->nodes[i]->frame);
+    }
+    for (size_t i = 0; i < plan->selector_count; i++) {
+        selection_free(plan->selectors[i]->selection);
+    }
+    free(plan->nodes);
+    free(plan->selectors);
+    free(plan->selector_keys);
+}
+
+bool plan_is_streamed(const PlanNode *node) {
+    switch (node->op) {
+    case PLAN_SELECT:
+    case PLAN_MAP:
+    case PLAN_NEGATE:
+    case PLAN_VECTOR_SCALAR:
+        return node->type != VALUE_SCALAR;
+    case PLAN_ROLLUP:
+        return node->expr->call.function->id != FUNC_ABSENT_OVER_TIME;
+    default:
+        return false;
+    }
+}
+
+Str plan_node_name(const PlanNode *node) {
+    switch (node->op) {
+    case PLAN_NUMBER:
+        return STR("number");
+    case PLAN_TIME:
+        return STR("time");
+    case PLAN_SELECT:
+        return node->mode == SELECT_VALUE ? STR("selector") : STR("timestamps");
+    case PLAN_RAW:
+        return STR("samples");
+    case PLAN_ROLLUP:
+    case PLAN_MAP:
+    case PLAN_CALL:
+        return str_of(node->expr->call.function->name);
+    case PLAN_NEGATE:
+        return STR("negate");
+    case PLAN_SCALAR_BINARY:
+    case PLAN_VECTOR_SCALAR:
+    case PLAN_BINARY:
+        return str_of(binary_op_text(node->expr->binary.op));
+    case PLAN_AGGREGATE:
+        return str_of(node->expr->aggregate.aggregate->name);
+    case PLAN_SPREAD:
+        return STR("spread");
+    case PLAN_SHIFT:
+        return STR("shift");
+    }
+    return STR("");
+}

@@ -1,0 +1,224 @@
+#include "promql/range_functions.h"
+
+#include "promql/range_histograms.h"
+
+double rollup_number(const RollupCall *call, size_t index, size_t step) {
+    const PlanNode *arg = call->node->args[index];
+    return arg ? exec_scalar(arg, step) : value_nan();
+}
+
+/* ---- windows ---- */
+
+/* Both edges of every step's window, by one walk over the times. A window is (end - range, end];
+ * around extended selectors it is wider by the lookback. */
+typedef struct Edges {
+    DurationMs back, ahead;
+} Edges;
+
+static Edges window_edges(const PlanNode *node, DurationMs lookback) {
+    Edges edges = {node->range, 0};
+    if (node->selector && (node->anchored || node->smoothed)) {
+        edges.back += lookback;
+        edges.ahead = node->smoothed ? lookback : 0;
+    }
+    return edges;
+}
+
+static void find_windows(const PlanNode *node, Edges edges, const TimeMs *times, size_t count,
+                         uint32_t *from, uint32_t *to) {
+    size_t low = 0, high = 0;
+    for (size_t step = 0; step < node->grid.count; step++) {
+        TimeMs end = plan_node_ref(node, step);
+        while (high < count && times[high] <= end + edges.ahead) {
+            high++;
+        }
+        while (low < high && times[low] <= end - edges.back) {
+            low++;
+        }
+        from[step] = (uint32_t)low;
+        to[step] = (uint32_t)high;
+    }
+}
+
+static Windows make_windows(Worker *worker, const PlanNode *node, const TimeMs *times,
+                            size_t count) {
+    size_t steps = node->grid.count;
+    uint32_t *from = arena_raw(&worker->scratch, steps * sizeof *from);
+    uint32_t *to = arena_raw(&worker->scratch, steps * sizeof *to);
+    TimeMs *end = arena_raw(&worker->scratch, steps * sizeof *end);
+    find_windows(node, window_edges(node, worker->exec->plan->lookback), times, count, from, to);
+    for (size_t step = 0; step < steps; step++) {
+        end[step] = plan_node_ref(node, step);
+        worker->samples_seen += to[step] - from[step];
+    }
+    return (Windows){steps, from, to, end, node->range};
+}
+
+/* ---- the input ---- */
+
+/* A subquery's column as samples. Explicit reset hints of its histograms are forgotten: what they
+ * say is about neighbours that need not be in the column, or are there twice. */
+static const Histogram *without_reset_hint(Arena *arena, const Histogram *histogram) {
+    if (histogram->hint != RESET_YES && histogram->hint != RESET_NO) {
+        return histogram;
+    }
+    Histogram *copy = arena_new(arena, Histogram);
+    *copy = *histogram;
+    copy->hint = RESET_UNKNOWN;
+    return copy;
+}
+
+static bool subquery_points(Worker *worker, const PlanNode *node, size_t index,
+                            SeriesPoints *ret_points) {
+    const PlanNode *inner = node->subquery;
+    const Column *column = &inner->frame.columns[index];
+    Arena *scratch = &worker->scratch;
+    size_t steps = inner->grid.count, floats = 0, others = 0;
+    TimeMs *times = arena_raw(scratch, steps * sizeof *times);
+    double *values = arena_raw(scratch, steps * sizeof *values);
+    TimeMs *histogram_times = NULL;
+    const Histogram **histograms = NULL;
+    if (column->histograms) {
+        histogram_times = arena_raw(scratch, steps * sizeof *histogram_times);
+        histograms = arena_raw(scratch, steps * sizeof *histograms);
+    }
+    for (size_t i = 0; i < steps; i++) {
+        if (column->histograms && column->histograms[i]) {
+            histogram_times[others] = grid_time(&inner->grid, i);
+            histograms[others++] = without_reset_hint(scratch, column->histograms[i]);
+        } else if (!value_is_none(column->values[i])) {
+            times[floats] = grid_time(&inner->grid, i);
+            values[floats++] = column->values[i];
+        }
+    }
+    *ret_points = (SeriesPoints){.labels = column->labels, .drop_name = column->drop_name};
+    ret_points->floats = (FloatPoints){times, values, NULL, floats};
+    ret_points->histograms = (HistogramPoints){histogram_times, histograms, NULL, others};
+    return floats + others > 0;
+}
+
+static bool uses_start_times(FunctionId id) {
+    return id == FUNC_RATE || id == FUNC_IRATE || id == FUNC_INCREASE || id == FUNC_RESETS;
+}
+
+static bool read_points(Worker *worker, PlanNode *node, size_t index, SeriesPoints *ret_points) {
+    if (node->subquery) {
+        return subquery_points(worker, node, index, ret_points);
+    }
+    if (!select_points(worker, node, index, ret_points)) {
+        return false;
+    }
+    if (!uses_start_times(node->expr->call.function->id)) {
+        ret_points->floats.starts = NULL;
+        ret_points->histograms.starts = NULL;
+    }
+    return true;
+}
+
+/* ---- the function ---- */
+
+static FloatKernel *find_kernel(const PlanNode *node) {
+    FunctionId id = node->expr->call.function->id;
+    FloatKernel *kernel = NULL;
+    if (node->expr->flavour == PROMQL_METRICSQL) {
+        kernel = metricsql_kernel(id);
+    }
+    kernel = kernel ? kernel : rate_kernel(id);
+    return kernel ? kernel : over_time_kernel(id);
+}
+
+static bool keeps_name(const PlanNode *node) {
+    const ExprCall *call = &node->expr->call;
+    switch (call->function->id) {
+    case FUNC_FIRST_OVER_TIME:
+    case FUNC_LAST_OVER_TIME:
+        return true;
+    case FUNC_DEFAULT_ROLLUP:
+    case FUNC_TIMESTAMP_WITH_NAME:
+        return node->expr->flavour == PROMQL_METRICSQL;
+    default:
+        return call->keep_metric_names;
+    }
+}
+
+static void note_counter_name(const RollupCall *call) {
+    FunctionId id = call->id;
+    bool counts = id == FUNC_RATE || id == FUNC_INCREASE;
+    Str name = call->metric;
+    if (!counts || name.len == 0 || call->node->expr->flavour == PROMQL_METRICSQL ||
+        str_ends(name, STR("_total")) || str_ends(name, STR("_sum")) ||
+        str_ends(name, STR("_count")) || str_ends(name, STR("_bucket"))) {
+        return;
+    }
+    note_possible_non_counter(worker_notes(call->worker, call->node), name, call->window_arg);
+}
+
+static void run_histogram_steps(const RollupCall *call, const SeriesPoints *points,
+                                const Windows *floats, Column *column) {
+    Worker *worker = call->worker;
+    const HistogramPoints *histograms = &points->histograms;
+    Windows windows = make_windows(worker, call->node, histograms->times, histograms->count);
+    for (size_t step = 0; step < windows.steps && !worker->err.kind; step++) {
+        if (windows.from[step] == windows.to[step]) {
+            continue;
+        }
+        HistogramWindow window = {.floats = &points->floats,
+                                  .histograms = histograms,
+                                  .float_from = floats->from[step],
+                                  .float_to = floats->to[step],
+                                  .from = windows.from[step],
+                                  .to = windows.to[step],
+                                  .time = grid_time(&call->node->grid, step),
+                                  .end = windows.end[step],
+                                  .range = windows.range};
+        HistogramResult result;
+        double float_value = column->values[step];
+        column->values[step] = value_none();
+        if (!histogram_window(call, &window, float_value, &result)) {
+            continue;
+        }
+        if (result.is_float) {
+            column->values[step] = result.value;
+        } else {
+            column_set_histogram(&worker->out, column, windows.steps, step, result.histogram);
+        }
+    }
+}
+
+static bool any_float(const double *values, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!value_is_none(values[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rollup_column(Worker *worker, PlanNode *node, size_t index, Column *ret_column) {
+    SeriesPoints points;
+    if (!read_points(worker, node, index, &points)) {
+        return false;
+    }
+    const ExprCall *expr = &node->expr->call;
+    RollupCall call = {.worker = worker,
+                       .node = node,
+                       .id = expr->function->id,
+                       .metric = labels_get(points.labels, LABEL_METRIC_NAME),
+                       .window_arg = function_window_arg(expr->function, (int)expr->arg_count)};
+    ret_column->labels = points.labels;
+    ret_column->drop_name = points.drop_name || !keeps_name(node);
+    ret_column->values = column_alloc(&worker->out, node->grid.count);
+    Windows windows = make_windows(worker, node, points.floats.times, points.floats.count);
+    find_kernel(node)(&call, &points.floats, &windows, ret_column->values);
+    if (points.histograms.count) {
+        run_histogram_steps(&call, &points, &windows, ret_column);
+    }
+    if (worker->err.kind) {
+        return false;
+    }
+    if (any_float(ret_column->values, node->grid.count)) {
+        note_counter_name(&call);
+        return true;
+    }
+    return points.histograms.count && column_any(ret_column, node->grid.count);
+}

@@ -1,0 +1,291 @@
+/* From expressions to answers: plans them as one program, runs it, and copies each result into the
+ * asker's arena. */
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "promql/exec.h"
+#include "promql/select.h"
+
+/* ---- answers ---- */
+
+typedef struct Answer {
+    Exec *exec;
+    Arena *arena;
+    bool instant;
+    Value *value;
+    Err *err;
+} Answer;
+
+static bool charge_answer(const Answer *answer, size_t series, size_t points) {
+    return exec_charge_bytes(answer->exec,
+                             series * (sizeof(ValueSeries) + 128) + points * 2 * sizeof(double),
+                             answer->err);
+}
+
+/* The points of a column that are there. */
+static void put_points(Arena *arena, const Column *column, const Grid *grid, ValueSeries *series) {
+    size_t count = column_points(column, grid->count), at = 0;
+    TimeMs *times = arena_raw(arena, count * sizeof *times);
+    double *values = arena_raw(arena, count * sizeof *values);
+    const Histogram **histograms = NULL;
+    if (column->histograms) {
+        histograms = arena_array(arena, const Histogram *, count);
+    }
+    for (size_t step = 0; step < grid->count; step++) {
+        if (!column_has(column, step)) {
+            continue;
+        }
+        times[at] = grid_time(grid, step);
+        values[at] = column->values[step];
+        if (histograms && column->histograms[step]) {
+            histograms[at] = histogram_copy(arena, column->histograms[step]);
+        }
+        at++;
+    }
+    series->times = times;
+    series->values = values;
+    series->histograms = histograms;
+    series->count = count;
+}
+
+static int compare_series(const void *a, const void *b) {
+    const ValueSeries *x = a, *y = b;
+    return labels_cmp(x->labels, y->labels);
+}
+
+/* Names that were to be dropped go now; what is equal then is one series, or an error. Within one
+ * metric nothing can become equal by losing its name. */
+static bool may_collide(const Frame *frame) {
+    Str first = {0};
+    for (size_t i = 0; i < frame->count; i++) {
+        Str name = labels_get(frame->columns[i].labels, LABEL_METRIC_NAME);
+        if (i == 0) {
+            first = name;
+        }
+        if (!str_eq(first, name) || labels_has(frame->columns[i].labels, STR("__type__")) ||
+            labels_has(frame->columns[i].labels, STR("__unit__"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_unique_by_nature(const PlanNode *node, const Frame *frame) {
+    bool from_store = node->op == PLAN_SELECT || (node->op == PLAN_ROLLUP && node->selector);
+    return from_store && !may_collide(frame);
+}
+
+static bool drop_names(const Answer *answer, const PlanNode *node, Arena *scratch,
+                       Frame *ret_frame) {
+    const Frame *from = &node->frame;
+    bool unique = is_unique_by_nature(node, from);
+    Frame frame = {.columns = arena_array(scratch, Column, from->count), .count = from->count};
+    for (size_t i = 0; i < from->count; i++) {
+        frame.columns[i] = from->columns[i];
+        frame.columns[i].borrowed = true;
+        if (frame.columns[i].drop_name) {
+            frame.columns[i].labels = labels_without_metadata(scratch, frame.columns[i].labels);
+        }
+    }
+    *ret_frame = frame;
+    return unique || frame_merge_equal(scratch, ret_frame, node->grid.count, answer->err);
+}
+
+static bool answer_frame(const Answer *answer, const PlanNode *node) {
+    Value *value = answer->value;
+    Arena scratch = {0};
+    Frame frame;
+    bool ok = drop_names(answer, node, &scratch, &frame) &&
+              charge_answer(answer, frame.count, frame.count * node->grid.count);
+    if (ok) {
+        value->type = answer->instant ? VALUE_VECTOR : VALUE_MATRIX;
+        value->series = arena_array(answer->arena, ValueSeries, frame.count);
+        value->series_count = 0;
+        for (size_t i = 0; i < frame.count; i++) {
+            if (!column_any(&frame.columns[i], node->grid.count)) {
+                continue;
+            }
+            ValueSeries *series = &value->series[value->series_count++];
+            put_points(answer->arena, &frame.columns[i], &node->grid, series);
+            series->labels = labels_copy(answer->arena, frame.columns[i].labels);
+        }
+        if (!answer->instant && value->series_count) {
+            qsort(value->series, value->series_count, sizeof *value->series, compare_series);
+        }
+    }
+    arena_finish(&scratch);
+    return ok;
+}
+
+static bool answer_scalar(const Answer *answer, const PlanNode *node) {
+    Value *value = answer->value;
+    if (answer->instant) {
+        value->type = VALUE_SCALAR;
+        value->scalar = exec_scalar(node, 0);
+        value->time = node->grid.start;
+        return true;
+    }
+    size_t count = node->grid.count;
+    if (!charge_answer(answer, 1, count)) {
+        return false;
+    }
+    TimeMs *times = arena_raw(answer->arena, count * sizeof *times);
+    double *values = arena_raw(answer->arena, count * sizeof *values);
+    for (size_t step = 0; step < count; step++) {
+        times[step] = grid_time(&node->grid, step);
+        values[step] = exec_scalar(node, step);
+    }
+    value->type = VALUE_MATRIX;
+    value->series = arena_new(answer->arena, ValueSeries);
+    value->series[0] = (ValueSeries){.times = times, .values = values, .count = count};
+    value->series_count = count ? 1 : 0;
+    return true;
+}
+
+/* Floats and histograms of a series in order of time. */
+static void merge_points(Arena *arena, const SeriesPoints *points, ValueSeries *series) {
+    const FloatPoints *floats = &points->floats;
+    const HistogramPoints *others = &points->histograms;
+    size_t count = floats->count + others->count, i = 0, j = 0;
+    TimeMs *times = arena_raw(arena, count * sizeof *times);
+    double *values = arena_raw(arena, count * sizeof *values);
+    const Histogram **histograms =
+        others->count ? arena_array(arena, const Histogram *, count) : NULL;
+    for (size_t at = 0; at < count; at++) {
+        bool take_float =
+            j == others->count || (i < floats->count && floats->times[i] <= others->times[j]);
+        if (take_float) {
+            times[at] = floats->times[i];
+            values[at] = floats->values[i++];
+        } else {
+            times[at] = others->times[j];
+            values[at] = value_none();
+            histograms[at] = histogram_copy(arena, others->values[j++]);
+        }
+    }
+    *series = (ValueSeries){.labels = series->labels,
+                            .times = times,
+                            .values = values,
+                            .histograms = histograms,
+                            .count = count};
+}
+
+static bool answer_raw(const Answer *answer, PlanNode *node) {
+    Value *value = answer->value;
+    SeriesPoints *list;
+    size_t count;
+    Arena scratch = {0};
+    bool ok = select_raw(answer->exec, node, &scratch, &list, &count, answer->err);
+    if (ok) {
+        value->type = VALUE_MATRIX;
+        value->series = arena_array(answer->arena, ValueSeries, count);
+        value->series_count = count;
+        for (size_t i = 0; i < count; i++) {
+            LabelSet labels = list[i].drop_name ? labels_without_metadata(&scratch, list[i].labels)
+                                                : list[i].labels;
+            value->series[i].labels = labels_copy(answer->arena, labels);
+            merge_points(answer->arena, &list[i], &value->series[i]);
+        }
+        if (count) {
+            qsort(value->series, count, sizeof *value->series, compare_series);
+        }
+    }
+    arena_finish(&scratch);
+    return ok;
+}
+
+/* ---- annotations ---- */
+
+static void answer_notes(const Answer *answer, const PlanRoot *root) {
+    Arena scratch = {0};
+    Notes all = {.arena = &scratch};
+    for (size_t i = 0; i < root->origins_count; i++) {
+        const Notes *notes = &root->origins[i].node->notes;
+        for (size_t j = 0; j < notes->count; j++) {
+            Note note = notes->items[j];
+            note.origin = root->origins[i].expr;
+            notes_add(&all, note);
+        }
+    }
+    Str *warnings = arena_array(answer->arena, Str, all.count);
+    Str *infos = arena_array(answer->arena, Str, all.count);
+    Value *value = answer->value;
+    Str text = root->expr->source->text;
+    for (size_t i = 0; i < all.count; i++) {
+        Str rendered = note_render(answer->arena, &all.items[i], text);
+        if (all.items[i].warning) {
+            warnings[value->warning_count++] = rendered;
+        } else {
+            infos[value->info_count++] = rendered;
+        }
+    }
+    value->warnings = warnings;
+    value->infos = infos;
+    arena_finish(&scratch);
+}
+
+/* ---- running ---- */
+
+static bool answer_root(const Answer *answer, const PlanRoot *root) {
+    const Expr *expr = expr_unwrap(root->expr);
+    if (root->expr->type == VALUE_STRING) {
+        answer->value->type = VALUE_STRING;
+        answer->value->string = arena_str(answer->arena, expr->string);
+        answer->value->time = answer->exec->plan->range.from;
+        return true;
+    }
+    PlanNode *node = root->node;
+    if (!exec_node(answer->exec, node, answer->err)) {
+        return false;
+    }
+    bool ok = node->op == PLAN_RAW         ? answer_raw(answer, node)
+              : node->type == VALUE_SCALAR ? answer_scalar(answer, node)
+                                           : answer_frame(answer, node);
+    if (ok) {
+        answer_notes(answer, root);
+    }
+    return ok;
+}
+
+void exec_init(Exec *exec, Plan *plan, StoreSnapshot *snapshot, Pool *pool,
+               const QueryOptions *options) {
+    *exec = (Exec){.plan = plan, .snapshot = snapshot, .pool = pool, .options = options};
+}
+
+static void put_stats(const Exec *exec, int64_t began_ns, Value *value) {
+    value->stats = (QueryStats){.series = atomic_load(&exec->series),
+                                .samples = atomic_load(&exec->samples),
+                                .samples_peak = atomic_load(&exec->samples),
+                                .bytes_peak = atomic_load(&exec->bytes_peak),
+                                .eval_ns = clock_monotonic_ns() - began_ns};
+}
+
+void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot, QueryRange range,
+                const QueryOptions *options, Pool *pool, Arena *arena, Value *ret_values,
+                bool *ret_ok, Err *errs) {
+    int64_t began_ns = clock_monotonic_ns();
+    Arena scratch = {0};
+    Plan plan;
+    Exec exec;
+    plan_init(&plan, &scratch, range, options);
+    PlanRoot *roots = arena_array(&scratch, PlanRoot, count);
+    for (size_t i = 0; i < count; i++) {
+        ret_ok[i] = plan_add(&plan, exprs[i], &roots[i]);
+        errs[i] = roots[i].err;
+    }
+    exec_init(&exec, &plan, snapshot, pool, options);
+    for (size_t i = 0; i < count; i++) {
+        Value value = {0};
+        Answer answer = {&exec, arena, range.step == 0, &value, &errs[i]};
+        ret_ok[i] = ret_ok[i] && answer_root(&answer, &roots[i]);
+        if (ret_ok[i]) {
+            put_stats(&exec, began_ns, &value);
+            ret_values[i] = value;
+        }
+        free(roots[i].origins);
+    }
+    plan_finish(&plan);
+    arena_finish(&scratch);
+}
