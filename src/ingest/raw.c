@@ -84,15 +84,44 @@ static size_t varint_bytes(uint64_t value) {
     return count;
 }
 
+static char *write_varint(char *at, uint64_t value) {
+    for (; value >= 0x80; value >>= 7) {
+        *at++ = (char)(value | 0x80);
+    }
+    *at++ = (char)value;
+    return at;
+}
+
+static char *write_text(char *at, uint32_t number, Str text) {
+    *at++ = (char)PROTO_TAG(number, PROTO_BYTES);
+    at = write_varint(at, text.len);
+    if (text.len) {
+        memcpy(at, text.ptr, text.len);
+    }
+    return at + text.len;
+}
+
+/* The Label message alone. */
+static size_t inner_bytes(Str name, Str value) {
+    return 2 + varint_bytes(name.len) + name.len + varint_bytes(value.len) + value.len;
+}
+
+size_t raw_label_bytes(Str name, Str value) {
+    size_t inner = inner_bytes(name, value);
+    return 1 + varint_bytes(inner) + inner;
+}
+
+char *raw_label_write(char *at, Str name, Str value) {
+    *at++ = (char)PROTO_TAG(1, PROTO_BYTES);
+    at = write_varint(at, inner_bytes(name, value));
+    return write_text(write_text(at, 1, name), 2, value);
+}
+
 void raw_put(Buf *buf, Str name, Str value) {
-    buf_byte(buf, PROTO_TAG(1, PROTO_BYTES));
-    buf_varint(buf, 2 + varint_bytes(name.len) + name.len + varint_bytes(value.len) + value.len);
-    buf_byte(buf, PROTO_TAG(1, PROTO_BYTES));
-    buf_varint(buf, name.len);
-    buf_str(buf, name);
-    buf_byte(buf, PROTO_TAG(2, PROTO_BYTES));
-    buf_varint(buf, value.len);
-    buf_str(buf, value);
+    size_t bytes = raw_label_bytes(name, value);
+    buf_reserve(buf, bytes);
+    raw_label_write(buf->ptr + buf->len, name, value);
+    buf->len += bytes;
 }
 
 uint64_t raw_epoch(const IngestLabels *labels) {

@@ -22,8 +22,11 @@ SeriesDecode raw_decode_proto(void *ctx, Str raw, Arena *arena, LabelSet *ret_la
 SeriesDecode raw_finish(const IngestLabels *labels, Label *items, size_t count, Arena *arena,
                         LabelSet *ret_labels, Err *err);
 
-/* One label in PROTO form. */
+/* One label in PROTO form: into a buffer, or in two steps into room that is there; the second
+ * answers the end. */
 void raw_put(Buf *buf, Str name, Str value);
+size_t raw_label_bytes(Str name, Str value);
+char *raw_label_write(char *at, Str name, Str value);
 
 /* A number that differs where the same bytes may mean other labels. */
 uint64_t raw_epoch(const IngestLabels *labels);

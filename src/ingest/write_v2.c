@@ -1,0 +1,227 @@
+/*
+ * Remote write 2.0 (prometheus.io/docs/specs/prw/remote_write_spec_2_0;
+ * prompb/io/prometheus/write/v2/types.proto):
+ *
+ *     Request    { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
+ *     TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram
+ * histograms = 3; repeated Exemplar exemplars = 4; Metadata metadata = 5; int64 created_timestamp =
+ * 6; } Sample     { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }
+ *
+ * References only mean something within one request, so the bytes a series is remembered by cannot
+ * be they: its labels are written out once in the form 1.0 has on the wire (copies of texts, no
+ * look into them). The same series is then known whichever way it comes. The first editions of 2.0
+ * have one start time per series, later ones one per sample; both are read.
+ */
+
+#include "ingest/build.h"
+#include "ingest/proto.h"
+#include "ingest/raw.h"
+#include "ingest/wire_histogram.h"
+
+enum {
+    REFS_MAX = 2 * (LABELS_MAX + 1)
+}; /* one label more than is allowed, so that decoding can refuse it */
+
+typedef struct Symbols {
+    Str *items;
+    size_t count;
+} Symbols;
+
+typedef struct SeriesReader {
+    IngestBatch *batch;
+    const Symbols *symbols;
+    uint32_t refs[REFS_MAX];
+    size_t ref_count;
+    TimeMs created;
+} SeriesReader;
+
+/* ---- labels ---- */
+
+static void add_ref(SeriesReader *series, uint64_t ref) {
+    if (series->ref_count < REFS_MAX) {
+        series->refs[series->ref_count++] = ref > UINT32_MAX ? UINT32_MAX : (uint32_t)ref;
+    }
+}
+
+static bool read_packed_refs(SeriesReader *series, Str packed) {
+    ProtoReader reader = proto_reader(packed);
+    uint64_t ref;
+    while (reader.at < reader.end && proto_varint(&reader, &ref)) {
+        add_ref(series, ref);
+    }
+    return !reader.bad;
+}
+
+static bool refs_valid(const SeriesReader *series, Err *err) {
+    if (series->ref_count % 2) {
+        return err_set(err, ERR_INVALID, "a series with an odd number of label references (%zu)",
+                       series->ref_count);
+    }
+    for (size_t i = 0; i < series->ref_count; i++) {
+        if (series->refs[i] >= series->symbols->count) {
+            return err_set(err, ERR_INVALID,
+                           "label reference %u of a series is beyond the %zu symbols",
+                           series->refs[i], series->symbols->count);
+        }
+    }
+    return true;
+}
+
+static Str write_labels(const SeriesReader *series) {
+    const Symbols *symbols = series->symbols;
+    size_t bytes = 0;
+    for (size_t i = 0; i < series->ref_count; i += 2) {
+        bytes +=
+            raw_label_bytes(symbols->items[series->refs[i]], symbols->items[series->refs[i + 1]]);
+    }
+    char *raw = arena_raw(&series->batch->arena, bytes + 1), *at = raw;
+    for (size_t i = 0; i < series->ref_count; i += 2) {
+        at = raw_label_write(at, symbols->items[series->refs[i]],
+                             symbols->items[series->refs[i + 1]]);
+    }
+    return (Str){raw, bytes};
+}
+
+/* ---- a series ---- */
+
+static bool read_sample(SeriesReader *series, Str message) {
+    ProtoReader reader = proto_reader(message);
+    ProtoField field;
+    double value = 0;
+    TimeMs time = 0, start = 0;
+    while (proto_next(&reader, &field)) {
+        if (field.tag == PROTO_TAG(1, PROTO_FIXED64)) {
+            value = proto_double(&field);
+        } else if (field.tag == PROTO_TAG(2, PROTO_VARINT)) {
+            time = (TimeMs)field.value;
+        } else if (field.tag == PROTO_TAG(3, PROTO_VARINT)) {
+            start = (TimeMs)field.value;
+        }
+    }
+    build_row(series->batch, time, value);
+    build_start(series->batch, start);
+    return !reader.bad;
+}
+
+static bool read_field(SeriesReader *series, const ProtoField *field, Err *err) {
+    switch (field->tag) {
+    case PROTO_TAG(1, PROTO_BYTES):
+        return read_packed_refs(series, field->bytes);
+    case PROTO_TAG(1, PROTO_VARINT):
+        add_ref(series, field->value);
+        return true;
+    case PROTO_TAG(2, PROTO_BYTES):
+        return read_sample(series, field->bytes);
+    case PROTO_TAG(3, PROTO_BYTES):
+        return wire_histogram_read(series->batch, field->bytes, err);
+    case PROTO_TAG(4, PROTO_BYTES):
+        series->batch->exemplars++;
+        return true;
+    case PROTO_TAG(5, PROTO_BYTES):
+        series->batch->metadata++;
+        return true;
+    case PROTO_TAG(6, PROTO_VARINT):
+        series->created = (TimeMs)field->value;
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* The series' start time for the rows that brought none of their own. */
+static void spread_created(IngestBatch *batch, size_t row_first, TimeMs created) {
+    if (created == 0 || row_first == batch->row_count) {
+        return;
+    }
+    build_start_column(batch);
+    for (size_t row = row_first; row < batch->row_count; row++) {
+        batch->starts[row] = batch->starts[row] ? batch->starts[row] : created;
+    }
+}
+
+/* References that lead nowhere make the series' rows unusable, not the request. */
+static void refuse_rows(IngestBatch *batch, size_t row_first, const Err *reason) {
+    if (batch->refused == 0) {
+        batch->first_refused = *reason;
+    }
+    batch->refused += batch->row_count - row_first;
+    batch->row_count = row_first;
+}
+
+static bool read_series(SeriesReader *series, Str message, Err *err) {
+    IngestBatch *batch = series->batch;
+    size_t row_first = batch->row_count;
+    series->ref_count = 0;
+    series->created = 0;
+    build_series(batch, STR(""));
+    ProtoReader reader = proto_reader(message);
+    ProtoField field;
+    while (proto_next(&reader, &field)) {
+        if (!read_field(series, &field, err)) {
+            return false;
+        }
+    }
+    if (reader.bad) {
+        return false;
+    }
+    Err reason;
+    if (refs_valid(series, &reason)) {
+        batch->series[batch->series_count - 1].raw = write_labels(series);
+        spread_created(batch, row_first, series->created);
+    } else {
+        refuse_rows(batch, row_first, &reason);
+    }
+    build_series_end(batch);
+    return true;
+}
+
+/* ---- the request ---- */
+
+static bool read_symbols(Str message, Arena *arena, Symbols *ret_symbols, Err *err) {
+    ProtoReader reader = proto_reader(message);
+    ProtoField field;
+    size_t count = 0;
+    while (proto_next(&reader, &field)) {
+        count += field.tag == PROTO_TAG(4, PROTO_BYTES);
+    }
+    if (reader.bad) {
+        return err_set(err, ERR_INVALID,
+                       "remote write: the request breaks off or is malformed at byte %zu",
+                       (size_t)(reader.at - (const uint8_t *)message.ptr));
+    }
+    Symbols symbols = {.items = arena_raw(arena, (count + 1) * sizeof(Str))};
+    reader = proto_reader(message);
+    while (proto_next(&reader, &field)) {
+        if (field.tag == PROTO_TAG(4, PROTO_BYTES)) {
+            symbols.items[symbols.count++] = field.bytes;
+        }
+    }
+    *ret_symbols = symbols;
+    return true;
+}
+
+bool ingest_remote_write_v2(Str message, const IngestLabels *labels, IngestBatch *ret_batch,
+                            Err *err) {
+    build_reset(ret_batch);
+    if (message.len >= UINT32_MAX) {
+        return err_set(err, ERR_LIMIT, "remote write: request of %zu bytes", message.len);
+    }
+    Symbols symbols = {0};
+    if (!read_symbols(message, &ret_batch->arena, &symbols, err)) {
+        return false;
+    }
+    SeriesReader series = {.batch = ret_batch, .symbols = &symbols};
+    ProtoReader reader = proto_reader(message);
+    ProtoField field;
+    for (size_t number = 0; proto_next(&reader, &field);) {
+        Err reason = {0};
+        if (field.tag == PROTO_TAG(5, PROTO_BYTES) && ++number &&
+            !read_series(&series, field.bytes, &reason)) {
+            return err_set(err, ERR_INVALID, "remote write: series %zu at byte %zu: %s", number,
+                           (size_t)(field.bytes.ptr - message.ptr),
+                           reason.kind ? reason.text : "a field breaks off or is malformed");
+        }
+    }
+    build_seal(ret_batch, raw_decode_proto, labels);
+    return true;
+}
