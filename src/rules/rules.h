@@ -3,17 +3,17 @@
 /*
  * Rules: files in, alerts and recorded series out.
  *
- * rules_load() reads rule files into a rule set; rules_tick() evaluates what is due at `now` and *returns* what changed; the caller
- * stores and notifies. Nothing here knows a clock, SQLite or HTTP, so that replay, unit tests and the live
- * scheduler are the same code.
+ * rules_load() reads rule files into a rule set; rules_tick() evaluates what is due at `now` and
+ * *returns* what changed; the caller stores and notifies. Nothing here knows a clock, SQLite or
+ * HTTP, so that replay, unit tests and the live scheduler are the same code.
  *
- *     rules_tick()            evaluates one slot; recordings are written through the engine and visible at once
- *     state_put_alerts() ...  the caller makes the changes durable (the truth)
+ *     rules_tick()            evaluates one slot; recordings are written through the engine and
+ * visible at once state_put_alerts() ...  the caller makes the changes durable (the truth)
  *     rules_write_alerts()    ALERTS and ALERTS_FOR_STATE, the truth's shadow
  *     engine_sync()           one log sync for both
  *
- * Threads: one thread ticks (rules spread their queries over the engine's pool); readers (API) may come from any thread and
- * get copies.
+ * Threads: one thread ticks (rules spread their queries over the engine's pool); readers (API) may
+ * come from any thread and get copies.
  */
 
 #include "base/problems.h"
@@ -32,17 +32,17 @@ typedef struct RulesSource {
 
 typedef struct RulesOptions {
     DurationMs evaluation_interval;
-    DurationMs query_offset;         /* default of groups */
+    DurationMs query_offset; /* default of groups */
     LabelSet external_labels;
     Str external_url;
-    Str source_label;                /* "cluster" */
-    DurationMs late_after;           /* 0 = auto: max(2 x usual interval, 30 s) */
-    DurationMs lost_after;           /* 5 m */
-    bool hold;                       /* telemetry-aware holding on (off in unit tests) */
-    DurationMs lookback;             /* 5 m */
-    QueryBudget budget;              /* of one rule */
-    uint64_t alerts_max;             /* 0 = none */
-    TimeMs started_at;               /* of the process: "lost" counts from here at the earliest */
+    Str source_label;      /* "cluster" */
+    DurationMs late_after; /* 0 = auto: max(2 x usual interval, 30 s) */
+    DurationMs lost_after; /* 5 m */
+    bool hold;             /* telemetry-aware holding on (off in unit tests) */
+    DurationMs lookback;   /* 5 m */
+    QueryBudget budget;    /* of one rule */
+    uint64_t alerts_max;   /* 0 = none */
+    TimeMs started_at;     /* of the process: "lost" counts from here at the earliest */
 } RulesOptions;
 
 Rules *rules_new(Engine *engine, const RulesOptions *options);
@@ -50,30 +50,30 @@ void rules_free(Rules *rules);
 DEFINE_AUTO(Rules, rules_free)
 void rules_set_options(Rules *rules, const RulesOptions *options);
 
-/* Loads or reloads. Files that are good take effect even where others are not (those keep their last good version); all problems
- * of all files are in `problems`. True if there was none. */
+/* Loads or reloads. Files that are good take effect even where others are not (those keep their
+ * last good version); all problems of all files are in `problems`. True if there was none. */
 bool rules_load(Rules *rules, const RulesSource *sources, size_t count, TimeMs now,
                 Problems *problems);
 
-/* Gives alerts their state back after a restart. Those whose rule is gone come back from the next tick as resolved ("rule
- * removed"). */
+/* Gives alerts their state back after a restart. Those whose rule is gone come back from the next
+ * tick as resolved ("rule removed"). */
 void rules_restore(Rules *rules, const Alert *alerts, size_t count);
 
 /* When the next slot is due; TIME_MAX if there are no rules. */
 TimeMs rules_next_due(const Rules *rules, TimeMs now);
 
 typedef struct RulesTick {
-    Arena arena;            /* owns what follows */
+    Arena arena; /* owns what follows */
     AlertChange *changes;
     size_t changes_count, changes_cap;
-    uint64_t lsn;           /* recordings written so far */
+    uint64_t lsn; /* recordings written so far */
     bool did_evaluate;
-    void *series;           /* for rules_write_alerts() */
+    void *series; /* for rules_write_alerts() */
 } RulesTick;
 void rules_tick_finish(RulesTick *tick);
 
-/* Evaluates the oldest slot that is due at `now`, if any (did_evaluate). Missed slots are counted, not repeated. Failures of rules
- * are theirs (health, metrics), never the tick's. */
+/* Evaluates the oldest slot that is due at `now`, if any (did_evaluate). Missed slots are counted,
+ * not repeated. Failures of rules are theirs (health, metrics), never the tick's. */
 void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick);
 
 /* Writes the tick's ALERTS series; `tick->lsn` grows. */
@@ -92,8 +92,8 @@ typedef struct RuleView {
     Str last_error;
     TimeMs last_evaluation;
     int64_t duration_ns;
-    uint64_t samples, series;     /* results and series matched at the last evaluation */
-    Alert *alerts;                /* active ones */
+    uint64_t samples, series; /* results and series matched at the last evaluation */
+    Alert *alerts;            /* active ones */
     size_t alert_count;
     uint64_t id;
 } RuleView;

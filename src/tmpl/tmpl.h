@@ -1,12 +1,14 @@
 #pragma once
 
 /*
- * Go's text/template, as rule annotations and notification templates use it: parsed once, executed many times.
+ * Go's text/template, as rule annotations and notification templates use it: parsed once, executed
+ * many times.
  *
- * Language: https://pkg.go.dev/text/template; what of it is here, and every function, is in the table at the top of tmpl.c.
- * Errors have Go's words, since Prometheus shows them to users.
+ * Language: https://pkg.go.dev/text/template; what of it is here, and every function, is in the
+ * table at the top of tmpl.c. Errors have Go's words, since Prometheus shows them to users.
  *
- * Data are plain values in an arena. A `query` or `template` that needs the world outside is a function in the caller's table.
+ * Data are plain values in an arena. A `query` or `template` that needs the world outside is a
+ * function in the caller's table.
  *
  * Threads: a parsed template never changes. An execution belongs to one thread.
  */
@@ -16,7 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-typedef struct Tmpl Tmpl;       /* a set of named templates, as Go's *template.Template */
+typedef struct Tmpl Tmpl; /* a set of named templates, as Go's *template.Template */
 typedef struct TmplValue TmplValue;
 typedef struct TmplExec TmplExec;
 
@@ -27,14 +29,14 @@ typedef enum TmplType {
     TMPL_FLOAT,
     TMPL_STRING,
     TMPL_LIST,
-    TMPL_MAP,      /* string keys, printed and ranged over in sorted order */
-    TMPL_OBJECT,   /* named fields and methods: a struct in Go */
+    TMPL_MAP,    /* string keys, printed and ranged over in sorted order */
+    TMPL_OBJECT, /* named fields and methods: a struct in Go */
     TMPL_TIME,
     TMPL_DURATION, /* nanoseconds */
 } TmplType;
 
-/* A method or function: gets its receiver (methods) and arguments, the piped one last. False fails the execution, `err` in Go's
- * words for "error calling name: ...". */
+/* A method or function: gets its receiver (methods) and arguments, the piped one last. False fails
+ * the execution, `err` in Go's words for "error calling name: ...". */
 typedef bool (*TmplCall)(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret_value,
                          Err *err);
 
@@ -52,19 +54,22 @@ typedef struct TmplField {
 struct TmplValue {
     TmplType type;
     bool boolean;
-    bool zero_missing;      /* MAP: a missing key is "" (map[string]string), not <no value> */
-    int64_t integer;        /* INT, DURATION; TIME: Unix nanoseconds */
-    int32_t zone_offset_s;  /* TIME */
-    const char *zone_name;  /* TIME: "UTC" */
+    bool zero_missing; /* MAP: a missing key is "" (map[string]string), not <no value> */
+    int64_t
+        integer; /* INT, DURATION; TIME: Unix nanoseconds, INT64_MIN = Go's zero time (year 1) */
+    int32_t zone_offset_s; /* TIME */
+    const char *zone_name; /* TIME: "UTC" */
     double number;
     Str string;
-    const TmplValue *items; /* LIST */
+    const TmplValue *items;  /* LIST */
     const TmplField *fields; /* MAP (sorted by name) and OBJECT */
     size_t count;
     const TmplFunc *methods; /* ends with {0}; NULL = none. On any type. args[0] is the receiver */
-    const char *go_type;    /* as in Go's messages: "string", "float64", "template.Alert"; NULL = by type */
+    const char
+        *go_type; /* as in Go's messages: "string", "float64", "template.Alert"; NULL = by type */
     const TmplValue *print_as; /* OBJECT: what {{ . }} prints, NULL = Go's %v of the fields */
-    const void *user;       /* for methods */
+    const TmplValue *json_as;  /* what toJson writes instead; NULL = the fields */
+    const void *user;          /* for methods */
 };
 
 TmplValue tmpl_string(Str text);
@@ -75,21 +80,27 @@ TmplValue tmpl_time(TimeMs time);
 /* map[string]string of a label set-like list; sorts. */
 TmplValue tmpl_string_map(Arena *arena, const Str *names, const Str *values, size_t count);
 
-/* Function sets to choose from; a set is a {0}-terminated array. A template may use several, earlier ones win. */
-extern const TmplFunc tmpl_funcs_prometheus[]; /* rule templates, section 5.3 column P */
-extern const TmplFunc tmpl_funcs_vmalert[];    /* column V */
+/* Function sets to choose from; a set is a {0}-terminated array. A template may use several,
+ * earlier ones win. */
+extern const TmplFunc tmpl_funcs_prometheus[];   /* rule templates, section 5.3 column P */
+extern const TmplFunc tmpl_funcs_vmalert[];      /* column V */
 extern const TmplFunc tmpl_funcs_alertmanager[]; /* notification templates */
 
 typedef struct TmplOptions {
     const TmplFunc *const *funcs; /* NULL-terminated list of sets; Go's builtins are always there */
     bool missing_zero;            /* Go's option missingkey=zero */
-    Str left, right;              /* delimiters; empty = {{ and }} */
+    bool missing_error;           /* missingkey=error */
+    bool html; /* html/template: what actions print is escaped for HTML text, attributes and URLs */
+    Str left, right; /* delimiters; empty = {{ and }} */
 } TmplOptions;
 
-/* A set starts with its main template; tmpl_add() parses more `define`s into it (a file). `text` and all else are copied. */
-bool tmpl_parse(Str name, Str text, const TmplOptions *options, Tmpl **ret_tmpl, Err *err) MUST_CHECK;
+/* A set starts with its main template; tmpl_add() parses more `define`s into it (a file). `text`
+ * and all else are copied. */
+bool tmpl_parse(Str name, Str text, const TmplOptions *options, Tmpl **ret_tmpl,
+                Err *err) MUST_CHECK;
 bool tmpl_add(Tmpl *tmpl, Str name, Str text, Err *err) MUST_CHECK;
-/* A cheap view of `base` with one more template on top: for one-line templates that use defines from files. `base` outlives it. */
+/* A cheap view of `base` with one more template on top: for one-line templates that use defines
+ * from files. `base` outlives it. */
 bool tmpl_derive(const Tmpl *base, Str name, Str text, Tmpl **ret_tmpl, Err *err) MUST_CHECK;
 void tmpl_free(Tmpl *tmpl);
 DEFINE_AUTO(Tmpl, tmpl_free)
@@ -99,7 +110,8 @@ bool tmpl_has(const Tmpl *tmpl, Str name);
 typedef struct TmplWorld {
     TimeMs now;
     Str external_url;
-    /* {{ query "..." }}: fills a LIST of OBJECTs {Labels, Value}; a parameter for the length of the execution. */
+    /* {{ query "..." }}: fills a LIST of OBJECTs {Labels, Value}; a parameter for the length of the
+     * execution. */
     bool (*query)(void *ctx, Str expr, Arena *arena, TmplValue *ret_list, Err *err);
     void *query_ctx;
     size_t output_bytes_max; /* 0 = 1 MiB */
@@ -113,7 +125,14 @@ bool tmpl_execute(const Tmpl *tmpl, Str name, const TmplValue *data, const TmplW
 /* For functions: */
 Arena *tmpl_exec_arena(TmplExec *exec);
 const TmplWorld *tmpl_exec_world(TmplExec *exec);
+const TmplValue *tmpl_exec_data(TmplExec *exec); /* the dot of the whole execution */
+const Tmpl *tmpl_exec_tmpl(TmplExec *exec);
+/* Executes another template with the data of this execution; the nesting is how many such are under
+ * way. */
+bool tmpl_execute_nested(TmplExec *exec, const Tmpl *tmpl, Buf *out, Err *err) MUST_CHECK;
+int tmpl_exec_nesting(const TmplExec *exec);
 void tmpl_print_value(Buf *buf, const TmplValue *value); /* Go's fmt.Print */
 
-/* Every field chain a template uses of a top variable ("$labels.instance", ".Labels.instance"), for lint. */
+/* Every field chain a template uses of a top variable ("$labels.instance", ".Labels.instance"), for
+ * lint. */
 void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ctx);

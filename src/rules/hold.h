@@ -1,0 +1,62 @@
+#pragma once
+
+/*
+ * Telemetry-aware holding: missing data is not "resolved".
+ *
+ *            nothing newer than `late_after`           late for `lost_after`
+ *   FRESH --------------------------------> LATE --------------------------> LOST
+ *     ^                                       |                                |
+ *     +---------------------------------------+--------------------------------+
+ *                             a new sample arrives
+ *
+ * While a source is late, the absence of a result decides nothing. After its return a gap stays
+ * behind in its series, and for some time a window begins inside that gap: `increase(x[5m])` then
+ * sees a part of five minutes only, and may fall under a threshold that was never left. So absence
+ * decides again when all windows of the rule are whole: they begin before the gap, or after it, and
+ * every target has had time to be scraped again.
+ *
+ *      samples   x  x  x  x                    x  x  x  x  x  x
+ *                         |<------- gap ------>|<-settle->|
+ *      window              [-----------------------------]        begins inside: held
+ *      window       [------------------------------------]        begins before: decides
+ *
+ * Pure: sources and the time come in, decisions come out.
+ */
+
+#include "rules/rules.h"
+
+typedef struct HoldSource {
+    Str name;      /* value of the source label, on the heap */
+    TimeMs newest; /* newest sample received */
+    DurationMs late_after;
+    DurationMs settle; /* after a return: time for every target to be scraped again */
+    bool is_late;
+    bool is_lost;
+    TimeMs gap_from; /* last sample before the last gap; 0 = there was none */
+    TimeMs gap_to;   /* first one seen after it; TIME_MAX while late */
+} HoldSource;
+
+typedef struct Hold {
+    HoldSource *items;
+    size_t items_count, items_cap;
+} Hold;
+
+typedef struct HoldTiming {
+    DurationMs late_after; /* 0 = max(2 x usual interval, 30 s) */
+    DurationMs lost_after;
+    TimeMs started_at; /* lost counts from here at the earliest */
+} HoldTiming;
+
+void hold_finish(Hold *hold);
+
+/* Takes in what is known of the sources at `now`. Those no longer listed are forgotten. */
+void hold_update(Hold *hold, const StoreSource *sources, size_t count, const HoldTiming *timing,
+                 TimeMs now);
+
+/* May the absence of a result at `time` decide about an alert or series of `source`, given the
+ * windows (ranges of selectors; 0 = instant) its rule looks through? Always, for unknown sources
+ * and for none. */
+bool hold_decides(const Hold *hold, Str source, const DurationMs *windows, size_t count,
+                  TimeMs time);
+
+const HoldSource *hold_find(const Hold *hold, Str source);

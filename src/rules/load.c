@@ -1,0 +1,133 @@
+/*
+ * Loading and reloading: every file on its own, so that a bad one holds back nobody but itself.
+ */
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "rules/rules_internal.h"
+
+static LoadedFile *find_file(const Rules *rules, Str path) {
+    for (size_t i = 0; i < rules->files_count; i++) {
+        if (str_eq(str_of(rules->files[i].path), path)) {
+            return &rules->files[i];
+        }
+    }
+    return NULL;
+}
+
+static void file_forget(LoadedFile *file) {
+    rule_file_unref(file->live);
+    free(file->path);
+    free(file->error);
+}
+
+/* Reads one file's newest version; `known` is what was loaded before, or NULL. */
+static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flavour,
+                            Problems *problems) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(problems_finish) Problems own = {0};
+    LoadedFile loaded = {.path = mem_strdup(arena_cstr(&arena, path)), .flavour = flavour};
+    Str bytes = {0};
+    Err err = {0};
+    if (!file_read(&arena, loaded.path, YAML_BYTES_MAX, &bytes, &err)) {
+        problems_add(&own, path, 0, 0, "%s", err.text);
+    } else if (known && known->live && known->flavour == flavour &&
+               known->live->content_hash == hash64(bytes)) {
+        loaded.live = rule_file_ref(known->live);
+        return loaded;
+    } else if (rule_file_load(path, bytes, flavour, &loaded.live, &own)) {
+        return loaded;
+    }
+    if (known && known->live) {
+        loaded.live = rule_file_ref(known->live);
+    }
+    AUTO(buf_finish) Buf text = {0};
+    problems_print(&own, &text);
+    buf_byte(&text, '\0');
+    loaded.error = mem_strdup(text.ptr);
+    for (size_t i = 0; i < own.items_count; i++) {
+        const Problem *problem = &own.items[i];
+        problems_add(problems, problem->file, problem->line, problem->column, "%.*s",
+                     STR_ARG(problem->text));
+    }
+    return loaded;
+}
+
+typedef struct FileList {
+    LoadedFile *files;
+    size_t files_count, files_cap;
+} FileList;
+
+static bool is_listed(const FileList *list, Str path) {
+    for (size_t i = 0; i < list->files_count; i++) {
+        if (str_eq(str_of(list->files[i].path), path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void load_source(Rules *rules, const RulesSource *source, FileList *list,
+                        Problems *problems) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str *paths = NULL;
+    size_t count = 0;
+    Err err = {0};
+    if (!file_glob(&arena, arena_cstr(&arena, source->pattern), &paths, &count, &err)) {
+        problems_add(problems, source->pattern, 0, 0, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_listed(list, paths[i])) {
+            LoadedFile *known = find_file(rules, paths[i]);
+            VEC_PUSH(*list, files, load_file(known, paths[i], source->flavour, problems));
+        }
+    }
+}
+
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const LoadedFile *)a)->path, ((const LoadedFile *)b)->path);
+}
+
+bool rules_load(Rules *rules, const RulesSource *sources, size_t count, TimeMs now,
+                Problems *problems) {
+    pthread_mutex_lock(&rules->work);
+    size_t before = problems->items_count;
+    FileList list = {0};
+    for (size_t i = 0; i < count; i++) {
+        load_source(rules, &sources[i], &list, problems);
+    }
+    if (list.files_count) {
+        qsort(list.files, list.files_count, sizeof *list.files, by_path);
+    }
+    pthread_mutex_lock(&rules->lock);
+    for (size_t i = 0; i < rules->files_count; i++) {
+        file_forget(&rules->files[i]);
+    }
+    free(rules->files);
+    rules->files = list.files;
+    rules->files_count = list.files_count;
+    rules->files_cap = list.files_cap;
+    rules->last_load_ok = problems->items_count == before;
+    rules->last_load_at = now;
+    counter_add(&rules->loads, 1);
+    counter_add(&rules->load_failures, !rules->last_load_ok);
+    pthread_mutex_unlock(&rules->lock);
+    rules_rebuild(rules, now);
+    bool ok = rules->last_load_ok;
+    pthread_mutex_unlock(&rules->work);
+    return ok;
+}
+
+void rules_problems(Rules *rules, Buf *out) {
+    pthread_mutex_lock(&rules->lock);
+    for (size_t i = 0; i < rules->files_count; i++) {
+        if (rules->files[i].error) {
+            buf_str(out, str_of(rules->files[i].error));
+        }
+    }
+    pthread_mutex_unlock(&rules->lock);
+}

@@ -1,0 +1,600 @@
+/*
+ * From YAML to definitions. One reader per level (file, group, rule), each a list of fields.
+ */
+
+#include "rules/rule_file.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "rules/rule_duration.h"
+
+enum { GROUPS_MAX = 1000 * 1000 };
+
+static const char *const file_keys[] = {"groups", NULL};
+
+static const char *const group_keys[] = {
+    "name",    "interval",         "query_offset", "limit",          "labels",      "rules",
+    "type",    "eval_offset",      "eval_delay",   "eval_alignment", "concurrency", "params",
+    "headers", "notifier_headers", "debug",        "hold",           NULL};
+
+static const char *const rule_keys[] = {"record",
+                                        "alert",
+                                        "expr",
+                                        "for",
+                                        "keep_firing_for",
+                                        "labels",
+                                        "annotations",
+                                        "debug",
+                                        "update_entries_limit",
+                                        "hold",
+                                        NULL};
+
+static const char *const resource_keys[] = {"apiVersion", "kind",  "metadata", "spec",
+                                            "status",     "items", NULL};
+
+/* Present in Thanos' and the operator's groups; without meaning here. */
+static const char *const resource_group_extra = "partial_response_strategy";
+
+/* Keys by which a file shows that it was written for vmalert. */
+static const char *const vmalert_group_keys[] = {
+    "type",   "eval_offset", "eval_delay",       "eval_alignment", "concurrency",
+    "params", "headers",     "notifier_headers", "debug",          NULL};
+static const char *const vmalert_rule_keys[] = {"debug", "update_entries_limit", NULL};
+
+/* What one pass over a file carries along. */
+typedef struct Loader {
+    Arena *arena;
+    RuleFile *file;
+    const RuleReading *reading;
+    Problems *problems;
+    const GroupDef *group; /* being read */
+    Buf where;
+    GroupDef *groups; /* grows on the heap, copied into the arena at the end */
+    size_t groups_count, groups_cap;
+} Loader;
+
+static YamlReader reader_at(Loader *loader, const char *where) {
+    return (YamlReader){.file = loader->file->path, .problems = loader->problems, .where = where};
+}
+
+static bool has_key(const YamlNode *map, const char *const *keys) {
+    for (; *keys; keys++) {
+        if (yaml_get(map, *keys)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As yaml_check_keys(), but repeated keys pass in lax reading, and resources have one key more in
+ * their groups. */
+static void check_keys(Loader *loader, const YamlReader *reader, const YamlNode *map,
+                       const char *const *known, bool is_group) {
+    for (size_t i = 0; i < map->count; i++) {
+        const YamlPair *pair = &map->pairs[i];
+        bool is_known = is_group && str_eq(pair->key->text, str_of(resource_group_extra));
+        for (const char *const *key = known; *key && !is_known; key++) {
+            is_known = str_eq(pair->key->text, str_of(*key));
+        }
+        const char *near = is_known ? NULL : str_suggest(pair->key->text, known);
+        if (!is_known) {
+            yaml_problem(reader, pair->key, "field %.*s not found%s%s%s", STR_ARG(pair->key->text),
+                         near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        } else if (pair->first_line && !loader->reading->lax_keys) {
+            yaml_problem(reader, pair->key, "mapping key \"%.*s\" already defined at line %u",
+                         STR_ARG(pair->key->text), pair->first_line);
+        }
+    }
+}
+
+static bool is_map(const YamlReader *reader, const YamlNode *node, const char *what) {
+    if (node->kind != YAML_MAP) {
+        yaml_problem(reader, node, "%s has to be a mapping", what);
+        return false;
+    }
+    return true;
+}
+
+/* A duration field. False also where it is not there. */
+static bool read_duration(Loader *loader, const YamlReader *reader, const YamlNode *map,
+                          const char *key, bool may_be_negative, DurationMs *ret) {
+    const YamlNode *node = yaml_get(map, key);
+    if (!node || node->kind == YAML_NULL) {
+        return false;
+    }
+    if (node->kind != YAML_SCALAR) {
+        yaml_problem(reader, node, "%s has to be a duration like 5m", key);
+        return false;
+    }
+    Err err = {0};
+    DurationMs span = 0;
+    if (!rule_duration(node->text, loader->reading->lax_durations, &span, &err)) {
+        yaml_problem(reader, node, "%s: %s", key, err.text);
+        return false;
+    }
+    if (span < 0 && !may_be_negative) {
+        yaml_problem(reader, node, "%s shouldn't be lower than 0", key);
+        return false;
+    }
+    *ret = span;
+    return true;
+}
+
+static int by_name(const void *a, const void *b) {
+    return str_cmp(((const RuleText *)a)->name, ((const RuleText *)b)->name);
+}
+
+static RuleText *find_text(RuleTexts texts, Str name) {
+    for (size_t i = 0; i < texts.count; i++) {
+        if (str_eq(texts.items[i].name, name)) {
+            return &texts.items[i];
+        }
+    }
+    return NULL;
+}
+
+/* Labels or annotations: a map of texts. `inherited` are the group's. */
+static RuleTexts read_texts(Loader *loader, const YamlReader *reader, const YamlNode *map,
+                            const char *key, RuleTexts inherited) {
+    const YamlNode *node = NULL;
+    (void)yaml_map(reader, map, key, &node);
+    size_t own = node ? node->count : 0;
+    RuleTexts texts = {arena_array(loader->arena, RuleText, own + inherited.count), 0};
+    for (size_t i = 0; i < inherited.count; i++) {
+        texts.items[texts.count++] = inherited.items[i];
+    }
+    for (size_t i = 0; i < own; i++) {
+        const YamlNode *name = node->pairs[i].key, *value = node->pairs[i].value;
+        if (node->pairs[i].first_line && !loader->reading->lax_keys) {
+            yaml_problem(reader, name, "mapping key \"%.*s\" already defined at line %u",
+                         STR_ARG(name->text), node->pairs[i].first_line);
+            continue;
+        }
+        if (value->kind != YAML_SCALAR && value->kind != YAML_NULL) {
+            yaml_problem(reader, value, "%s: value of \"%.*s\" has to be text", key,
+                         STR_ARG(name->text));
+            continue;
+        }
+        RuleText *known = find_text(texts, name->text);
+        RuleText *text = known ? known : &texts.items[texts.count++];
+        *text = (RuleText){
+            .name = arena_str(loader->arena, name->text),
+            .text = arena_str(loader->arena, value->kind == YAML_NULL ? STR("") : value->text),
+            .line = value->line,
+            .column = value->column,
+        };
+    }
+    qsort(texts.items, texts.count, sizeof *texts.items, by_name);
+    return texts;
+}
+
+/* The plain texts as a set; templates stay as written. */
+static LabelSet texts_as_set(Arena *arena, RuleTexts texts) {
+    Label *labels = arena_array(arena, Label, texts.count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < texts.count; i++) {
+        if (texts.items[i].text.len) {
+            labels[count++] = (Label){texts.items[i].name, texts.items[i].text};
+        }
+    }
+    return (LabelSet){labels, count};
+}
+
+static void read_rule_name(Loader *loader, const YamlReader *reader, const YamlNode *node,
+                           RuleDef *rule) {
+    Str record = {0}, alert = {0};
+    bool has_record = yaml_str(reader, node, "record", &record) && record.len;
+    bool has_alert = yaml_str(reader, node, "alert", &alert) && alert.len;
+    if (has_record && has_alert) {
+        yaml_problem(reader, node, "only one of 'record' and 'alert' must be set");
+    } else if (!has_record && !has_alert) {
+        yaml_problem(reader, node, "one of 'record' or 'alert' must be set");
+    }
+    rule->is_alert = has_alert;
+    rule->name = arena_str(loader->arena, has_alert ? alert : record);
+}
+
+/* "group "g", rule 1, "name"": what every complaint about the rule begins with. */
+static const char *rule_where(Loader *loader, const YamlNode *node, size_t number) {
+    const YamlNode *name = yaml_get(node, "alert");
+    name = name ? name : yaml_get(node, "record");
+    Str text = name && name->kind == YAML_SCALAR ? name->text : STR("");
+    loader->where.len = 0;
+    buf_printf(&loader->where, "group \"%.*s\", rule %zu, \"%.*s\"", STR_ARG(loader->group->name),
+               number, STR_ARG(text));
+    buf_byte(&loader->where, '\0');
+    return loader->where.ptr;
+}
+
+static void read_alert_only_fields(Loader *loader, const YamlReader *reader, const YamlNode *node,
+                                   RuleDef *rule) {
+    static const char *const alert_only[] = {"annotations", "for", "keep_firing_for", NULL};
+    if (!rule->is_alert && !loader->reading->lax_records) {
+        for (size_t i = 0; alert_only[i]; i++) {
+            const YamlNode *field = yaml_get(node, alert_only[i]);
+            if (field && field->kind != YAML_NULL) {
+                yaml_problem(reader, field, "invalid field '%s' in recording rule", alert_only[i]);
+            }
+        }
+        return;
+    }
+    (void)read_duration(loader, reader, node, "for", false, &rule->hold);
+    (void)read_duration(loader, reader, node, "keep_firing_for", false, &rule->keep_firing);
+    rule->annotations = read_texts(loader, reader, node, "annotations", (RuleTexts){0});
+    rule->annotation_set = texts_as_set(loader->arena, rule->annotations);
+}
+
+static void read_rule(Loader *loader, const YamlNode *node, RuleTexts inherited, bool hold,
+                      RuleDef *rule) {
+    YamlReader reader = reader_at(loader, rule_where(loader, node, rule->number));
+    if (!is_map(&reader, node, "a rule")) {
+        return;
+    }
+    check_keys(loader, &reader, node, rule_keys, false);
+    rule->line = node->line;
+    rule->column = node->column;
+    rule->hold_telemetry = hold;
+    rule->updates_max = 20;
+    read_rule_name(loader, &reader, node, rule);
+
+    const YamlNode *expr = yaml_get(node, "expr");
+    Str text = {0};
+    if (yaml_str(&reader, node, "expr", &text) && str_trim(text).len) {
+        rule->expr_text = arena_str(loader->arena, text);
+        rule->expr_line = expr->line;
+        rule->expr_column = expr->column;
+    } else if (!expr || expr->kind != YAML_MAP) {
+        yaml_problem(&reader, node, "field 'expr' must be set in rule");
+    }
+    rule->labels = read_texts(loader, &reader, node, "labels", inherited);
+    rule->label_set = texts_as_set(loader->arena, rule->labels);
+    read_alert_only_fields(loader, &reader, node, rule);
+    (void)yaml_bool(&reader, node, "debug", &rule->debug);
+    (void)yaml_bool(&reader, node, "hold", &rule->hold_telemetry);
+    (void)yaml_int(&reader, node, "update_entries_limit", 0, 1000 * 1000, &rule->updates_max);
+}
+
+static void read_headers(const YamlReader *reader, const YamlNode *node, const char *key) {
+    const YamlNode *list = NULL;
+    if (!yaml_list(reader, node, key, &list)) {
+        return;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        const YamlNode *item = list->items[i];
+        if (item->kind != YAML_SCALAR || str_find(item->text, ':') == item->text.len) {
+            yaml_problem(reader, item,
+                         "missing ':' in header \"%.*s\"; expecting \"key: value\" format",
+                         STR_ARG(item->text));
+        }
+    }
+}
+
+static void read_params(Loader *loader, const YamlReader *reader, const YamlNode *node,
+                        GroupDef *group) {
+    const YamlNode *map = NULL;
+    if (!yaml_map(reader, node, "params", &map)) {
+        return;
+    }
+    Label *params = arena_array(loader->arena, Label, map->count + 1);
+    for (size_t i = 0; i < map->count; i++) {
+        const YamlNode *values = map->pairs[i].value;
+        Str joined = {0};
+        if (values->kind != YAML_LIST) {
+            yaml_problem(reader, values, "params: value of \"%.*s\" has to be a list of texts",
+                         STR_ARG(map->pairs[i].key->text));
+            continue;
+        }
+        for (size_t k = 0; k < values->count; k++) {
+            joined = arena_printf(loader->arena, "%.*s%s%.*s", STR_ARG(joined), k ? "&" : "",
+                                  STR_ARG(values->items[k]->text));
+        }
+        params[group->params.count++] =
+            (Label){arena_str(loader->arena, map->pairs[i].key->text), joined};
+    }
+    group->params.items = params;
+}
+
+static void read_timing(Loader *loader, const YamlReader *reader, const YamlNode *node,
+                        GroupDef *group) {
+    (void)read_duration(loader, reader, node, "interval", false, &group->interval);
+    group->has_query_offset =
+        read_duration(loader, reader, node, "query_offset", true, &group->query_offset);
+    group->has_eval_offset =
+        read_duration(loader, reader, node, "eval_offset", true, &group->eval_offset);
+    group->has_eval_delay =
+        read_duration(loader, reader, node, "eval_delay", false, &group->eval_delay);
+    (void)yaml_bool(reader, node, "eval_alignment", &group->align);
+    if (group->has_eval_offset && group->has_eval_delay) {
+        yaml_problem(reader, yaml_get(node, "eval_offset"),
+                     "eval_offset cannot be used with eval_delay");
+    }
+    DurationMs size = group->eval_offset < 0 ? -group->eval_offset : group->eval_offset;
+    if (group->has_eval_offset && size > group->interval) {
+        yaml_problem(reader, yaml_get(node, "eval_offset"),
+                     "the abs value of eval_offset should be smaller than interval");
+    }
+}
+
+static void read_type(const YamlReader *reader, const YamlNode *node, GroupDef *group) {
+    group->type = STR("prometheus");
+    Str type = {0};
+    if (!yaml_str(reader, node, "type", &type) || str_eq(type, group->type)) {
+        return;
+    }
+    if (str_eq(type, STR("graphite")) || str_eq(type, STR("vlogs"))) {
+        yaml_problem(
+            reader, yaml_get(node, "type"),
+            "type \"%.*s\" needs a datasource of that kind; only prometheus is supported here",
+            STR_ARG(type));
+        return;
+    }
+    yaml_problem(reader, yaml_get(node, "type"),
+                 "unknown datasource type=\"%.*s\", want prometheus, graphite or vlogs",
+                 STR_ARG(type));
+}
+
+static void read_rules(Loader *loader, const YamlReader *reader, const YamlNode *node, bool hold,
+                       RuleTexts inherited, GroupDef *group) {
+    const YamlNode *list = NULL;
+    if (!yaml_list(reader, node, "rules", &list)) {
+        return;
+    }
+    group->rules = arena_array(loader->arena, RuleDef, list->count + 1);
+    group->rule_count = list->count;
+    for (size_t i = 0; i < list->count; i++) {
+        group->rules[i].number = (uint32_t)i + 1;
+        read_rule(loader, list->items[i], inherited, hold, &group->rules[i]);
+    }
+}
+
+static void read_group(Loader *loader, const YamlNode *node) {
+    YamlReader nameless = reader_at(loader, "");
+    if (!is_map(&nameless, node, "a group")) {
+        return;
+    }
+    GroupDef group = {.file = loader->file->path,
+                      .align = true,
+                      .concurrency = 1,
+                      .line = node->line,
+                      .column = node->column,
+                      .vmalert = loader->reading->flavour == RULES_VMALERT};
+    Str name = {0};
+    if (!yaml_str(&nameless, node, "name", &name) || name.len == 0) {
+        yaml_problem(&nameless, node, "Groupname must not be empty");
+    }
+    group.name = arena_str(loader->arena, name);
+    for (size_t i = 0; i < loader->groups_count; i++) {
+        if (str_eq(loader->groups[i].name, group.name) && group.name.len) {
+            yaml_problem(&nameless, node, "groupname: \"%.*s\" is repeated in the same file",
+                         STR_ARG(name));
+            break;
+        }
+    }
+    Str where = arena_printf(loader->arena, "group \"%.*s\"", STR_ARG(name));
+    YamlReader reader = reader_at(loader, where.ptr);
+    check_keys(loader, &reader, node, group_keys, true);
+
+    bool hold = true;
+    (void)yaml_bool(&reader, node, "hold", &hold);
+    (void)yaml_bool(&reader, node, "debug", &group.debug);
+    int64_t lowest = group.vmalert ? 0 : INT64_MIN;
+    (void)yaml_int(&reader, node, "limit", lowest, INT64_MAX, &group.limit);
+    (void)yaml_int(&reader, node, "concurrency", 0, 1000 * 1000, &group.concurrency);
+    read_timing(loader, &reader, node, &group);
+    read_type(&reader, node, &group);
+    read_headers(&reader, node, "headers");
+    read_headers(&reader, node, "notifier_headers");
+    read_params(loader, &reader, node, &group);
+
+    RuleTexts inherited = read_texts(loader, &reader, node, "labels", (RuleTexts){0});
+    group.labels = texts_as_set(loader->arena, inherited);
+    loader->group = &group;
+    read_rules(loader, &reader, node, hold, inherited, &group);
+    VEC_PUSH(*loader, groups, group);
+}
+
+static void read_groups(Loader *loader, const YamlReader *reader, const YamlNode *map) {
+    const YamlNode *list = NULL;
+    if (!yaml_list(reader, map, "groups", &list)) {
+        return;
+    }
+    if (list->count > GROUPS_MAX) {
+        yaml_problem(reader, list, "more than %d groups", GROUPS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        read_group(loader, list->items[i]);
+    }
+}
+
+static bool is_kind(const YamlNode *doc, const char *kind) {
+    const YamlNode *node = yaml_get(doc, "kind");
+    return node && node->kind == YAML_SCALAR && str_eq(node->text, str_of(kind));
+}
+
+static bool is_rule_resource(const YamlNode *doc) {
+    return is_kind(doc, "PrometheusRule") || is_kind(doc, "VMRule");
+}
+
+static void read_resource(Loader *loader, const YamlNode *doc) {
+    YamlReader reader = reader_at(loader, "");
+    check_keys(loader, &reader, doc, resource_keys, false);
+    const YamlNode *spec = NULL;
+    if (yaml_map(&reader, doc, "spec", &spec)) {
+        check_keys(loader, &reader, spec, file_keys, false);
+        read_groups(loader, &reader, spec);
+    }
+}
+
+static void read_document(Loader *loader, const YamlNode *doc) {
+    YamlReader reader = reader_at(loader, "");
+    if (doc->kind == YAML_NULL) {
+        return;
+    }
+    if (!is_map(&reader, doc, "a rule file")) {
+        return;
+    }
+    const YamlNode *items = yaml_get(doc, "items");
+    if (items && items->kind == YAML_LIST &&
+        (is_kind(doc, "List") || is_kind(doc, "PrometheusRuleList"))) {
+        for (size_t i = 0; i < items->count; i++) {
+            if (is_rule_resource(items->items[i])) {
+                read_resource(loader, items->items[i]);
+            }
+        }
+    } else if (is_rule_resource(doc)) {
+        read_resource(loader, doc);
+    } else {
+        check_keys(loader, &reader, doc, file_keys, false);
+        read_groups(loader, &reader, doc);
+    }
+}
+
+static bool groups_show_vmalert(const YamlNode *map) {
+    const YamlNode *groups = yaml_get(map, "groups");
+    for (size_t i = 0; groups && groups->kind == YAML_LIST && i < groups->count; i++) {
+        if (has_key(groups->items[i], vmalert_group_keys)) {
+            return true;
+        }
+        const YamlNode *rules = yaml_get(groups->items[i], "rules");
+        for (size_t k = 0; rules && rules->kind == YAML_LIST && k < rules->count; k++) {
+            if (has_key(rules->items[k], vmalert_rule_keys)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool shows_vmalert(const YamlDocs *docs) {
+    for (size_t i = 0; i < docs->count; i++) {
+        const YamlNode *doc = docs->items[i];
+        if (groups_show_vmalert(doc) || groups_show_vmalert(yaml_get(doc, "spec")) ||
+            is_kind(doc, "VMRule")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* vmalert's `%{NAME}`: the environment variable's value, anywhere in the bytes; unknown ones stay.
+ */
+static Str expand_environment(Arena *arena, Str bytes) {
+    Buf out = {0};
+    while (bytes.len) {
+        size_t at = str_find(bytes, '%');
+        buf_put(&out, bytes.ptr, at);
+        bytes = str_skip(bytes, at);
+        size_t end = bytes.len >= 2 && bytes.ptr[1] == '{' ? str_find(bytes, '}') : bytes.len;
+        const char *value = NULL;
+        if (end < bytes.len) {
+            value = getenv(arena_cstr(arena, (Str){bytes.ptr + 2, end - 2}));
+        }
+        if (value) {
+            buf_str(&out, str_of(value));
+            bytes = str_skip(bytes, end + 1);
+        } else if (bytes.len) {
+            buf_byte(&out, bytes.ptr[0]);
+            bytes = str_skip(bytes, 1);
+        }
+    }
+    Str expanded = arena_str(arena, buf_view(&out));
+    buf_finish(&out);
+    return expanded;
+}
+
+/* One way of reading the documents. */
+static bool try_reading(Str path, const YamlDocs *docs, const RuleReading *reading, uint64_t hash,
+                        RuleFile **ret_file, Problems *problems) {
+    AUTO(rule_file_unrefp) RuleFile *file = mem_zero(1, sizeof *file);
+    file->refs = 1;
+    file->flavour = reading->flavour;
+    file->content_hash = hash;
+    file->path = arena_str(&file->arena, path);
+    Loader loader = {.arena = &file->arena, .file = file, .reading = reading, .problems = problems};
+    size_t before = problems->items_count;
+    for (size_t i = 0; i < docs->count; i++) {
+        read_document(&loader, docs->items[i]);
+    }
+    file->groups = arena_array(&file->arena, GroupDef, loader.groups_count + 1);
+    if (loader.groups_count) {
+        memcpy(file->groups, loader.groups, loader.groups_count * sizeof *file->groups);
+    }
+    file->group_count = loader.groups_count;
+    free(loader.groups);
+    buf_finish(&loader.where);
+    (void)rule_file_compile(file, reading, problems);
+    if (problems->items_count > before) {
+        return false;
+    }
+    *ret_file = TAKE(file);
+    return true;
+}
+
+static void move_problems(Problems *to, const Problems *from) {
+    for (size_t i = 0; i < from->items_count; i++) {
+        const Problem *problem = &from->items[i];
+        problems_add(to, problem->file, problem->line, problem->column, "%.*s",
+                     STR_ARG(problem->text));
+    }
+}
+
+/* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what Prometheus
+ * says is wrong. */
+static bool try_both(Str path, const YamlDocs *docs, uint64_t hash, RuleFile **ret_file,
+                     Problems *problems) {
+    AUTO(problems_finish) Problems first = {0};
+    AUTO(problems_finish) Problems second = {0};
+    RuleReading prometheus = {.flavour = RULES_PROMETHEUS};
+    RuleReading vmalert = {.flavour = RULES_VMALERT};
+    if (try_reading(path, docs, &prometheus, hash, ret_file, &first) ||
+        try_reading(path, docs, &vmalert, hash, ret_file, &second)) {
+        return true;
+    }
+    move_problems(problems, &first);
+    return false;
+}
+
+bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
+                    Problems *problems) {
+    AUTO(arena_finish) Arena arena = {0};
+    YamlDocs docs = {0};
+    uint64_t hash = hash64(bytes);
+    if (flavour == RULES_VMALERT) {
+        bytes = expand_environment(&arena, bytes);
+    }
+    if (!yaml_parse(&arena, bytes, path, &docs, problems)) {
+        return false;
+    }
+    if (flavour == RULES_AUTO && shows_vmalert(&docs)) {
+        if (!yaml_parse(&arena, expand_environment(&arena, bytes), path, &docs, problems)) {
+            return false;
+        }
+        RuleReading shown = {.flavour = RULES_VMALERT, .lax_durations = true, .lax_records = true};
+        return try_reading(path, &docs, &shown, hash, ret_file, problems);
+    }
+    if (flavour == RULES_AUTO) {
+        return try_both(path, &docs, hash, ret_file, problems);
+    }
+    bool lax = flavour == RULES_VMALERT;
+    RuleReading named = {
+        .flavour = flavour, .lax_durations = lax, .lax_keys = lax, .lax_records = lax};
+    return try_reading(path, &docs, &named, hash, ret_file, problems);
+}
+
+RuleFile *rule_file_ref(RuleFile *file) {
+    file->refs++;
+    return file;
+}
+
+void rule_file_unref(RuleFile *file) {
+    if (!file || --file->refs > 0) {
+        return;
+    }
+    rule_file_decompile(file);
+    arena_finish(&file->arena);
+    free(file);
+}

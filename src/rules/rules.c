@@ -1,0 +1,308 @@
+#include "rules/rules.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "rules/rules_internal.h"
+
+/* ---- opening ---- */
+
+static void copy_options(Rules *rules, const RulesOptions *options) {
+    Arena arena = {0};
+    rules->options = *options;
+    rules->options.external_labels = labels_copy(&arena, options->external_labels);
+    rules->options.external_url = arena_str(&arena, options->external_url);
+    Str source = options->source_label.len ? options->source_label : STR("cluster");
+    rules->options.source_label = arena_str(&arena, source);
+    if (rules->options.evaluation_interval <= 0) {
+        rules->options.evaluation_interval = MINUTE_MS;
+    }
+    if (rules->options.lookback <= 0) {
+        rules->options.lookback = 5 * MINUTE_MS;
+    }
+    if (rules->options.lost_after <= 0) {
+        rules->options.lost_after = 5 * MINUTE_MS;
+    }
+    arena_finish(&rules->options_arena);
+    rules->options_arena = arena;
+}
+
+static void load_builtin(Rules *rules) {
+    rule_file_unref(rules->builtin);
+    rules->builtin = NULL;
+    if (rules->options.hold) {
+        Err err = {0};
+        bool ok = builtin_rules_load(&rules->options, &rules->builtin, &err);
+        assert(ok);
+        (void)ok;
+    }
+}
+
+Rules *rules_new(Engine *engine, const RulesOptions *options) {
+    Rules *rules = mem_zero(1, sizeof *rules);
+    pthread_mutex_init(&rules->work, NULL);
+    pthread_mutex_init(&rules->lock, NULL);
+    rules->engine = engine;
+    copy_options(rules, options);
+    load_builtin(rules);
+    rules_rebuild(rules, rules->options.started_at);
+    return rules;
+}
+
+void rules_free(Rules *rules) {
+    if (!rules) {
+        return;
+    }
+    rule_set_free(rules->set);
+    for (size_t i = 0; i < rules->removed_count; i++) {
+        rule_state_free(rules->removed[i].state);
+    }
+    free(rules->removed);
+    for (size_t i = 0; i < rules->files_count; i++) {
+        rule_file_unref(rules->files[i].live);
+        free(rules->files[i].path);
+        free(rules->files[i].error);
+    }
+    free(rules->files);
+    rule_file_unref(rules->builtin);
+    hold_finish(&rules->hold);
+    free(rules->restored);
+    arena_finish(&rules->restored_arena);
+    arena_finish(&rules->options_arena);
+    pthread_mutex_destroy(&rules->work);
+    pthread_mutex_destroy(&rules->lock);
+    free(rules);
+}
+
+void rules_set_options(Rules *rules, const RulesOptions *options) {
+    pthread_mutex_lock(&rules->work);
+    pthread_mutex_lock(&rules->lock);
+    copy_options(rules, options);
+    load_builtin(rules);
+    pthread_mutex_unlock(&rules->lock);
+    rules_rebuild(rules, rules->looked_at ? rules->looked_at : options->started_at);
+    pthread_mutex_unlock(&rules->work);
+}
+
+/* ---- sets ---- */
+
+void rules_take_set(Rules *rules, RuleSet *set) {
+    for (size_t g = 0; rules->set && g < rules->set->group_count; g++) {
+        LiveGroup *group = &rules->set->groups[g];
+        for (size_t i = 0; i < group->rule_count; i++) {
+            if (group->rules[i].state) {
+                VEC_PUSH(*rules, removed, ((RemovedRule){group->rules[i].state, group->interval}));
+                group->rules[i].state = NULL;
+            }
+        }
+    }
+    rule_set_free(rules->set);
+    rules->set = set;
+}
+
+void rules_rebuild(Rules *rules, TimeMs now) {
+    RuleFile **files = mem_zero(rules->files_count + 1, sizeof *files);
+    size_t count = 0;
+    for (size_t i = 0; i < rules->files_count; i++) {
+        if (rules->files[i].live) {
+            files[count++] = rules->files[i].live;
+        }
+    }
+    if (rules->builtin) {
+        files[count++] = rules->builtin;
+    }
+    /* States move from the old set to the new one while it is built, so readers wait. */
+    pthread_mutex_lock(&rules->lock);
+    RuleSet *set = rule_set_new(files, count, &rules->options, rules->set, now);
+    rules_take_set(rules, set);
+    pthread_mutex_unlock(&rules->lock);
+    free(files);
+}
+
+void rules_restore(Rules *rules, const Alert *alerts, size_t count) {
+    pthread_mutex_lock(&rules->work);
+    Arena *arena = &rules->restored_arena;
+    for (size_t i = 0; i < count; i++) {
+        Alert copy = alerts[i];
+        copy.rule_key = arena_str(arena, copy.rule_key);
+        copy.labels = labels_copy(arena, copy.labels);
+        copy.annotations = labels_copy(arena, copy.annotations);
+        copy.generator_url = arena_str(arena, copy.generator_url);
+        VEC_PUSH(*rules, restored, copy);
+    }
+    rules->was_restored |= count > 0;
+    pthread_mutex_unlock(&rules->work);
+}
+
+/* ---- ticking ---- */
+
+static void look_at_sources(Rules *rules, TimeMs now) {
+    rules->looked_at = now;
+    if (!rules->options.hold) {
+        return;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    StoreSource *sources = NULL;
+    size_t count = 0;
+    engine_sources(rules->engine, &arena, &sources, &count);
+    HoldTiming timing = {
+        .late_after = rules->options.late_after,
+        .lost_after = rules->options.lost_after,
+        .started_at = rules->options.started_at,
+    };
+    pthread_mutex_lock(&rules->lock);
+    hold_update(&rules->hold, sources, count, &timing, now);
+    pthread_mutex_unlock(&rules->lock);
+}
+
+/* An alert of the database whose rule is gone. */
+static void resolve_orphan(Alert alert, TimeMs now, RulesTick *tick) {
+    bool was_firing = alert.phase == ALERT_FIRING;
+    alert.phase = ALERT_INACTIVE;
+    alert.resolved_at = was_firing ? now : 0;
+    alert.updated_at = now;
+    rule_tick_add(tick, was_firing ? ALERT_BECAME_RESOLVED : ALERT_BECAME_INACTIVE, &alert,
+                  "rule removed");
+}
+
+static uint64_t count_active(const Rules *rules) {
+    uint64_t count = 0;
+    for (size_t g = 0; g < rules->set->group_count; g++) {
+        for (size_t i = 0; i < rules->set->groups[g].rule_count; i++) {
+            count += rules->set->groups[g].rules[i].state->alerts_count;
+        }
+    }
+    return count;
+}
+
+static void settle_restored(Rules *rules, TimeMs now, RulesTick *tick) {
+    if (rules->restored_count == 0) {
+        return;
+    }
+    size_t *left = arena_array(&tick->arena, size_t, rules->restored_count);
+    size_t left_count = 0;
+    pthread_mutex_lock(&rules->lock);
+    rule_set_restore(rules->set, rules->restored, rules->restored_count, left, &left_count);
+    rules->active_count = count_active(rules);
+    pthread_mutex_unlock(&rules->lock);
+    for (size_t i = 0; i < left_count; i++) {
+        resolve_orphan(rules->restored[left[i]], now, tick);
+    }
+    rules->restored_count = 0;
+    arena_finish(&rules->restored_arena);
+}
+
+static void settle_removed(Rules *rules, TimeMs now, RulesTick *tick) {
+    if (rules->removed_count == 0) {
+        return;
+    }
+    pthread_mutex_lock(&rules->lock);
+    SeriesList *series = &((TickSeries *)tick->series)->list;
+    for (size_t i = 0; i < rules->removed_count; i++) {
+        RemovedRule *removed = &rules->removed[i];
+        rule_state_remove(removed->state, "rule removed", now, removed->interval, &tick->arena,
+                          tick, series);
+        rule_state_free(removed->state);
+    }
+    rules->removed_count = 0;
+    rules->active_count = count_active(rules);
+    pthread_mutex_unlock(&rules->lock);
+}
+
+static bool some_source_is_late(const Rules *rules) {
+    for (size_t i = 0; i < rules->hold.items_count; i++) {
+        if (rules->hold.items[i].is_late) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The very first evaluation: at once, for the newest slot that has begun, unless something says
+ * that data are still on their way. After an outage senders need some seconds to send again, and
+ * absent() would ring in between; so then it waits for the next slot. */
+static void begin(Rules *rules, TimeMs now) {
+    bool at_once = !rules->was_restored && !some_source_is_late(rules);
+    for (size_t i = 0; i < rules->set->slot_count; i++) {
+        Slot *slot = &rules->set->slots[i];
+        slot->last = slot_before(slot->timing, now) - (at_once ? slot->timing.interval : 0);
+    }
+    rules->has_ticked = true;
+}
+
+/* The slot that has been due for longest, and the newest of its times. */
+static Slot *find_due(const Rules *rules, TimeMs now, TimeMs *ret_time) {
+    Slot *oldest = NULL;
+    TimeMs oldest_due = 0;
+    for (size_t i = 0; i < rules->set->slot_count; i++) {
+        Slot *slot = &rules->set->slots[i];
+        TimeMs due = slot->last + slot->timing.interval;
+        if (due <= now && (!oldest || due < oldest_due)) {
+            oldest = slot;
+            oldest_due = due;
+        }
+    }
+    if (oldest) {
+        *ret_time = slot_before(oldest->timing, now);
+    }
+    return oldest;
+}
+
+void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick) {
+    *ret_tick = (RulesTick){.series = mem_zero(1, sizeof(TickSeries))};
+    pthread_mutex_lock(&rules->work);
+    look_at_sources(rules, now);
+    settle_restored(rules, now, ret_tick);
+    settle_removed(rules, now, ret_tick);
+    if (!rules->has_ticked) {
+        begin(rules, now);
+    }
+    TimeMs time = 0;
+    Slot *slot = find_due(rules, now, &time);
+    if (slot) {
+        slot_evaluate(rules, slot, time, now, ret_tick);
+        ret_tick->did_evaluate = true;
+    }
+    pthread_mutex_unlock(&rules->work);
+}
+
+void rules_tick_finish(RulesTick *tick) {
+    TickSeries *series = tick->series;
+    if (series) {
+        series_list_finish(&series->list);
+        free(series);
+    }
+    free(tick->changes);
+    arena_finish(&tick->arena);
+    *tick = (RulesTick){0};
+}
+
+bool rules_write_alerts(Rules *rules, RulesTick *tick, TimeMs now, Err *err) {
+    TickSeries *series = tick->series;
+    uint64_t lsn = tick->lsn;
+    if (!series_list_write(&series->list, rules->engine, now, &lsn, err)) {
+        return err_context(err, "ALERTS series");
+    }
+    tick->lsn = lsn > tick->lsn ? lsn : tick->lsn;
+    return true;
+}
+
+TimeMs rules_next_due(const Rules *rules, TimeMs now) {
+    Rules *locked = (Rules *)rules;
+    pthread_mutex_lock(&locked->work);
+    TimeMs due = TIME_MAX;
+    if (rules->removed_count || rules->restored_count || !rules->has_ticked) {
+        due = now;
+    }
+    for (size_t i = 0; i < rules->set->slot_count; i++) {
+        TimeMs next = rules->set->slots[i].last + rules->set->slots[i].timing.interval;
+        due = next < due ? next : due;
+    }
+    TimeMs look = rules->looked_at + SOURCES_LOOK_MS;
+    if (rules->options.hold && engine_is_local(rules->engine) && look < due) {
+        due = look;
+    }
+    pthread_mutex_unlock(&locked->work);
+    return due;
+}

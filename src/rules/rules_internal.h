@@ -1,0 +1,76 @@
+#pragma once
+
+/*
+ * What is behind `Rules`, for the files of this folder.
+ *
+ * Two locks. `work` makes ticks, loads and restores take turns; it is held while queries run.
+ * `lock` guards what readers see (set, states, file errors) and is held only to copy or to swap.
+ * Who changes something holds both.
+ */
+
+#include <pthread.h>
+
+#include "rules/rule_set.h"
+
+/* A file of the last load. */
+typedef struct LoadedFile {
+    char *path;
+    RulesFlavour flavour; /* as asked for */
+    RuleFile *live;       /* the last good version; NULL = there never was one */
+    char *error; /* problems of the newest version, a line each; NULL = it is the live one */
+} LoadedFile;
+
+/* A rule that is gone; its alerts come from the next tick as resolved. */
+typedef struct RemovedRule {
+    RuleState *state;
+    DurationMs interval;
+} RemovedRule;
+
+struct Rules {
+    pthread_mutex_t work;
+    pthread_mutex_t lock;
+    Engine *engine;
+    Arena options_arena;
+    RulesOptions options;
+    RuleFile *builtin;
+
+    LoadedFile *files;
+    size_t files_count, files_cap;
+    RuleSet *set;
+    Hold hold;
+    TimeMs looked_at; /* when sources were looked at last */
+
+    RemovedRule *removed;
+    size_t removed_count, removed_cap;
+    Arena restored_arena;
+    Alert *restored;
+    size_t restored_count, restored_cap;
+    bool has_ticked;
+    bool was_restored;
+
+    uint64_t active_count; /* pending and firing, after the last tick */
+    Counter loads, load_failures;
+    bool last_load_ok;
+    TimeMs last_load_at;
+};
+
+/* What rules_tick() keeps for rules_write_alerts(). */
+typedef struct TickSeries {
+    SeriesList list;
+} TickSeries;
+
+/* How long sources may go unwatched: a gap has to be noticed between two evaluations too. */
+enum { SOURCES_LOOK_MS = 5000 };
+
+/* hold_rule.c: the alert about lost sources. */
+bool builtin_rules_load(const RulesOptions *options, RuleFile **ret_file, Err *err) MUST_CHECK;
+RuleHits builtin_hits(const Rules *rules, const LiveGroup *group, const LiveRule *rule,
+                      const RuleWorld *world, Arena *arena);
+
+/* slot.c: evaluates one slot. */
+void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick *tick);
+
+/* Takes a new set; the states it did not take over are listed as removed. Both locks are held. */
+void rules_take_set(Rules *rules, RuleSet *set);
+/* Builds and takes the set of all live files. `work` is held. */
+void rules_rebuild(Rules *rules, TimeMs now);

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * When a group is due: at whole multiples of its interval, shifted by its eval_offset and by
+ * nothing else. Groups with equal timing share the slot and are evaluated together; there is no
+ * spreading, because evaluation inside the store costs so little that it need not be spread, and
+ * results of one instant belong together.
+ *
+ *     slot times   k x interval + offset
+ *     query time   slot - query_offset, or (slot - eval_delay) rounded down to the interval where
+ * alignment is on
+ */
+
+#include "rules/rule_file.h"
+
+typedef struct SlotTiming {
+    DurationMs interval;
+    DurationMs offset;       /* 0 <= offset < interval */
+    DurationMs query_offset; /* may be negative */
+    DurationMs delay;
+    bool align;
+} SlotTiming;
+
+SlotTiming slot_timing(const GroupDef *group, const RulesOptions *options);
+bool slot_timing_eq(SlotTiming a, SlotTiming b);
+
+/* The newest slot time at or before `now`. */
+TimeMs slot_before(SlotTiming timing, TimeMs now);
+
+/* What an evaluation of the slot `slot` asks for. */
+TimeMs slot_query_time(SlotTiming timing, TimeMs slot);

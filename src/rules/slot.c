@@ -1,0 +1,239 @@
+/*
+ * One slot: every rule that is due, stage by stage (plan.h), each stage as one program.
+ */
+
+#include "rules/rules_internal.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+/* One evaluation of a slot. */
+typedef struct SlotRun {
+    Rules *rules;
+    Slot *slot;
+    TimeMs now;
+    RuleWorld world;
+    RulesTick *tick;
+    SeriesList *alerts_series;
+    Arena arena; /* values, hits and the labels of recordings not yet written */
+} SlotRun;
+
+static QueryOptions query_options(const RulesOptions *options) {
+    QueryOptions query = {
+        .lookback = options->lookback,
+        .default_step = options->evaluation_interval,
+        .budget = options->budget,
+    };
+    if (query.budget.deadline_ns) {
+        query.budget.deadline_ns += clock_monotonic_ns();
+    }
+    return query;
+}
+
+/* Restored alerts may have seen a later slot already, where a group's interval was changed: it
+ * waits for that. */
+static bool is_behind(const LiveRule *rule, TimeMs slot) {
+    for (size_t i = 0; i < rule->state->alerts_count; i++) {
+        if (rule->state->alerts[i]->updated_at > slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_write(RulesTick *tick, uint64_t lsn) {
+    tick->lsn = lsn > tick->lsn ? lsn : tick->lsn;
+}
+
+/* Results that could not be stored are the fault of the rules that made them. */
+static void blame_group(Rules *rules, LiveGroup *group, const Err *err) {
+    pthread_mutex_lock(&rules->lock);
+    for (size_t i = 0; i < group->rule_count; i++) {
+        if (!group->rules[i].def->is_alert) {
+            rule_state_set_health(group->rules[i].state, RULE_ERR, str_of(err->text));
+            counter_add(&group->rules[i].state->failures, 1);
+        }
+    }
+    pthread_mutex_unlock(&rules->lock);
+}
+
+static void write_group(SlotRun *run, LiveGroup *group) {
+    Err err = {0};
+    uint64_t lsn = 0;
+    if (series_list_write(&group->unwritten, run->rules->engine, run->now, &lsn, &err)) {
+        note_write(run->tick, lsn);
+    } else {
+        blame_group(run->rules, group, &err);
+    }
+}
+
+static uint64_t alerts_room(const Rules *rules) {
+    uint64_t most = rules->options.alerts_max;
+    if (most == 0) {
+        return UINT64_MAX;
+    }
+    return most > rules->active_count ? most - rules->active_count : 0;
+}
+
+static void fail_rule(SlotRun *run, RuleState *state, const Err *err) {
+    pthread_mutex_lock(&run->rules->lock);
+    rule_state_set_health(state, RULE_ERR, str_of(err->text));
+    counter_add(&state->failures, 1);
+    pthread_mutex_unlock(&run->rules->lock);
+}
+
+static void apply_hits(SlotRun *run, const PlanItem *item, RuleHits *hits) {
+    Rules *rules = run->rules;
+    RuleState *state = item->rule->state;
+    bool is_inline = !item->rule->def->is_alert || item->rule->writes_alerts_inline;
+    RuleApply apply = {
+        .group = item->group->def,
+        .rule = item->rule->def,
+        .world = &run->world,
+        .hold = rules->options.hold && !item->rule->is_builtin ? &rules->hold : NULL,
+        .windows = item->rule->windows,
+        .window_count = item->rule->window_count,
+        .alerts_room = alerts_room(rules),
+        .arena = is_inline ? &run->arena : &run->tick->arena,
+        .tick = run->tick,
+        .series = is_inline ? &item->group->unwritten : run->alerts_series,
+    };
+    if (item->rule->def->is_alert) {
+        rule_state_prepare(state, hits, &apply);
+    }
+    pthread_mutex_lock(&rules->lock);
+    size_t before = state->alerts_count;
+    if (item->rule->def->is_alert) {
+        rule_state_apply_alerts(state, hits, &apply);
+    } else {
+        rule_state_apply_record(state, hits, &apply);
+    }
+    rules->active_count += state->alerts_count - before;
+    state->result_count = hits->count;
+    pthread_mutex_unlock(&rules->lock);
+}
+
+static void note_evaluation(SlotRun *run, const PlanItem *item, const QueryStats *stats,
+                            int64_t duration_ns) {
+    RuleState *state = item->rule->state;
+    pthread_mutex_lock(&run->rules->lock);
+    state->last_evaluation = run->world.slot;
+    state->duration_ns = duration_ns;
+    state->series_matched = stats->series;
+    counter_add(&state->evaluations, 1);
+    item->group->duration_ns += duration_ns;
+    pthread_mutex_unlock(&run->rules->lock);
+}
+
+static void apply_answer(SlotRun *run, const PlanItem *item, const Value *value, bool ok,
+                         Err *err) {
+    RuleHits hits = {0};
+    if (ok &&
+        rule_hits(item->group->def, item->rule->def, value, &run->world, &run->arena, &hits, err)) {
+        apply_hits(run, item, &hits);
+    } else {
+        fail_rule(run, item->rule->state, err);
+    }
+}
+
+/* The queries of a stage, as one program. */
+typedef struct StageProgram {
+    PlanItem **items;
+    EngineExpr *exprs;
+    Value *values;
+    bool *ok;
+    Err *errs;
+    size_t count;
+} StageProgram;
+
+static StageProgram build_program(SlotRun *run, const PlanStage *stage) {
+    Arena *arena = &run->arena;
+    StageProgram program = {.items = arena_array(arena, PlanItem *, stage->count + 1),
+                            .exprs = arena_array(arena, EngineExpr, stage->count + 1),
+                            .values = arena_array(arena, Value, stage->count + 1),
+                            .ok = arena_array(arena, bool, stage->count + 1),
+                            .errs = arena_array(arena, Err, stage->count + 1)};
+    for (size_t i = 0; i < stage->count; i++) {
+        PlanItem *item = &stage->items[i];
+        if (!item->rule->is_builtin && !is_behind(item->rule, run->world.slot)) {
+            program.items[program.count] = item;
+            program.exprs[program.count++] =
+                (EngineExpr){.expr = item->rule->def->expr, .text = item->rule->def->expr_text};
+        }
+    }
+    return program;
+}
+
+static void run_builtin(SlotRun *run, const PlanStage *stage) {
+    for (size_t i = 0; i < stage->count; i++) {
+        const PlanItem *item = &stage->items[i];
+        if (item->rule->is_builtin) {
+            RuleHits hits =
+                builtin_hits(run->rules, item->group, item->rule, &run->world, &run->arena);
+            apply_hits(run, item, &hits);
+            note_evaluation(run, item, &(QueryStats){0}, 0);
+        }
+    }
+}
+
+static void run_stage(SlotRun *run, const PlanStage *stage) {
+    for (size_t i = 0; i < stage->flush_count; i++) {
+        write_group(run, stage->flush[i]);
+    }
+    StageProgram program = build_program(run, stage);
+    int64_t started_ns = clock_monotonic_ns();
+    if (program.count) {
+        engine_instant(run->rules->engine, program.exprs, program.count, run->world.time,
+                       &run->world.query, &run->arena, program.values, program.ok, program.errs);
+    }
+    int64_t share_ns =
+        (clock_monotonic_ns() - started_ns) / (int64_t)(program.count + !program.count);
+    for (size_t i = 0; i < program.count; i++) {
+        int64_t from_ns = clock_monotonic_ns();
+        apply_answer(run, program.items[i], &program.values[i], program.ok[i], &program.errs[i]);
+        note_evaluation(run, program.items[i], &program.values[i].stats,
+                        share_ns + clock_monotonic_ns() - from_ns);
+    }
+    run_builtin(run, stage);
+}
+
+static void note_groups(SlotRun *run, uint64_t missed) {
+    pthread_mutex_lock(&run->rules->lock);
+    for (size_t g = 0; g < run->slot->group_count; g++) {
+        LiveGroup *group = run->slot->groups[g];
+        group->last_evaluation = run->world.slot;
+        group->duration_total_ns += group->duration_ns;
+        group->iterations++;
+        group->missed += missed;
+    }
+    pthread_mutex_unlock(&run->rules->lock);
+}
+
+void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick *tick) {
+    SlotRun run = {
+        .rules = rules,
+        .slot = slot,
+        .now = now,
+        .tick = tick,
+        .alerts_series = &((TickSeries *)tick->series)->list,
+        .world = {.engine = rules->engine,
+                  .options = &rules->options,
+                  .query = query_options(&rules->options),
+                  .slot = time,
+                  .time = slot_query_time(slot->timing, time)},
+    };
+    uint64_t missed = (uint64_t)((time - slot->last) / slot->timing.interval - 1);
+    slot->last = time;
+    for (size_t g = 0; g < slot->group_count; g++) {
+        slot->groups[g]->duration_ns = 0;
+    }
+    for (size_t i = 0; i < slot->stage_count; i++) {
+        run_stage(&run, &slot->stages[i]);
+    }
+    for (size_t g = 0; g < slot->group_count; g++) {
+        write_group(&run, slot->groups[g]);
+    }
+    note_groups(&run, missed);
+    arena_finish(&run.arena);
+}

@@ -1,0 +1,92 @@
+/*
+ * What readers see: copies of groups, rules and alerts, and the metrics.
+ */
+
+#include <stdio.h>
+
+#include "rules/rules_internal.h"
+
+static uint64_t group_id(const GroupDef *group) {
+    uint64_t id = fnv1a(FNV1A_START, group->file);
+    id = fnv1a(id, STR(";"));
+    return fnv1a(id, group->name);
+}
+
+static void view_alerts(const LiveGroup *group, const RuleState *state, Arena *arena,
+                        RuleView *view) {
+    view->alerts = arena_array(arena, Alert, state->alerts_count + 1);
+    for (size_t i = 0; i < state->alerts_count; i++) {
+        Alert alert = rule_state_alert(state, state->alerts[i], group->interval);
+        alert.rule_key = arena_str(arena, alert.rule_key);
+        alert.labels = labels_copy(arena, alert.labels);
+        alert.annotations = labels_copy(arena, alert.annotations);
+        view->alerts[view->alert_count++] = alert;
+    }
+}
+
+static RuleView view_rule(const LiveGroup *group, const LiveRule *rule, Arena *arena) {
+    const RuleDef *def = rule->def;
+    const RuleState *state = rule->state;
+    RuleView view = {
+        .is_alert = def->is_alert,
+        .name = arena_str(arena, def->name),
+        .query = arena_str(arena, def->expr_text),
+        .labels = labels_copy(arena, def->label_set),
+        .annotations = labels_copy(arena, def->annotation_set),
+        .hold = def->hold,
+        .keep_firing = def->keep_firing,
+        .health = state->health,
+        .last_error = arena_str(arena, str_of(state->last_error)),
+        .last_evaluation = state->last_evaluation,
+        .duration_ns = state->duration_ns,
+        .samples = state->result_count,
+        .series = state->series_matched,
+        .id = fnv1a(FNV1A_START, str_of(state->key)),
+    };
+    view_alerts(group, state, arena, &view);
+    return view;
+}
+
+static Str error_of_file(const Rules *rules, Str path) {
+    for (size_t i = 0; i < rules->files_count; i++) {
+        if (str_eq(str_of(rules->files[i].path), path)) {
+            return str_of(rules->files[i].error);
+        }
+    }
+    return STR("");
+}
+
+void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_count) {
+    pthread_mutex_lock(&rules->lock);
+    const RuleSet *set = rules->set;
+    GroupView *groups = arena_array(arena, GroupView, set->group_count + 1);
+    for (size_t g = 0; g < set->group_count; g++) {
+        const LiveGroup *group = &set->groups[g];
+        groups[g] = (GroupView){
+            .name = arena_str(arena, group->def->name),
+            .file = arena_str(arena, group->def->file),
+            .interval = group->interval,
+            .limit = group->def->limit,
+            .last_evaluation = group->last_evaluation,
+            .duration_ns = group->duration_ns,
+            .type = arena_str(arena, group->def->type),
+            .file_error = arena_str(arena, error_of_file(rules, group->def->file)),
+            .rules = arena_array(arena, RuleView, group->rule_count + 1),
+            .rule_count = group->rule_count,
+            .id = group_id(group->def),
+        };
+        for (size_t i = 0; i < group->rule_count; i++) {
+            groups[g].rules[i] = view_rule(group, &group->rules[i], arena);
+        }
+    }
+    *ret_groups = groups;
+    *ret_count = set->group_count;
+    pthread_mutex_unlock(&rules->lock);
+}
+
+size_t rules_count(Rules *rules) {
+    pthread_mutex_lock(&rules->lock);
+    size_t count = rules->set->rule_count;
+    pthread_mutex_unlock(&rules->lock);
+    return count;
+}

@@ -1,0 +1,147 @@
+/*
+ * Sets of templates.
+ *
+ * What of https://pkg.go.dev/text/template is here:
+ *
+ *   delimiters, trim markers, comments                     all
+ *   if, else if, range (lists, maps, ints), with, else with, break, continue, define, template,
+ * block variables, assignment, pipelines, parentheses, chains, methods with arguments literals
+ * integers, floats, characters, strings, raw strings, true, false, nil; complex numbers parse and
+ * are refused when used builtins          and or not len index slice print printf println html js
+ * urlquery eq ne lt le gt ge not here          `call` (data hold no function values), iterator
+ * functions, channels
+ *
+ * Functions by set: funcs_rules.c (Prometheus, vmalert), funcs_notify.c (Alertmanager), funcs_go.c
+ * (builtins).
+ */
+
+#include "tmpl/tmpl.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "tmpl/node.h"
+
+static const TmplFunc *find_in_set(const TmplFunc *set, Str name) {
+    for (; set && set->name; set++) {
+        if (str_eq(str_of(set->name), name)) {
+            return set;
+        }
+    }
+    return NULL;
+}
+
+const TmplFunc *tmpl_find_func(const Tmpl *tmpl, Str name) {
+    for (size_t i = 0; tmpl->funcs && tmpl->funcs[i]; i++) {
+        const TmplFunc *func = find_in_set(tmpl->funcs[i], name);
+        if (func) {
+            return func;
+        }
+    }
+    return find_in_set(tmpl_funcs_go, name);
+}
+
+const NamedTree *tmpl_find(const Tmpl *tmpl, Str name) {
+    for (; tmpl; tmpl = tmpl->base) {
+        for (size_t i = 0; i < tmpl->trees_count; i++) {
+            if (str_eq(tmpl->trees[i].name, name)) {
+                return &tmpl->trees[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static const TmplFunc *const *copy_sets(Arena *arena, const TmplFunc *const *funcs) {
+    size_t count = 0;
+    while (funcs && funcs[count]) {
+        count++;
+    }
+    const TmplFunc **copy = arena_array(arena, const TmplFunc *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = funcs[i];
+    }
+    return copy;
+}
+
+bool tmpl_parse(Str name, Str text, const TmplOptions *options, Tmpl **ret_tmpl, Err *err) {
+    AUTO(tmpl_freep) Tmpl *tmpl = mem_zero(1, sizeof *tmpl);
+    tmpl->name = arena_str(&tmpl->arena, name);
+    tmpl->funcs = copy_sets(&tmpl->arena, options->funcs);
+    tmpl->missing_zero = options->missing_zero;
+    tmpl->missing_error = options->missing_error;
+    tmpl->html = options->html;
+    tmpl->left = arena_str(&tmpl->arena, options->left.len ? options->left : STR("{{"));
+    tmpl->right = arena_str(&tmpl->arena, options->right.len ? options->right : STR("}}"));
+    if (!tmpl_parse_text(tmpl, tmpl->name, text, err)) {
+        return false;
+    }
+    *ret_tmpl = TAKE(tmpl);
+    return true;
+}
+
+bool tmpl_add(Tmpl *tmpl, Str name, Str text, Err *err) {
+    return tmpl_parse_text(tmpl, name, text, err);
+}
+
+bool tmpl_derive(const Tmpl *base, Str name, Str text, Tmpl **ret_tmpl, Err *err) {
+    TmplOptions options = {
+        .funcs = base->funcs,
+        .missing_zero = base->missing_zero,
+        .missing_error = base->missing_error,
+        .html = base->html,
+        .left = base->left,
+        .right = base->right,
+    };
+    if (!tmpl_parse(name, text, &options, ret_tmpl, err)) {
+        return false;
+    }
+    (*ret_tmpl)->base = base;
+    return true;
+}
+
+void tmpl_free(Tmpl *tmpl) {
+    if (!tmpl) {
+        return;
+    }
+    free(tmpl->trees);
+    arena_finish(&tmpl->arena);
+    free(tmpl);
+}
+
+bool tmpl_has(const Tmpl *tmpl, Str name) {
+    return tmpl_find(tmpl, name) != NULL;
+}
+
+/* ---- lint ---- */
+
+typedef struct FieldVisitor {
+    void (*visit)(void *ctx, Str chain);
+    void *ctx;
+    Buf text;
+} FieldVisitor;
+
+static void visit_node(FieldVisitor *visitor, const Node *node) {
+    if (!node) {
+        return;
+    }
+    if (node->type == NODE_FIELD || node->type == NODE_VARIABLE) {
+        visitor->text.len = 0;
+        tmpl_node_print(&visitor->text, node, false);
+        visitor->visit(visitor->ctx, buf_view(&visitor->text));
+    }
+    visit_node(visitor, node->pipe);
+    visit_node(visitor, node->list);
+    visit_node(visitor, node->else_list);
+    for (size_t i = 0; i < node->child_count; i++) {
+        visit_node(visitor, node->children[i]);
+    }
+}
+
+void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ctx) {
+    FieldVisitor visitor = {.visit = visit, .ctx = ctx};
+    for (size_t i = 0; i < tmpl->trees_count; i++) {
+        visit_node(&visitor, tmpl->trees[i].root);
+    }
+    buf_finish(&visitor.text);
+}
