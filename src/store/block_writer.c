@@ -52,7 +52,7 @@ struct BlockWriter {
 };
 
 int block_zstd_level(int level) {
-    static const int levels[] = {3, 6, 12};
+    static const int levels[] = {FRAME_LEVEL_FAST, 9, 19};
     int last = (int)(sizeof levels / sizeof *levels) - 1;
     return levels[level < 0 ? 0 : level < last ? level : last];
 }
