@@ -5,6 +5,7 @@
  * append.c, snapshot.c, ...).
  */
 
+#include "store/churn.h"
 #include "store/head.h"
 #include "store/store.h"
 
@@ -28,6 +29,15 @@ struct Store {
     pthread_rwlock_t config_lock;
     StoreConfig config; /* under `config_lock` */
 
+    pthread_mutex_t maintenance; /* who changes blocks, checkpoints or tombstones */
+    uint64_t checkpoint_lsn;     /* under it */
+    pthread_t maintainer;
+    pthread_mutex_t stop_lock;
+    pthread_cond_t stop_signal;
+    bool maintained, stop;
+
+    Churn churn;
+    Counter checkpoints;
     Counter stored, duplicates, too_old, too_new, over_limit, invalid, dropped, batches;
     Counter damaged; /* places in log and blocks that were set aside */
     Counter unknown; /* replayed samples whose definition was lost */
