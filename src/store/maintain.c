@@ -2,8 +2,12 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "store/blocks.h"
 #include "store/checkpoint.h"
 #include "store/headflush.h"
 
@@ -12,8 +16,10 @@ enum {
     /* Replay takes about 0.1 s for so much; a checkpoint of half a million series as long. */
     CHECKPOINT_LOG_BYTES = 48 << 20,
     RECOVER_EVERY_MS = 5000,
+    BLOCKS_EVERY_MS = 30 * 1000,
     IDLE_EVERY_MS = 3600 * 1000,
     KEEP_CHECKPOINTS = 2,
+    HEAD_MEMORY_SHARE = 3, /* of the machine: a bigger head is flushed early */
 };
 
 bool maintain_checkpoint(Store *store, size_t keep, Err *err) {
@@ -47,6 +53,72 @@ static void recover(Store *store) {
     }
 }
 
+/* ---- flushing what is over ---- */
+
+/* A window is flushed when it is over for a quarter of its span and nothing has come for it since
+ * the last look, so that a late sender does not make many small blocks; or at the latest after two
+ * spans. */
+static bool window_due(const Store *store, const HeadWindow *window, TimeMs now) {
+    DurationMs span = store->head.span;
+    if (now < window->start + span + span / 4) {
+        return false;
+    }
+    for (size_t i = 0; i < store->seen_count; i++) {
+        if (store->seen[i].start == window->start && store->seen[i].samples == window->samples) {
+            return true;
+        }
+    }
+    return now >= window->start + 3 * span && now < window->start + 4 * span;
+}
+
+static void remember_windows(Store *store, const HeadWindow *windows, size_t count) {
+    free(store->seen);
+    store->seen = mem_grow(NULL, (count + 1) * sizeof *store->seen);
+    memcpy(store->seen, windows, count * sizeof *store->seen);
+    store->seen_count = count;
+}
+
+static bool too_big(Store *store) {
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return head_bytes(&store->head) > (uint64_t)pages * (uint64_t)page / HEAD_MEMORY_SHARE;
+}
+
+/* Flushes each run of windows that are due, and the oldest half of all where the head takes too
+ * much memory. */
+static bool flush_due(Store *store, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    HeadWindow *windows;
+    size_t count, flushed = 0;
+    headflush_windows(&store->head, &arena, &windows, &count);
+    size_t forced = too_big(store) ? (count + 1) / 2 : 0;
+    bool good = true;
+    for (size_t i = 0; i < count && good; i++) {
+        size_t end = i;
+        while (end < count && (end < forced || window_due(store, &windows[end], now))) {
+            end++;
+        }
+        if (end > i) {
+            good = blocks_flush(store, windows[i].start, windows[end - 1].start, err);
+            flushed += end - i;
+            i = end;
+        }
+    }
+    remember_windows(store, windows, count);
+    if (good && flushed > 0) {
+        good = maintain_checkpoint(store, KEEP_CHECKPOINTS, err);
+    }
+    return good;
+}
+
+static void look_at_blocks(Store *store, TimeMs now) {
+    Err err;
+    if (!flush_due(store, now, &err) || !blocks_merge(store, now, false, &err)) {
+        log_event(LOG_ERROR, "maintenance failed, tried again later",
+                  LOG_STR("reason", str_of(err.text)));
+    }
+    blocks_retain(store, now);
+}
+
 static void tick(Store *store, int64_t ticks) {
     Err err;
     if (ticks % (RECOVER_EVERY_MS / TICK_MS) == 0) {
@@ -55,6 +127,9 @@ static void tick(Store *store, int64_t ticks) {
     if (journal_end(store->journal) - store->checkpoint_lsn > CHECKPOINT_LOG_BYTES &&
         !maintain_checkpoint(store, KEEP_CHECKPOINTS, &err)) {
         log_event(LOG_ERROR, "checkpoint failed", LOG_STR("reason", str_of(err.text)));
+    }
+    if (ticks % (BLOCKS_EVERY_MS / TICK_MS) == 0) {
+        look_at_blocks(store, clock_now());
     }
     if (ticks % (IDLE_EVERY_MS / TICK_MS) == 0) {
         head_gate_shut(&store->head);
@@ -104,5 +179,7 @@ void maintain_stop(Store *store) {
     pthread_cond_broadcast(&store->stop_signal);
     pthread_mutex_unlock(&store->stop_lock);
     pthread_join(store->maintainer, NULL);
+    free(store->seen);
+    store->seen = NULL;
     store->maintained = false;
 }

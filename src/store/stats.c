@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/mem.h"
+#include "store/blocks.h"
 #include "store/headflush.h"
 #include "store/storeimpl.h"
 
@@ -178,11 +180,29 @@ static uint64_t folder_bytes(const Store *store, const char *name) {
     return files_folder_bytes(path);
 }
 
+static uint64_t folder_files(const Store *store, const char *name) {
+    AUTO(arena_finish) Arena arena = {0};
+    char path[PATH_MAX];
+    Str *names;
+    size_t count;
+    Err err;
+    snprintf(path, sizeof path, "%s/%s", store->dir, name);
+    return dir_list(&arena, path, &names, &count, &err) ? count : 0;
+}
+
 void store_stats(Store *store, size_t top_max, Arena *arena, StoreStats *ret_stats) {
     StoreStats stats = {.head_min = TIME_MAX, .head_max = TIME_MIN};
     add_head(store, &stats);
     add_cardinality(&store->head, top_max, arena, &stats);
     stats.series_created_hour = churn_hour(&store->churn, clock_monotonic_ns());
+    BlockList *blocks = blocks_list(store);
+    stats.blocks = blocks->count;
+    for (size_t i = 0; i < blocks->count; i++) {
+        stats.block_bytes += block_info(blocks->entries[i].block)->bytes;
+        stats.index_bytes += block_info(blocks->entries[i].block)->index_bytes;
+    }
+    blocklist_unref(blocks);
+    stats.quarantined = folder_files(store, "quarantine");
     stats.log_bytes = journal_bytes(store->journal);
     stats.disk_bytes = stats.log_bytes + folder_bytes(store, "head") +
                        folder_bytes(store, "blocks") + folder_bytes(store, "quarantine");
@@ -236,9 +256,21 @@ void store_metrics(Store *store, MetricWriter *out) {
     metric_value(out, "", NULL, 0, (double)journal.sync_ns / 1e9);
     metric_counter(out, "belfry_store_checkpoints_total", "Checkpoints of the head.",
                    counter_get(&store->checkpoints));
+    metric_counter(out, "belfry_store_flushes_total", "Blocks written from the head.",
+                   counter_get(&store->flushes));
+    metric_counter(out, "belfry_store_merges_total", "Blocks written from other blocks.",
+                   counter_get(&store->merges));
+    BlockList *blocks = blocks_list(store);
+    uint64_t damaged = counter_get(&store->damaged);
+    for (size_t i = 0; i < blocks->count; i++) {
+        damaged += block_damaged(blocks->entries[i].block);
+    }
+    metric_gauge(out, "belfry_store_blocks", "Blocks.", (double)blocks->count);
+    metric_gauge(out, "belfry_store_block_bytes", "Bytes of all blocks.",
+                 (double)blocks_bytes(blocks));
+    blocklist_unref(blocks);
     metric_counter(out, "belfry_store_damaged_total",
-                   "Damaged places found in log, checkpoints and blocks.",
-                   counter_get(&store->damaged));
+                   "Damaged places found in log, checkpoints and blocks.", damaged);
     metric_gauge(out, "belfry_store_read_only", "1 while nothing can be written.",
                  journal_failure(store->journal, &reason));
 }

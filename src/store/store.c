@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/blocks.h"
 #include "store/checkpoint.h"
 #include "store/headflush.h"
 #include "store/maintain.h"
@@ -229,7 +230,7 @@ static bool open_all(Store *store, const StoreOptions *options, Err *err) {
     uint64_t end = 0;
     char path[PATH_MAX];
     path_in(store, "log", path);
-    if (!replay(store, &end, err)) {
+    if (!blocks_load(store, err) || !replay(store, &end, err)) {
         return false;
     }
     JournalOptions journal = {.dir = path,
@@ -250,6 +251,7 @@ static void init_locks(Store *store) {
     churn_init(&store->churn);
     pthread_mutex_init(&store->maintenance, NULL);
     pthread_mutex_init(&store->stop_lock, NULL);
+    pthread_mutex_init(&store->list_lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -302,6 +304,9 @@ void store_close(Store *store) {
     pthread_mutex_destroy(&store->churn.lock);
     pthread_mutex_destroy(&store->maintenance);
     pthread_mutex_destroy(&store->stop_lock);
+    pthread_mutex_destroy(&store->list_lock);
+    blocklist_unref(store->blocks);
+    tombstones_finish(&store->tombstones);
     pthread_cond_destroy(&store->stop_signal);
     fd_close(&store->lock_fd);
     free(store->dir);
