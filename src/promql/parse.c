@@ -565,3 +565,19 @@ bool promql_parse(Arena *arena, Str text, PromqlFlavour flavour, const Expr **re
     }
     return parse_prometheus(arena, text, ret_expr, err);
 }
+
+bool promql_parse_selector(Arena *arena, Str text, PromqlFlavour flavour, const Expr **ret_expr,
+                           const MatcherSet **ret_sets, size_t *ret_count, Err *err) {
+    const Expr *expr;
+    if (!promql_parse(arena, text, flavour, &expr, err)) {
+        return false;
+    }
+    if (expr->kind != EXPR_SELECTOR) {
+        expr_finish(expr);
+        return err_set(err, ERR_INVALID, "\"%.*s\" is no selector", STR_ARG(text));
+    }
+    *ret_sets = expr->selector.sets;
+    *ret_count = expr->selector.set_count;
+    *ret_expr = expr;
+    return true;
+}

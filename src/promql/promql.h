@@ -25,9 +25,9 @@ typedef enum PromqlFlavour {
  * are ERR_INVALID with Prometheus' words: `1:5: parse error: unexpected ...`. */
 bool promql_parse(Arena *arena, Str text, PromqlFlavour flavour, const Expr **ret_expr,
                   Err *err) MUST_CHECK;
-/* One selector, as `match[]` takes it; `ret_set` belongs to the expression. */
+/* One selector, as `match[]` takes it; the sets (series match any of them) belong to the expression. */
 bool promql_parse_selector(Arena *arena, Str text, PromqlFlavour flavour, const Expr **ret_expr,
-                           MatcherSet *ret_set, Err *err) MUST_CHECK;
+                           const MatcherSet **ret_sets, size_t *ret_count, Err *err) MUST_CHECK;
 /* Frees what an arena cannot (regexes). Accepts NULL. */
 void expr_finish(const Expr *expr);
 

@@ -136,14 +136,13 @@ static void put_alone(Buf *buf, const Value *value) {
     }
 }
 
-void value_json(JsonWriter *json, const Value *value, bool instant, size_t limit) {
+void value_json_members(JsonWriter *json, const Value *value, bool instant, size_t limit) {
     static const char *const names[] = {
         [VALUE_SCALAR] = "scalar",
         [VALUE_STRING] = "string",
         [VALUE_VECTOR] = "vector",
         [VALUE_MATRIX] = "matrix",
     };
-    json_object(json);
     json_put_str(json, "resultType", str_of(names[value->type]));
     json_key(json, STR("result"));
     json_raw(json, STR("["));
@@ -153,5 +152,10 @@ void value_json(JsonWriter *json, const Value *value, bool instant, size_t limit
         put_list(json->buf, value, instant && value->type == VALUE_VECTOR, limit);
     }
     buf_byte(json->buf, ']');
+}
+
+void value_json(JsonWriter *json, const Value *value, bool instant, size_t limit) {
+    json_object(json);
+    value_json_members(json, value, instant, limit);
     json_end(json);
 }

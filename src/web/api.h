@@ -17,8 +17,9 @@ void respond_query_error(Request *request, const Err *err);
 
 /* The selectors of `match[]`; api_matches_finish() also after a failure. */
 typedef struct ApiMatches {
-    const Expr **exprs; /* each owns its set's matchers */
-    MatcherSet *sets;
+    const Expr **exprs; /* own the matchers */
+    size_t expr_count;
+    const MatcherSet *sets;
     size_t count;
 } ApiMatches;
 bool api_matches(Request *request, ApiMatches *matches, Err *err) MUST_CHECK;

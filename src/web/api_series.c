@@ -5,27 +5,41 @@
 #include "web/api.h"
 
 void api_matches_finish(ApiMatches *matches) {
-    for (size_t i = 0; i < matches->count; i++) {
+    for (size_t i = 0; i < matches->expr_count; i++) {
         expr_finish(matches->exprs[i]);
     }
 }
 
+/* Adds the sets of one selector: several where it says `or`. */
+static bool add_match(Request *request, Str text, ApiMatches *matches, Err *err) {
+    const MatcherSet *sets;
+    size_t count;
+    const Expr *expr;
+    if (!promql_parse_selector(&request->arena, text, PROMQL_PROMETHEUS, &expr, &sets, &count,
+                               err)) {
+        return err_context(err, "invalid parameter \"match[]\"");
+    }
+    matches->exprs[matches->expr_count++] = expr;
+    MatcherSet *all = arena_array(&request->arena, MatcherSet, matches->count + count);
+    for (size_t i = 0; i < matches->count; i++) {
+        all[i] = matches->sets[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        all[matches->count + i] = sets[i];
+    }
+    matches->sets = all;
+    matches->count += count;
+    return true;
+}
+
 bool api_matches(Request *request, ApiMatches *matches, Err *err) {
-    Arena *arena = &request->arena;
     size_t max = request->params.items_count;
-    matches->exprs = arena_array(arena, const Expr *, max);
-    matches->sets = arena_array(arena, MatcherSet, max);
+    matches->exprs = arena_array(&request->arena, const Expr *, max);
     for (size_t i = 0; i < max; i++) {
         Param param = request->params.items[i];
-        if (!str_eq(param.name, STR("match[]"))) {
-            continue;
+        if (str_eq(param.name, STR("match[]")) && !add_match(request, param.value, matches, err)) {
+            return false;
         }
-        const Expr *expr;
-        if (!promql_parse_selector(arena, param.value, PROMQL_METRICSQL, &expr,
-                                   &matches->sets[matches->count], err)) {
-            return err_context(err, "invalid parameter \"match[]\"");
-        }
-        matches->exprs[matches->count++] = expr;
     }
     return true;
 }

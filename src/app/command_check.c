@@ -1,0 +1,244 @@
+/*
+ * belfry check: rule files, notification files, unit tests and configurations. What a file is, its
+ * top-level keys tell, or --as. Exit status: 0 valid (whatever lint finds), 1 an error, 3 findings
+ * with --lint-fatal.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/against.h"
+#include "app/command.h"
+#include "app/commands.h"
+#include "app/config.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "notify/notify.h"
+#include "rules/rules.h"
+
+enum { CHECKED_BYTES_MAX = 64 << 20 };
+
+typedef enum FileKind { KIND_RULES, KIND_NOTIFY, KIND_TESTS, KIND_CONFIG } FileKind;
+
+static const struct {
+    const char *name;
+    FileKind kind;
+} kinds[] = {
+    {"rules", KIND_RULES}, {"notify", KIND_NOTIFY}, {"tests", KIND_TESTS}, {"config", KIND_CONFIG}};
+
+typedef struct Check {
+    Problems problems, findings;
+    bool lint;
+    const char *as;
+    RulesFlavour flavour;
+    Engine *against; /* NULL = none */
+} Check;
+
+/* By the top-level keys of the first document. */
+static FileKind kind_of(const YamlNode *root) {
+    static const struct {
+        const char *key;
+        FileKind kind;
+    } tells[] = {
+        {"groups", KIND_RULES},         {"spec", KIND_RULES},   {"items", KIND_RULES},
+        {"tests", KIND_TESTS},          {"route", KIND_NOTIFY}, {"receivers", KIND_NOTIFY},
+        {"inhibit_rules", KIND_NOTIFY},
+    };
+    for (size_t i = 0; i < sizeof tells / sizeof *tells; i++) {
+        if (yaml_get(root, tells[i].key)) {
+            return tells[i].kind;
+        }
+    }
+    return KIND_CONFIG;
+}
+
+static bool kind_by_name(const char *name, FileKind *ret_kind) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(name, kinds[i].name) == 0) {
+            *ret_kind = kinds[i].kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_notify(Check *check, Str path, const YamlNode *root) {
+    NotifyConfigSource source = {.notify = root, .file = path};
+    notify_config_unref(notify_config_load(&source, &check->problems));
+}
+
+/* belfry.yml: its own keys, and the notification it holds. */
+static void check_config(Check *check, Str path, Str text) {
+    Config *config = config_parse(path, text, &check->problems);
+    if (config) {
+        NotifyConfigSource source = {
+            .notify = yaml_get(config->notify, "config") ? NULL : config->notify,
+            .severities = config->severities,
+            .maintenance = config->maintenance,
+            .file = path,
+        };
+        notify_config_unref(notify_config_load(&source, &check->problems));
+    }
+    config_free(config);
+}
+
+static void check_unittest(Check *check, Str path) {
+    Err err = {0};
+    RulesTestReport report = {0};
+    AUTO(arena_finish) Arena arena = {0};
+    if (!rules_unittest(path, NULL, &report, &err)) {
+        problems_add(&check->problems, path, 0, 0, "%s", err.text);
+    }
+    buf_finish(&report.text);
+    buf_finish(&report.junit);
+}
+
+static void check_file(Check *check, Str path) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str text;
+    Err err = {0};
+    YamlDocs docs = {0};
+    if (!file_read(&arena, arena_cstr(&arena, path), CHECKED_BYTES_MAX, &text, &err)) {
+        problems_add(&check->problems, path, 0, 0, "%s", err.text);
+        return;
+    }
+    FileKind kind = KIND_RULES;
+    bool named = check->as && kind_by_name(check->as, &kind);
+    /* vmalert's %{ENV} need not be YAML before it is replaced: then it can only be a rule file. */
+    Problems syntax = {0};
+    bool is_yaml = yaml_parse(&arena, text, path, &docs, &syntax);
+    problems_finish(&syntax);
+    const YamlNode *root = is_yaml && docs.count ? docs.items[0] : NULL;
+    kind = named ? kind : root ? kind_of(root) : KIND_RULES;
+    RulesSource source = {path, check->flavour};
+    switch (kind) {
+    case KIND_RULES:
+        rules_check(&source, 1, check->lint, check->against, &check->problems, &check->findings);
+        break;
+    case KIND_NOTIFY:
+        check_notify(check, path, root);
+        break;
+    case KIND_TESTS:
+        check_unittest(check, path);
+        break;
+    case KIND_CONFIG:
+        check_config(check, path, text);
+        break;
+    }
+}
+
+/* Patterns that match nothing are an error: a check of nothing must not pass. */
+static size_t check_pattern(Check *check, Str pattern) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str *paths;
+    size_t count = 0;
+    Err err = {0};
+    if (!file_glob(&arena, arena_cstr(&arena, pattern), &paths, &count, &err) || count == 0) {
+        problems_add(&check->problems, pattern, 0, 0, "%s", count ? err.text : "no such file");
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        check_file(check, paths[i]);
+    }
+    return count;
+}
+
+static void put_problems(JsonWriter *json, const char *key, const Problems *problems) {
+    json_put_array(json, key);
+    for (size_t i = 0; i < problems->items_count; i++) {
+        const Problem *problem = &problems->items[i];
+        json_object(json);
+        json_put_str(json, "file", problem->file);
+        json_put_int(json, "line", problem->line);
+        json_put_int(json, "column", problem->column);
+        json_put_str(json, "text", problem->text);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void print_check(const Check *check, size_t files, bool as_json) {
+    AUTO(buf_finish) Buf out = {0};
+    if (as_json) {
+        JsonWriter json = json_writer(&out);
+        json_object(&json);
+        json_put_int(&json, "files", (int64_t)files);
+        put_problems(&json, "errors", &check->problems);
+        put_problems(&json, "findings", &check->findings);
+        json_end(&json);
+        buf_byte(&out, '\n');
+        fwrite(out.ptr, 1, out.len, stdout);
+        return;
+    }
+    problems_print(&check->problems, &out);
+    fwrite(out.ptr, 1, out.len, stderr);
+    out.len = 0;
+    problems_print(&check->findings, &out);
+    fwrite(out.ptr, 1, out.len, stdout);
+    printf("%zu file%s checked: %zu error%s", files, files == 1 ? "" : "s",
+           check->problems.items_count, check->problems.items_count == 1 ? "" : "s");
+    printf(check->lint ? ", %zu finding%s\n" : "\n", check->findings.items_count,
+           check->findings.items_count == 1 ? "" : "s");
+}
+
+static int check_all(const Args *args, Check *check) {
+    size_t files = 0;
+    for (size_t i = 0; i < args->word_count; i++) {
+        files += check_pattern(check, str_of(args->words[i]));
+    }
+    const char *format = args_get(args, "format");
+    print_check(check, files, format && strcmp(format, "json") == 0);
+    bool fatal = args_has(args, "lint-fatal") && check->findings.items_count > 0;
+    return check->problems.items_count ? EXIT_FAILED : fatal ? EXIT_FINDINGS : EXIT_DONE;
+}
+
+int command_check(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"lint", NULL, "also look for what is valid and most likely wrong"},
+        {"lint-fatal", NULL, "exit 3 where lint finds something"},
+        {"against", "URL|DIR",
+         "look whether selectors match anything: a Prometheus API or a data directory"},
+        {"as", "KIND", "rules, notify, tests or config, where the keys do not tell"},
+        {"flavour", "WORD", "auto (default), prometheus or vmalert"},
+        {"format", "FORM", "text (default) or json"},
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {
+        "belfry check [--lint] FILE...",
+        "Checks rule files (Prometheus', vmalert's, PrometheusRule resources), notification files, "
+        "unit tests and\n"
+        "configurations, and names every error with file, line and column.",
+        options,
+    };
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    const char *flavour = args_get(&args, "flavour") ? args_get(&args, "flavour") : "auto";
+    FileKind kind;
+    Err err = {0};
+    Against against = {0};
+    Check check = {
+        .lint = args_has(&args, "lint") || args_has(&args, "lint-fatal"),
+        .as = args_get(&args, "as"),
+        .flavour = strcmp(flavour, "vmalert") == 0      ? RULES_VMALERT
+                   : strcmp(flavour, "prometheus") == 0 ? RULES_PROMETHEUS
+                                                        : RULES_AUTO,
+    };
+    if (args.word_count == 0) {
+        status = command_usage(&spec, "which files?");
+    } else if (check.as && !kind_by_name(check.as, &kind)) {
+        status = command_usage(&spec, "--as is rules, notify, tests or config");
+    } else if (!against_open(args_get(&args, "against"), &against, &err)) {
+        status = command_fail(&err);
+    } else {
+        check.against = against.engine;
+        status = check_all(&args, &check);
+    }
+    against_close(&against);
+    problems_finish(&check.problems);
+    problems_finish(&check.findings);
+    args_finish(&args);
+    return status;
+}

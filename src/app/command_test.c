@@ -1,0 +1,109 @@
+/* belfry test FILE...: unit tests of rules (promtool's and vmalert-tool's files); belfry test
+ * promql FILE...: PromQL scripts. */
+
+#include <stdio.h>
+
+#include "app/command.h"
+#include "app/commands.h"
+#include "base/file.h"
+#include "promql/promql.h"
+#include "rules/rules.h"
+
+enum { SCRIPT_BYTES_MAX = 64 << 20 };
+
+static bool run_script(const char *path, size_t *passed, size_t *failed, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf report = {0};
+    Str text;
+    PromqlTestResult result = {0};
+    if (!file_read(&arena, path, SCRIPT_BYTES_MAX, &text, err) ||
+        !promql_test_script(str_of(path), text, &report, &result, err)) {
+        return false;
+    }
+    fwrite(report.ptr, 1, report.len, stdout);
+    printf("%-60s %zu passed, %zu failed\n", path, result.passed, result.failed);
+    *passed += result.passed;
+    *failed += result.failed;
+    return true;
+}
+
+static int test_promql(int argc, char **argv) {
+    static const ArgOption options[] = {{NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry test promql FILE...",
+                                 "Runs scripts in Prometheus' test language (load, eval, expect), "
+                                 "each over a store of its own.",
+                                 options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    size_t passed = 0;
+    size_t failed = 0;
+    for (size_t i = 0; i < args.word_count; i++) {
+        Err err = {0};
+        if (!run_script(args.words[i], &passed, &failed, &err)) {
+            command_fail(&err);
+            failed++;
+        }
+    }
+    printf("%zu passed, %zu failed\n", passed, failed);
+    status = args.word_count == 0 ? command_usage(&spec, "which scripts?")
+             : failed             ? EXIT_FAILED
+                                  : EXIT_DONE;
+    args_finish(&args);
+    return status;
+}
+
+static bool write_junit(const char *path, Str cases, Err *err) {
+    AUTO(buf_finish) Buf text = {0};
+    buf_str(&text, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"));
+    buf_str(&text, cases);
+    buf_str(&text, STR("</testsuites>\n"));
+    return file_replace(path, buf_view(&text), err);
+}
+
+static int test_rules(const Args *args) {
+    RulesTestReport report = {0};
+    Err err = {0};
+    size_t broken = 0;
+    for (size_t i = 0; i < args->word_count; i++) {
+        if (!rules_unittest(str_of(args->words[i]), args_get(args, "run"), &report, &err)) {
+            command_fail(&err);
+            broken++;
+        }
+    }
+    const char *junit = args_get(args, "junit");
+    if (junit && !write_junit(junit, buf_view(&report.junit), &err)) {
+        command_fail(&err);
+        broken++;
+    }
+    fwrite(report.text.ptr, 1, report.text.len, stdout);
+    printf("%zu passed, %zu failed\n", report.passed, report.failed + broken);
+    int status = report.failed + broken ? EXIT_FAILED : EXIT_DONE;
+    buf_finish(&report.text);
+    buf_finish(&report.junit);
+    return status;
+}
+
+int command_test(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"run", "REGEX", "only test groups whose name matches"},
+        {"junit", "FILE", "write the results there as JUnit XML"},
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {
+        "belfry test [OPTIONS] FILE...  |  belfry test promql FILE...",
+        "Runs unit tests of rules, in the formats of promtool and vmalert-tool.", options};
+    if (argc > 1 && strcmp(argv[1], "promql") == 0) {
+        return test_promql(argc - 1, argv + 1);
+    }
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    status = args.word_count ? test_rules(&args) : command_usage(&spec, "which files?");
+    args_finish(&args);
+    return status;
+}
