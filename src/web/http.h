@@ -46,6 +46,8 @@ enum { PARAMS_MAX = 10000, PATH_ARGS_MAX = 2 };
 /* Adds the pairs of a query string or urlencoded form. ERR_INVALID on broken escapes, ERR_LIMIT on
  * too many. */
 bool params_decode(Arena *arena, Str text, Params *params, Err *err) MUST_CHECK;
+/* One name or value: %XX and '+'. */
+bool param_unescape(Arena *arena, Str text, Str *ret_text, Err *err) MUST_CHECK;
 void params_finish(Params *params);
 /* The first value of `name`; an empty Str with ptr NULL if there is none. */
 Str params_get(const Params *params, Str name);

@@ -12,7 +12,7 @@ static int hex_digit(char c) {
                                   : -1;
 }
 
-static bool unescape(Arena *arena, Str text, Str *ret_text, Err *err) {
+bool param_unescape(Arena *arena, Str text, Str *ret_text, Err *err) {
     char *out = arena_raw(arena, text.len + 1);
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -50,9 +50,9 @@ bool params_decode(Arena *arena, Str text, Params *params, Err *err) {
         if (params->items_count == PARAMS_MAX) {
             return err_set(err, ERR_LIMIT, "more than %d parameters", PARAMS_MAX);
         }
-        if (!unescape(arena, (Str){pair.ptr, equals}, &name, err) ||
-            !unescape(arena, str_skip(pair, equals < pair.len ? equals + 1 : equals), &value,
-                      err)) {
+        if (!param_unescape(arena, (Str){pair.ptr, equals}, &name, err) ||
+            !param_unescape(arena, str_skip(pair, equals < pair.len ? equals + 1 : equals), &value,
+                            err)) {
             return false;
         }
         VEC_PUSH(*params, items, ((Param){name, value}));

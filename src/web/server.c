@@ -305,14 +305,22 @@ static enum MHD_Result add_header(void *context, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
+/* The escape callback leaves parameters alone, too, so they are decoded here; what is no escape
+ * stays as it is. */
+static Str decoded(Arena *arena, const char *text, size_t len) {
+    Str raw = arena_str(arena, (Str){text ? text : "", text ? len : 0});
+    Err ignored = {0};
+    Str plain;
+    return param_unescape(arena, raw, &plain, &ignored) ? plain : raw;
+}
+
 static enum MHD_Result add_param(void *context, enum MHD_ValueKind kind, const char *name,
                                  size_t name_len, const char *value, size_t value_len) {
     (void)kind;
     Request *request = context;
     if (request->params.items_count < PARAMS_MAX) {
-        Param param = {
-            arena_str(&request->arena, (Str){name, name_len}),
-            arena_str(&request->arena, (Str){value ? value : "", value ? value_len : 0})};
+        Param param = {decoded(&request->arena, name, name_len),
+                       decoded(&request->arena, value, value_len)};
         VEC_PUSH(request->params, items, param);
     }
     return MHD_YES;
