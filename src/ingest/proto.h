@@ -45,6 +45,10 @@ static inline ProtoReader proto_reader(Str message) {
 
 /* At most ten bytes; what does not fit in 64 bits is cut, as protobuf's own readers do. */
 static inline bool proto_varint(ProtoReader *reader, uint64_t *ret_value) {
+    if (reader->at < reader->end && *reader->at < 0x80) {
+        *ret_value = *reader->at++;
+        return true;
+    }
     uint64_t value = 0;
     const uint8_t *at = reader->at;
     for (unsigned shift = 0; shift < 70 && at < reader->end; shift += 7) {

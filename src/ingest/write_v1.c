@@ -55,24 +55,58 @@ static bool read_sample_fields(IngestBatch *batch, Str message) {
 
 /* A sample as every sender writes it is 0x09, eight bytes, 0x10 and a varint that ends with the
  * message. */
+enum { SAMPLE_BYTES_MIN = 11 };
+
+static bool take_sample(ProtoReader *reader, double *ret_value, uint64_t *ret_time) {
+    const uint8_t *bytes = reader->at;
+    if (reader->end - bytes < SAMPLE_BYTES_MIN || bytes[0] != PROTO_TAG(1, PROTO_FIXED64) ||
+        bytes[9] != PROTO_TAG(2, PROTO_VARINT)) {
+        return false;
+    }
+    *ret_value = proto_load_double(bytes + 1);
+    reader->at += 10;
+    return proto_varint(reader, ret_time) && reader->at == reader->end;
+}
+
 static bool read_sample(IngestBatch *batch, Str message) {
-    const uint8_t *bytes = (const uint8_t *)message.ptr;
-    if (message.len > 10 && bytes[0] == PROTO_TAG(1, PROTO_FIXED64) &&
-        bytes[9] == PROTO_TAG(2, PROTO_VARINT)) {
-        ProtoReader reader = {.at = bytes + 10, .end = bytes + message.len};
-        uint64_t time;
-        if (proto_varint(&reader, &time) && reader.at == reader.end) {
-            build_row(batch, (TimeMs)time, proto_load_double(bytes + 1));
-            return true;
-        }
+    ProtoReader reader = proto_reader(message);
+    double value;
+    uint64_t time;
+    if (take_sample(&reader, &value, &time)) {
+        build_row(batch, (TimeMs)time, value);
+        return true;
     }
     return read_sample_fields(batch, message);
 }
 
+/* Steps over a run of label fields. Each step waits for the length it loads, so nothing else is
+ * done in it: lengths of one byte, which nearly all are, are told from others by one comparison. */
+static bool skip_labels(ProtoReader *reader) {
+    const uint8_t *at = reader->at, *end = reader->end;
+    while (end - at >= 2 && at[0] == PROTO_TAG(1, PROTO_BYTES)) {
+        size_t len = at[1];
+        if (len >= 0x80) {
+            Str skipped;
+            reader->at = at + 1;
+            if (!proto_bytes(reader, &skipped)) {
+                return false;
+            }
+            at = reader->at;
+            continue;
+        }
+        if (len + 2 > (size_t)(end - at)) {
+            return false;
+        }
+        at += len + 2;
+    }
+    bool whole = at == end || at[0] != PROTO_TAG(1, PROTO_BYTES); /* else a tag without a length */
+    reader->at = at;
+    return whole;
+}
+
 static bool read_label_span(SeriesWalk *walk) {
-    const uint8_t *from = walk->reader.at++;
-    Str skipped;
-    if (!proto_bytes(&walk->reader, &skipped)) {
+    const uint8_t *from = walk->reader.at;
+    if (!skip_labels(&walk->reader)) {
         return false;
     }
     walk->scattered |= walk->labels_to && walk->labels_to != from;
@@ -97,8 +131,32 @@ static bool read_other(SeriesWalk *walk, IngestBatch *batch, Err *err) {
     }
 }
 
+/* The shape nearly every series has: labels, then one sample, then nothing. False, with nothing
+ * done, where it is another. */
+static bool read_plain_series(IngestBatch *batch, Str message) {
+    ProtoReader reader = proto_reader(message);
+    double value;
+    uint64_t time;
+    if (!skip_labels(&reader) || reader.end - reader.at < 2 + SAMPLE_BYTES_MIN ||
+        reader.at[0] != PROTO_TAG(2, PROTO_BYTES) || reader.at[1] != reader.end - reader.at - 2) {
+        return false;
+    }
+    Str raw = {message.ptr, (size_t)((const char *)reader.at - message.ptr)};
+    reader.at += 2;
+    if (!take_sample(&reader, &value, &time)) {
+        return false;
+    }
+    build_series(batch, raw);
+    build_row(batch, (TimeMs)time, value);
+    batch->series[batch->series_count - 1].row_count = 1;
+    return true;
+}
+
 /* False where the bytes make no sense; `err` is only set where a histogram says more. */
 static bool read_series(IngestBatch *batch, Str message, Err *err) {
+    if (read_plain_series(batch, message)) {
+        return true;
+    }
     SeriesWalk walk = {.reader = proto_reader(message)};
     build_series(batch, (Str){0});
     while (walk.reader.at < walk.reader.end) {
@@ -127,6 +185,16 @@ static bool read_series(IngestBatch *batch, Str message, Err *err) {
     return true;
 }
 
+/* As proto_next(), but without a call for what a request consists of. */
+static inline bool next_field(ProtoReader *reader, ProtoField *field) {
+    if (reader->at < reader->end && *reader->at == PROTO_TAG(1, PROTO_BYTES)) {
+        field->tag = PROTO_TAG(1, PROTO_BYTES);
+        reader->at++;
+        return proto_bytes(reader, &field->bytes);
+    }
+    return proto_next(reader, field);
+}
+
 bool ingest_remote_write_v1(Str message, const IngestLabels *labels, IngestBatch *ret_batch,
                             Err *err) {
     build_reset(ret_batch);
@@ -135,12 +203,13 @@ bool ingest_remote_write_v1(Str message, const IngestLabels *labels, IngestBatch
     }
     ProtoReader reader = proto_reader(message);
     ProtoField field;
-    for (size_t number = 0; proto_next(&reader, &field);) {
+    Err reason; /* a kilobyte: cleared by its kind, not whole for each series */
+    for (size_t number = 0; next_field(&reader, &field);) {
         if (field.tag == PROTO_TAG(3, PROTO_BYTES)) {
             ret_batch->metadata++;
         } else if (field.tag == PROTO_TAG(1, PROTO_BYTES)) {
             number++;
-            Err reason = {0};
+            reason.kind = ERR_NONE;
             if (!read_series(ret_batch, field.bytes, &reason)) {
                 return err_set(err, ERR_INVALID, "remote write: series %zu at byte %zu: %s", number,
                                (size_t)(field.bytes.ptr - message.ptr),

@@ -213,8 +213,9 @@ bool ingest_remote_write_v2(Str message, const IngestLabels *labels, IngestBatch
     SeriesReader series = {.batch = ret_batch, .symbols = &symbols};
     ProtoReader reader = proto_reader(message);
     ProtoField field;
+    Err reason; /* a kilobyte: cleared by its kind, not whole for each series */
     for (size_t number = 0; proto_next(&reader, &field);) {
-        Err reason = {0};
+        reason.kind = ERR_NONE;
         if (field.tag == PROTO_TAG(5, PROTO_BYTES) && ++number &&
             !read_series(&series, field.bytes, &reason)) {
             return err_set(err, ERR_INVALID, "remote write: series %zu at byte %zu: %s", number,
