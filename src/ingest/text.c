@@ -14,12 +14,12 @@ typedef struct Cursor {
     bool open_metrics; /* stricter about white space */
 } Cursor;
 
-static bool is_name_start(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+static inline bool is_name_start(char c) {
+    return (unsigned char)((c | 0x20) - 'a') < 26 || c == '_';
 }
 
-static bool is_name_char(char c) {
-    return is_name_start(c) || (c >= '0' && c <= '9');
+static inline bool is_name_char(char c) {
+    return is_name_start(c) || (unsigned char)(c - '0') < 10;
 }
 
 static bool is_space(char c) {
@@ -67,30 +67,36 @@ static bool take(Cursor *cursor, char c) {
 
 /* A bare name; with colons where it is a metric's. Empty if there is none. */
 static Str take_name(Cursor *cursor, bool colons) {
-    const char *from = cursor->at;
-    while (cursor->at < cursor->end &&
-           ((cursor->at == from ? is_name_start : is_name_char)(*cursor->at) ||
-            (colons && *cursor->at == ':'))) {
-        cursor->at++;
+    const char *from = cursor->at, *at = from, *end = cursor->end;
+    if (at < end && (is_name_start(*at) || (colons && *at == ':'))) {
+        for (at++; at < end && (is_name_char(*at) || (colons && *at == ':')); at++) {
+        }
     }
-    return (Str){from, (size_t)(cursor->at - from)};
+    cursor->at = at;
+    return (Str){from, (size_t)(at - from)};
 }
 
-/* What stands between quotes, still escaped. */
-static bool take_quoted(Cursor *cursor, Str *ret_text) {
-    const char *from = cursor->at;
-    if (!take(cursor, '"')) {
+/* What stands between quotes, still escaped. `*high` is set if there is anything but ASCII in it.
+ */
+static bool take_quoted(Cursor *cursor, Str *ret_text, bool *high) {
+    const char *from = cursor->at, *at = from + 1, *end = cursor->end;
+    if (from == end || *from != '"') {
         return false;
     }
-    while (cursor->at < cursor->end && *cursor->at != '"') {
-        cursor->at += *cursor->at == '\\' ? 2 : 1;
+    char bits = 0;
+    while (at < end && *at != '"') {
+        bits |= *at;
+        if (*at == '\\' && ++at < end) {
+            bits |= *at;
+        }
+        at++;
     }
-    if (cursor->at >= cursor->end) {
-        cursor->at = from;
+    if (at >= end) {
         return false;
     }
-    *ret_text = (Str){from + 1, (size_t)(cursor->at - from - 1)};
-    cursor->at++;
+    *high |= (bits & 0x80) != 0;
+    *ret_text = (Str){from + 1, (size_t)(at - from - 1)};
+    cursor->at = at + 1;
     return true;
 }
 
@@ -100,11 +106,12 @@ static bool take_quoted(Cursor *cursor, Str *ret_text) {
 typedef struct Entry {
     Str name, value;
     bool is_metric;
+    bool high; /* not all of it is ASCII */
 } Entry;
 
 static bool take_entry(Cursor *cursor, bool metric_allowed, Entry *ret_entry, Err *err) {
     Entry entry = {0};
-    bool quoted = take_quoted(cursor, &entry.name);
+    bool quoted = take_quoted(cursor, &entry.name, &entry.high);
     if (!quoted) {
         entry.name = take_name(cursor, false);
         if (entry.name.len == 0) {
@@ -125,7 +132,7 @@ static bool take_entry(Cursor *cursor, bool metric_allowed, Entry *ret_entry, Er
         return true;
     }
     skip_list_space(cursor);
-    if (!take_quoted(cursor, &entry.value)) {
+    if (!take_quoted(cursor, &entry.value, &entry.high)) {
         return expected(cursor, "label value in quotes", err);
     }
     *ret_entry = entry;
@@ -171,7 +178,8 @@ static bool scan_list(Cursor *cursor, bool *has_name, bool name_allowed, Err *er
             return false;
         case LIST_ENTRY:
             *has_name |= entry.is_metric;
-            if (!utf8_or_refuse(entry.name, err) || !utf8_or_refuse(entry.value, err)) {
+            if (entry.high &&
+                (!utf8_or_refuse(entry.name, err) || !utf8_or_refuse(entry.value, err))) {
                 return false;
             }
         }
@@ -350,7 +358,8 @@ static bool known_type(Str text) {
 /* "TYPE name type", "HELP name text" or "UNIT name unit"; the word is taken already. */
 static bool read_meta(Cursor *cursor, Str word, Err *err) {
     Str name;
-    if (!take_quoted(cursor, &name)) {
+    bool high = false;
+    if (!take_quoted(cursor, &name, &high)) {
         name = take_name(cursor, true);
     }
     if (name.len == 0) {

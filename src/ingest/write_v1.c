@@ -190,7 +190,9 @@ static inline bool next_field(ProtoReader *reader, ProtoField *field) {
     if (reader->at < reader->end && *reader->at == PROTO_TAG(1, PROTO_BYTES)) {
         field->tag = PROTO_TAG(1, PROTO_BYTES);
         reader->at++;
-        return proto_bytes(reader, &field->bytes);
+        bool whole = proto_bytes(reader, &field->bytes);
+        reader->at -= !whole; /* a fault is told by where its field begins */
+        return whole;
     }
     return proto_next(reader, field);
 }
