@@ -135,6 +135,11 @@ void scraper_free(Scraper *scraper);
 const SampleBatch *scraper_next(Scraper *scraper, TimeMs now, DurationMs wait);
 void scraper_wake(Scraper *scraper);
 
+/* For a reload, by the thread that calls scraper_next(): what both scrape in the same way goes on
+ * as if nothing had happened; the older one stops, and further calls of scraper_next(older) only
+ * hand out the stale markers of its remaining targets, then NULL. */
+void scraper_take_over(Scraper *scraper, Scraper *older, TimeMs now);
+
 typedef struct ScrapeTargetView {
     Str job, url, health, last_error; /* "up", "down", "unknown" */
     LabelSet labels, discovered;

@@ -309,6 +309,16 @@ void page_init(Page *page, const Target *target, LabelSet external) {
         hash64(buf_view(&text)) | 1; /* never that of a request without labels of its own */
 }
 
+void page_adopt(Page *page, const Page *from) {
+    page->slots = from->slots;
+    page->slot_count = from->slot_count;
+    page->used = from->used;
+    page->scrape = from->scrape;
+    page->texts = from->texts;
+    page->old_texts = from->old_texts;
+    page->reported = from->reported;
+}
+
 void page_finish(Page *page) {
     free(page->slots);
     arena_finish(&page->texts);

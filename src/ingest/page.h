@@ -43,5 +43,9 @@ typedef struct PageScrape {
  * and `err` says so already): the batch then says that the target is down. */
 bool page_scrape(Page *page, const PageScrape *scrape, IngestBatch *ret_batch, Err *err);
 
+/* Takes the series of `from`, a page of the same target and epoch, in place of its own, which are
+ * not released. */
+void page_adopt(Page *page, const Page *from);
+
 /* Stale markers for everything, for a target that is no longer scraped. */
 void page_end(Page *page, TimeMs time, IngestBatch *ret_batch);

@@ -53,6 +53,7 @@ struct Scraper {
     size_t targets_count, targets_cap;
     uint64_t next_id;
     bool discovered;    /* at least once */
+    bool stopped;       /* another one took over */
     IngestBatch batch;  /* the last one handed out */
     NetAnswer answer;   /* it points into */
     ScrapeTarget *gone; /* its page is part of the last batch */
@@ -290,9 +291,11 @@ const SampleBatch *scraper_next(Scraper *scraper, TimeMs now, DurationMs wait) {
     net_answer_finish(&scraper->answer);
     free_target(scraper->gone);
     scraper->gone = NULL;
-    look_for_targets(scraper, now);
+    if (!scraper->stopped) {
+        look_for_targets(scraper, now);
+    }
     const SampleBatch *ended = end_one(scraper, now);
-    if (ended) {
+    if (ended || scraper->stopped) {
         return ended;
     }
     TimeMs next = start_due(scraper, now);
@@ -306,6 +309,34 @@ const SampleBatch *scraper_next(Scraper *scraper, TimeMs now, DurationMs wait) {
     }
     target->in_flight = false;
     return target->ending ? NULL : take_page(scraper, target);
+}
+
+/* The older target's series become the newer one's, and with them its schedule and what was last
+ * seen of it. */
+static void hand_over(ScrapeTarget *older, ScrapeTarget *newer) {
+    Page page = newer->page;
+    page_adopt(&newer->page, &older->page);
+    page_adopt(&older->page, &page);
+    newer->due = older->due;
+    newer->shown = older->shown;
+}
+
+void scraper_take_over(Scraper *scraper, Scraper *older, TimeMs now) {
+    look_for_targets(scraper, now);
+    pthread_mutex_lock(&older->lock);
+    pthread_mutex_lock(&scraper->lock);
+    older->stopped = true;
+    for (size_t i = 0; i < older->targets_count; i++) {
+        ScrapeTarget *target = older->targets[i];
+        ScrapeTarget *newer = find_target(scraper, target->identity);
+        target->ending = true;
+        target->in_flight = false; /* its answer, should it still come, finds nobody */
+        if (newer && newer->page.epoch == target->page.epoch) {
+            hand_over(target, newer);
+        }
+    }
+    pthread_mutex_unlock(&scraper->lock);
+    pthread_mutex_unlock(&older->lock);
 }
 
 void scraper_wake(Scraper *scraper) {

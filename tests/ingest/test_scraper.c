@@ -198,3 +198,49 @@ Test(scraper, target_files_are_followed) {
     cr_expect(dir_remove(folder, &err));
     peer_free(peer);
 }
+
+/* A reload: one target stays, one goes, one comes. */
+Test(scraper, a_newer_scraper_takes_over) {
+    Peer *peer = peer_new();
+    char config[512];
+    snprintf(
+        config, sizeof config,
+        "[{job_name: stays, scrape_interval: 100ms, static_configs: [{targets: ['127.0.0.1:%d']}]},"
+        " {job_name: goes, scrape_interval: 100ms, static_configs: [{targets: ['127.0.0.1:%d']}]}]",
+        peer->port, peer->port);
+    Rig older = open_rig(config, "/tmp");
+    Buf out = {0};
+    cr_expect(wait_for(older.scraper, "job=\"stays\"} 0@", &out));
+    cr_expect(wait_for(older.scraper, "job=\"goes\"} 0@", &out));
+    snprintf(
+        config, sizeof config,
+        "[{job_name: stays, scrape_interval: 100ms, static_configs: [{targets: ['127.0.0.1:%d']}]},"
+        " {job_name: comes, scrape_interval: 100ms, static_configs: [{targets: "
+        "['127.0.0.1:%d']}]}]",
+        peer->port, peer->port);
+    Rig newer = open_rig(config, "/tmp");
+    scraper_take_over(newer.scraper, older.scraper, clock_now());
+
+    ScrapeTargetView *targets;
+    size_t count;
+    scraper_targets(newer.scraper, &newer.arena, &targets, &count);
+    cr_assert_eq(count, 2);
+    for (size_t i = 0; i < count; i++) {
+        bool stays = str_eq(targets[i].job, STR("stays"));
+        cr_expect(str_eq(targets[i].health, stays ? STR("down") : STR("unknown")));
+    }
+    out.len = 0;
+    const SampleBatch *batch;
+    while ((batch = scraper_next(older.scraper, clock_now(), 0))) {
+        show_batch(&out, batch);
+    }
+    buf_byte(&out, '\0');
+    cr_expect(strstr(out.ptr, "job=\"goes\"} stale@"), "%s", out.ptr);
+    cr_expect(!strstr(out.ptr, "job=\"stays\""), "%s", out.ptr);
+    close_rig(&older);
+    cr_expect(wait_for(newer.scraper, "job=\"stays\"} 0@", &out));
+    cr_expect(wait_for(newer.scraper, "job=\"comes\"} 0@", &out));
+    buf_finish(&out);
+    close_rig(&newer);
+    peer_free(peer);
+}

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "ingest/ingest.h"
+#include "ingest/stream.h"
 #include "show.h"
 
 static const IngestStreamOptions option_sets[] = {
@@ -209,4 +209,29 @@ Test(stream, influx_units_and_names_are_options) {
         buf_finish(&out);
         buf_finish(&want);
     }
+}
+
+Test(stream, memory_stays_at_a_piece_and_a_line_however_much_comes) {
+    IngestStreamOptions options = option_sets[INGEST_TEXT];
+    IngestStream *stream = ingest_stream_new(&options);
+    Buf piece = {0};
+    while (piece.len < 64 * 1024) {
+        buf_printf(&piece, "metric_%zu{a=\"b\"} %zu\n", piece.len % 977, piece.len);
+    }
+    uint64_t taken = 0;
+    Err err;
+    for (int i = 0; i < 1000; i++) {
+        /* Cut elsewhere each time, so that a line hangs over. */
+        size_t cut = (size_t)i * 61 % piece.len;
+        cr_assert(ingest_stream_push(stream, (Str){piece.ptr, cut}, false, &err), "%s", err.text);
+        taken += ingest_stream_batch(stream) ? ingest_stream_batch(stream)->row_count : 0;
+        cr_assert(ingest_stream_push(stream, str_skip(buf_view(&piece), cut), false, &err), "%s",
+                  err.text);
+        taken += ingest_stream_batch(stream)->row_count;
+    }
+    cr_expect(taken > 1000 * 1000);
+    cr_expect(stream->window.cap <= 256 * 1024, "%zu", stream->window.cap);
+    cr_expect(stream->batch.row_cap <= 8192, "%zu", stream->batch.row_cap);
+    buf_finish(&piece);
+    ingest_stream_free(stream);
 }

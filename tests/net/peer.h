@@ -11,6 +11,7 @@
  *     /wait          answers when peer_release() is called
  */
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
