@@ -80,19 +80,18 @@ static SeriesDecode decode(Appending *work, const BatchSeries *series, LabelSet 
     return SERIES_USE;
 }
 
-static void take_answer(Appending *work, size_t index, SeriesDecode answer, const Err *err) {
-    if (answer == SERIES_INVALID) {
-        work->refusals[index] = REFUSAL_INVALID;
-        outcome_complain(work->append.outcome, err->text);
-    }
-}
+/* Those series that are not known yet and are to be made. */
+typedef struct Missing {
+    HeadMake *makes;
+    uint32_t *origin; /* their places in the batch */
+    size_t count;
+} Missing;
 
-/* Makes the series that were not found. */
-static bool make_missing(Appending *work, Err *err) {
+static Missing decode_missing(Appending *work) {
     const SampleBatch *batch = work->batch;
-    HeadMake *makes = arena_array(&work->arena, HeadMake, batch->series_count);
-    uint32_t *origin = arena_raw(&work->arena, (batch->series_count + 1) * sizeof *origin);
-    size_t count = 0;
+    Missing missing = {.makes = arena_array(&work->arena, HeadMake, batch->series_count),
+                       .origin =
+                           arena_raw(&work->arena, (batch->series_count + 1) * sizeof(uint32_t))};
     for (size_t i = 0; i < batch->series_count; i++) {
         if (work->refs[i] != HEAD_REF_NONE || !any_acceptable(&work->append, &batch->series[i])) {
             continue;
@@ -100,23 +99,35 @@ static bool make_missing(Appending *work, Err *err) {
         LabelSet labels = {0};
         Err bad = {0};
         SeriesDecode answer = decode(work, &batch->series[i], &labels, &bad);
-        take_answer(work, i, answer, &bad);
-        if (answer != SERIES_INVALID) {
-            origin[count] = (uint32_t)i;
-            makes[count++] =
-                (HeadMake){.labels = labels,
-                           .key = work->keys[i],
-                           .ref = answer == SERIES_DROP ? HEAD_REF_DROPPED : HEAD_REF_NONE};
+        if (answer == SERIES_INVALID) {
+            work->refusals[i] = REFUSAL_INVALID;
+            outcome_complain(work->append.outcome, bad.text);
+            continue;
         }
+        missing.origin[missing.count] = (uint32_t)i;
+        missing.makes[missing.count++] =
+            (HeadMake){.labels = labels,
+                       .key = work->keys[i],
+                       .ref = answer == SERIES_DROP ? HEAD_REF_DROPPED : HEAD_REF_NONE};
     }
-    if (!head_make(&work->store->head, makes, count, &work->arena, err)) {
+    return missing;
+}
+
+static bool make_missing(Appending *work, const Missing *missing, Err *err) {
+    if (!head_make(&work->store->head, missing->makes, missing->count, &work->arena, err)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (makes[i].refusal) {
-            work->refusals[origin[i]] = REFUSAL_LIMIT;
-            outcome_complain(work->append.outcome, makes[i].refusal);
+    uint64_t created = 0;
+    for (size_t i = 0; i < missing->count; i++) {
+        created += missing->makes[i].created;
+        work->refs[missing->origin[i]] = missing->makes[i].ref;
+        if (missing->makes[i].refusal) {
+            work->refusals[missing->origin[i]] = REFUSAL_LIMIT;
+            outcome_complain(work->append.outcome, missing->makes[i].refusal);
         }
+    }
+    if (created > 0) {
+        churn_add(&work->store->churn, clock_monotonic_ns(), created);
     }
     return true;
 }
@@ -130,8 +141,9 @@ static bool any_missing(const Appending *work) {
     return false;
 }
 
-/* Finds all series, makes those missing, and returns with the gate shared. Between the two nothing
- * is locked, so a found series may be gone again; that is why they are looked up a second time. */
+/* Finds all series, makes those missing, and returns with the gate shared: while it is, no series
+ * is forgotten. Decoding may take a while, so the gate is left for it and everything is looked up
+ * once more. */
 static bool resolve(Appending *work, Err *err) {
     const SampleBatch *batch = work->batch;
     Head *head = &work->store->head;
@@ -140,13 +152,16 @@ static bool resolve(Appending *work, Err *err) {
     }
     head_gate_share(head);
     head_find(head, work->keys, batch->series_count, work->refs);
-    if (any_missing(work)) {
+    if (!any_missing(work)) {
+        return true;
+    }
+    head_gate_leave(head);
+    Missing missing = decode_missing(work);
+    head_gate_share(head);
+    head_find(head, work->keys, batch->series_count, work->refs);
+    if (!make_missing(work, &missing, err)) {
         head_gate_leave(head);
-        if (!make_missing(work, err)) {
-            return false;
-        }
-        head_gate_share(head);
-        head_find(head, work->keys, batch->series_count, work->refs);
+        return false;
     }
     return true;
 }

@@ -108,23 +108,33 @@ static void collect(const Block *block, uint32_t ordinal, TimeMs from, TimeMs to
 
 /* ---- decoding ---- */
 
-/* What a thread decoded last: many series share a column of times, and neighbours refer to each
- * other. */
+/* What a thread decoded lately: neighbours refer to each other, and the series of a target share
+ * columns of times. */
 static _Thread_local FrameMemo lanes_memo;
-static _Thread_local struct {
+
+enum { TIMES_REMEMBERED = 16 };
+static _Thread_local struct TimesMemo {
     uint64_t frame;
     uint32_t lane;
+    bool ascend;
     TimeMs times[CHUNK_SAMPLES_MAX];
-} times_memo;
+} times_memo[TIMES_REMEMBERED];
 
+/* The column a chunk's times are in; NULL if they do not ascend. */
 static const TimeMs *chunk_times(const ChunkRef *ref) {
     uint64_t serial = frame_serial(ref->times.frame);
-    if (times_memo.frame != serial || times_memo.lane != ref->times_lane) {
-        frame_read_lane(ref->times.frame, ref->times_lane, (uint64_t *)times_memo.times);
-        times_memo.frame = serial;
-        times_memo.lane = ref->times_lane;
+    struct TimesMemo *memo = &times_memo[(serial + ref->times_lane) % TIMES_REMEMBERED];
+    if (memo->frame != serial || memo->lane != ref->times_lane) {
+        size_t count = frame_lane(ref->times.frame, ref->times_lane)->count;
+        frame_read_lane(ref->times.frame, ref->times_lane, (uint64_t *)memo->times);
+        memo->frame = serial;
+        memo->lane = ref->times_lane;
+        memo->ascend = true;
+        for (size_t i = 1; i < count; i++) {
+            memo->ascend = memo->ascend && memo->times[i - 1] < memo->times[i];
+        }
     }
-    return times_memo.times + ref->chunk->first;
+    return memo->ascend ? memo->times + ref->chunk->first : NULL;
 }
 
 /* The result as it grows. */
@@ -170,15 +180,25 @@ static void choose_slots(const Columns *out, const Frame *frame, const FrameChun
     }
 }
 
-static bool times_ascend(const Columns *out, const TimeMs *times, const Slots *slots) {
-    TimeMs before = out->count ? out->times[out->count - 1] : TIME_MIN;
-    for (size_t i = 0; i < slots->count; i++) {
-        if (times[slots->items[i]] <= before && (i || out->count)) {
+/* True if a chunk is wanted as it is: no slot is absent, all are in the time asked for. */
+static bool wanted_whole(const Columns *out, const Frame *frame, const FrameChunk *chunk,
+                         const TimeMs *times) {
+    const Lane *lane = frame_lane(frame, chunk->lane_first);
+    for (size_t i = 0; i < lane->patch_count; i++) {
+        if (lane->patches[i].absent) {
             return false;
         }
-        before = times[slots->items[i]];
     }
-    return true;
+    return !chunk->histograms && !out->starts && times[0] >= out->from &&
+           times[chunk->count - 1] <= out->to;
+}
+
+/* The usual case, straight into the result. */
+static void read_whole(Columns *out, const Frame *frame, const FrameChunk *chunk,
+                       const TimeMs *times) {
+    memcpy(out->times + out->count, times, chunk->count * sizeof *times);
+    frame_scan_lane(frame, &lanes_memo, chunk->lane_first, (uint64_t *)(out->values + out->count));
+    out->count += chunk->count;
 }
 
 static void read_floats(Columns *out, const Frame *frame, const FrameChunk *chunk,
@@ -227,33 +247,41 @@ static void read_starts(Columns *out, const Frame *frame, const FrameChunk *chun
     }
 }
 
-static bool read_chunk(Columns *out, const ChunkRef *ref, Err *err) {
-    const Frame *frame = ref->values.frame;
-    const FrameChunk *chunk = ref->chunk;
-    const TimeMs *times = chunk_times(ref);
+static bool read_slots(Columns *out, const Frame *frame, const FrameChunk *chunk,
+                       const TimeMs *times, Err *err) {
     Slots slots;
     choose_slots(out, frame, chunk, times, &slots);
     if (slots.count == 0) {
         return true;
     }
-    if (!times_ascend(out, times, &slots)) {
-        return err_set(err, ERR_CORRUPT, "times do not ascend");
-    }
     for (size_t i = 0; i < slots.count; i++) {
         out->times[out->count + i] = times[slots.items[i]];
     }
-    if (chunk->histograms) {
-        if (!read_histograms(out, frame, chunk, &slots, err)) {
-            return false;
-        }
-    } else {
+    if (!chunk->histograms) {
         read_floats(out, frame, chunk, &slots);
+    } else if (!read_histograms(out, frame, chunk, &slots, err)) {
+        return false;
     }
     if (out->starts) {
         read_starts(out, frame, chunk, &slots);
     }
     out->count += slots.count;
     return true;
+}
+
+static bool read_chunk(Columns *out, const ChunkRef *ref, Err *err) {
+    const TimeMs *times = chunk_times(ref);
+    if (!times || (out->count && out->times[out->count - 1] >= times[0])) {
+        return err_set(err, ERR_CORRUPT, "times do not ascend");
+    }
+    if (times[ref->chunk->count - 1] < out->from || times[0] > out->to) {
+        return true;
+    }
+    if (wanted_whole(out, ref->values.frame, ref->chunk, times)) {
+        read_whole(out, ref->values.frame, ref->chunk, times);
+        return true;
+    }
+    return read_slots(out, ref->values.frame, ref->chunk, times, err);
 }
 
 static Columns make_columns(const ChunkRefs *refs, TimeMs from, TimeMs to, Arena *arena) {

@@ -52,7 +52,7 @@ struct BlockWriter {
 };
 
 int block_zstd_level(int level) {
-    static const int levels[] = {3, 6, 12};
+    static const int levels[] = {FRAME_LEVEL_FAST, 9, 19};
     int last = (int)(sizeof levels / sizeof *levels) - 1;
     return levels[level < 0 ? 0 : level < last ? level : last];
 }
@@ -402,8 +402,8 @@ static bool add_window(BlockWriter *writer, uint32_t ordinal, const SeriesData *
     DurationMs part = part_span(data, writer->span);
     for (size_t at = 0, end; at < data->count; at = end) {
         end = part ? at + 1 : data->count;
-        while (end < data->count &&
-               (data->times[end] - start) / part == (data->times[at] - start) / part) {
+        TimeMs next_part = part ? start + ((data->times[at] - start) / part + 1) * part : 0;
+        while (end < data->count && data->times[end] < next_part) {
             end++;
         }
         SeriesData piece = slice(data, at, end - at);

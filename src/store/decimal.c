@@ -80,21 +80,31 @@ bool decimal_nearest(const uint64_t *bits, size_t count, int exponent, int64_t *
     return true;
 }
 
-void decimal_restore(const int64_t *ints, const int64_t *ulps, size_t count, int exponent,
-                     uint64_t *bits) {
+/*
+ * (double)x, correctly rounded, in operations that every vector unit has. The high half, with its sign bit flipped, becomes the
+ * low mantissa bits of a double of 2^84, the low half those of one of 2^52; taking the offsets off is exact,
+ * and the sum of the two rounds once, as the conversion does. (What compilers emit for unsigned integers, for signed ones.)
+ */
+static inline double double_of_int(int64_t x) {
+    uint64_t high = ((uint64_t)x >> 32) ^ UINT64_C(0x4530000080000000);
+    uint64_t low = ((uint64_t)x & UINT32_MAX) | UINT64_C(0x4330000000000000);
+    static const double offsets = 0x1p84 + 0x1p63 + 0x1p52;
+    return value_of_bits(high) - offsets + value_of_bits(low);
+}
+
+void decimal_restore(const int64_t *restrict ints, const int64_t *restrict ulps, size_t count,
+                     int exponent, uint64_t *restrict bits) {
     double power = powers[exponent];
-    if (ulps) {
+    if (exponent == 0) {
         for (size_t i = 0; i < count; i++) {
-            int64_t nearest = ordered_of_bits(value_bits((double)ints[i] / power));
-            bits[i] = bits_of_ordered(wrap_add(nearest, ulps[i]));
-        }
-    } else if (exponent == 0) {
-        for (size_t i = 0; i < count; i++) {
-            bits[i] = value_bits((double)ints[i]);
+            bits[i] = value_bits(double_of_int(ints[i]));
         }
     } else {
         for (size_t i = 0; i < count; i++) {
-            bits[i] = value_bits((double)ints[i] / power);
+            bits[i] = value_bits(double_of_int(ints[i]) / power);
         }
+    }
+    for (size_t i = 0; ulps && i < count; i++) {
+        bits[i] = bits_of_ordered(wrap_add(ordered_of_bits(bits[i]), ulps[i]));
     }
 }

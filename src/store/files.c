@@ -1,10 +1,12 @@
 #include "store/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int real_open(void *ctx, const char *path, int flags) {
@@ -134,4 +136,22 @@ bool files_replace(const StoreFiles *files, const char *path, Str bytes, Err *er
         return false;
     }
     return files_publish(files, fd, temporary, path, err);
+}
+
+uint64_t files_folder_bytes(const char *path) {
+    DIR *dir = opendir(path);
+    if (!dir) {
+        return 0;
+    }
+    uint64_t bytes = 0;
+    struct dirent *entry;
+    while ((entry = readdir(dir))) {
+        struct stat info;
+        if (fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(info.st_mode)) {
+            bytes += (uint64_t)info.st_size;
+        }
+    }
+    closedir(dir);
+    return bytes;
 }

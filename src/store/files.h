@@ -10,6 +10,7 @@
  * Threads: called from any thread.
  */
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/attr.h"
@@ -43,3 +44,6 @@ bool files_publish(const StoreFiles *files, int fd, const char *temporary, const
 
 /* As file_replace() of base, through the table. */
 bool files_replace(const StoreFiles *files, const char *path, Str bytes, Err *err) MUST_CHECK;
+
+/* Bytes of the regular files in a folder; 0 if it cannot be read. */
+uint64_t files_folder_bytes(const char *path);

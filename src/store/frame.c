@@ -422,21 +422,23 @@ static bool split_meta(ByteReader *meta, MetaParts *ret_parts, Err *err) {
 }
 
 static bool open_exceptions(Opening *opening, MetaParts *meta, const Stream *stream, size_t count) {
-    Frame *frame = opening->frame;
+    uint16_t *restrict positions = opening->frame->exception_positions + stream->exception_first;
+    uint64_t *restrict highs = opening->frame->exception_highs + stream->exception_first;
+    ByteReader position_reader = meta->positions, high_reader = meta->highs; /* in registers */
+    int room = 64 - stream->width;
     uint64_t position = 0;
     for (size_t i = 0; i < stream->exception_count; i++) {
-        uint64_t step = get_varint(&meta->positions);
-        if (step >= count - position || (i && step == 0)) {
+        uint64_t step = get_varint(&position_reader);
+        uint64_t high = get_varint(&high_reader) + 1;
+        if (step >= count - position || (i && step == 0) || high == 0 || bit_length(high) > room) {
             return false;
         }
         position += step;
-        uint64_t high = get_varint(&meta->highs);
-        if (high == UINT64_MAX || bit_length(high + 1) + stream->width > 64) {
-            return false;
-        }
-        frame->exception_positions[stream->exception_first + i] = (uint16_t)position;
-        frame->exception_highs[stream->exception_first + i] = (high + 1) << stream->width;
+        positions[i] = (uint16_t)position;
+        highs[i] = high << stream->width;
     }
+    meta->positions = position_reader;
+    meta->highs = high_reader;
     return true;
 }
 
@@ -470,8 +472,8 @@ static bool open_streams(Opening *opening, Err *err) {
         return false;
     }
     size_t room = reader_left(&meta.positions);
-    frame->exception_positions = arena_array(&frame->arena, uint16_t, room);
-    frame->exception_highs = arena_array(&frame->arena, uint64_t, room);
+    frame->exception_positions = arena_raw(&frame->arena, room * sizeof(uint16_t));
+    frame->exception_highs = arena_raw(&frame->arena, room * sizeof(uint64_t));
     uint32_t exceptions = 0;
     for (size_t i = 0; i < frame->header.lane_count; i++) {
         const Lane *lane = &frame->lanes[i];

@@ -70,6 +70,9 @@ typedef struct FrameHeader {
 
 typedef struct FrameWriter FrameWriter;
 
+/* Up to this zstd level the wide residuals are not compressed. */
+enum { FRAME_LEVEL_FAST = 3 };
+
 FrameWriter *frame_writer_new(FrameKind kind, int zstd_level);
 void frame_writer_free(FrameWriter *writer); /* accepts NULL */
 DEFINE_AUTO(FrameWriter, frame_writer_free)

@@ -332,6 +332,9 @@ static void put_streams(FrameWriter *writer) {
 
 /* Compresses a section into `packed`; returns what is to be stored. */
 static Str store_section(ZSTD_CCtx *zstd, int level, Buf *packed, Str raw, bool wide) {
+    if (wide && level <= FRAME_LEVEL_FAST) {
+        return raw;
+    }
     packed->len = 0;
     buf_reserve(packed, ZSTD_compressBound(raw.len));
     size_t len = ZSTD_compressCCtx(zstd, packed->ptr, packed->cap, raw.ptr, raw.len, level);

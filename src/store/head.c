@@ -204,6 +204,7 @@ static Put put_late(Putting *put, HeadSeries *series, const OpenSample *sample) 
 }
 
 static Put put_sample(Putting *put, HeadSeries *series, const OpenSample *sample) {
+    series->open.idle = 0;
     if (sample->time > series->open.last_time) {
         return put_in_order(put, series, sample);
     }

@@ -87,7 +87,7 @@ typedef struct HeadShard {
     uint32_t
         *name_first; /* by number of the name (PartEntry.source): slot + 1 of its newest series */
     size_t name_first_count, name_first_cap;
-    uint64_t series, chunks, samples, created;
+    uint64_t series, chunks, samples;
     char apart[64]; /* shards are locked by different threads: not in one cache line */
 } HeadShard;
 
@@ -113,6 +113,8 @@ typedef struct Head {
     uint32_t batch; /* number of the last flush begun */
     /* By batch: snapshots of this epoch or later find its chunks in a block; 0 = not yet. */
     _Atomic uint32_t flush_epoch[HEAD_FLUSHES];
+    uint32_t forgot_epoch; /* when series were last forgotten whose slots are not yet free; 0 = none
+                              are */
 
     LabelPart source_part;
     char *source_label;
@@ -153,6 +155,7 @@ typedef struct HeadMake {
     Hash128 key;     /* remembered for head_find() */
     HeadRef ref; /* the answer; HEAD_REF_NONE: refused. Or HEAD_REF_DROPPED as a request to remember
                     that */
+    bool created;  /* the answer: it is new */
     char *refusal; /* a sentence, in the arena */
 } HeadMake;
 
@@ -160,12 +163,14 @@ typedef struct HeadMake {
  * journal refuses. */
 bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err) MUST_CHECK;
 
-/* Replay: defines. Numbers of the file are translated to those of the table by the caller. */
-void head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]);
+/* Replay: definitions, under the numbers they had. False where they make no sense. */
+bool head_define_part(Head *head, uint32_t id, LabelPart kind, LabelSet part);
+bool head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]);
 bool head_defined(Head *head, HeadRef ref);
-
-/* The number of a part, made if it is new. Under the part table's lock. */
-uint32_t head_part(Head *head, LabelPart kind, LabelSet part, bool *ret_new);
+/* Lists the slots nobody has. Alone, as after replay or under the shut gate. */
+void head_collect_free(Head *head);
+/* Makes tables, name lists and aliases anew after series were forgotten. Alone. */
+void head_rebuild(Head *head);
 
 /* Labels of a series; text valid as long as the head, `room` for LABELS_MAX. Under the shard's
  * lock. */
@@ -217,6 +222,11 @@ typedef struct HeadMatch {
 
 void head_select(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count, TimeMs from,
                  TimeMs to, Arena *arena, HeadMatch **ret_matches, size_t *ret_count);
+
+/* The parts that matching series are made of, each once. */
+void head_used_parts(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,
+                     TimeMs from, TimeMs to, Arena *arena, uint32_t **ret_parts,
+                     size_t *ret_count);
 
 void head_read(Head *head, uint32_t epoch, HeadRef ref, TimeMs from, TimeMs to, Arena *arena,
                SeriesData *ret_data);

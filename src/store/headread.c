@@ -174,8 +174,9 @@ static HeadMatch match_of(Head *head, HeadRef ref, Arena *arena) {
     return (HeadMatch){ref, {copy, labels.count}};
 }
 
-void head_select(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count, TimeMs from,
-                 TimeMs to, Arena *arena, HeadMatch **ret_matches, size_t *ret_count) {
+/* Refs of all series that match; `found` on the heap. */
+static HeadSearch run_search(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,
+                             TimeMs from, TimeMs to) {
     AUTO(arena_finish) Arena scratch = {0};
     HeadSearch search = {
         .head = head, .epoch = epoch, .from = from, .to = to, .query_count = set_count};
@@ -190,13 +191,46 @@ void head_select(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_
     for (unsigned shard = 0; shard < HEAD_SHARDS; shard++) {
         walk_shard(&search, shard, names, name_count);
     }
-    HeadMatch *matches = arena_raw(arena, search.found_count * sizeof *matches);
+    search.queries = NULL;
+    return search;
+}
+
+void head_select(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count, TimeMs from,
+                 TimeMs to, Arena *arena, HeadMatch **ret_matches, size_t *ret_count) {
+    HeadSearch search = run_search(head, epoch, sets, set_count, from, to);
+    HeadMatch *matches = arena_raw(arena, (search.found_count + 1) * sizeof *matches);
     for (size_t i = 0; i < search.found_count; i++) {
         matches[i] = match_of(head, search.found[i], arena);
     }
     *ret_matches = matches;
     *ret_count = search.found_count;
     free(search.found);
+}
+
+void head_used_parts(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,
+                     TimeMs from, TimeMs to, Arena *arena, uint32_t **ret_parts,
+                     size_t *ret_count) {
+    HeadSearch search = run_search(head, epoch, sets, set_count, from, to);
+    uint32_t part_count = parttable_count(&head->parts);
+    AUTO(arena_finish) Arena scratch = {0};
+    bool *used = arena_array(&scratch, bool, part_count);
+    uint32_t *parts = arena_raw(arena, (part_count + 1) * sizeof *parts);
+    size_t count = 0;
+    for (size_t i = 0; i < search.found_count; i++) {
+        HeadShard *shard = head_shard(head, search.found[i]);
+        pthread_mutex_lock(&shard->lock);
+        const HeadSeries *series = shard_series(shard, head_slot(search.found[i]));
+        for (int kind = 0; kind < PART_COUNT; kind++) {
+            if (series->part[kind] < part_count && !used[series->part[kind]]) {
+                used[series->part[kind]] = true;
+                parts[count++] = series->part[kind];
+            }
+        }
+        pthread_mutex_unlock(&shard->lock);
+    }
+    free(search.found);
+    *ret_parts = parts;
+    *ret_count = count;
 }
 
 /* ---- samples ---- */

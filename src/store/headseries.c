@@ -43,15 +43,13 @@ static void alias_resize(Head *head, uint32_t size) {
     head->alias_size = size;
 }
 
-static void alias_put(Head *head, Hash128 hash, HeadRef ref) {
+static void put_alias(Head *head, const uint32_t key[4], HeadRef ref) {
     if ((uint64_t)head->alias_count * 4 >= (uint64_t)head->alias_size * 3) {
         alias_resize(head, head->alias_size ? head->alias_size + head->alias_size / 2 : 4096);
     }
-    uint32_t key[4];
-    alias_key(hash, key);
     HeadAlias *alias = alias_slot(head->aliases, head->alias_size, key);
     head->alias_count += alias->ref == HEAD_REF_NONE;
-    memcpy(alias->key, key, sizeof key);
+    memcpy(alias->key, key, sizeof alias->key);
     alias->ref = ref;
 }
 
@@ -76,20 +74,24 @@ void head_find(Head *head, const Hash128 *keys, size_t count, HeadRef *ret_refs)
 
 /* ---- parts ---- */
 
-uint32_t head_part(Head *head, LabelPart kind, LabelSet part, bool *ret_new) {
-    *ret_new = false;
-    uint32_t id = parttable_find(&head->parts, part);
-    if (id != UINT32_MAX) {
-        return id;
-    }
+static uint32_t add_part(Head *head, uint32_t id, LabelPart kind, LabelSet part) {
     uint32_t source = 0;
     if (kind == PART_NAME) {
         source = ++head->name_count;
     } else if (kind == head->source_part) {
         source = sources_number(&head->sources, labels_get(part, str_of(head->source_label)));
     }
+    return parttable_add(&head->parts, id, kind, part, source);
+}
+
+static uint32_t find_part(Head *head, LabelPart kind, LabelSet part, bool *ret_new) {
+    *ret_new = false;
+    uint32_t id = parttable_find(&head->parts, part);
+    if (id != UINT32_MAX) {
+        return id;
+    }
     *ret_new = true;
-    return parttable_add(&head->parts, kind, part, source);
+    return add_part(head, UINT32_MAX, kind, part);
 }
 
 /* Numbers of the parts of all series to be made; new parts are written to the journal before anyone
@@ -107,7 +109,7 @@ static bool find_parts(Head *head, const HeadMake *makes, size_t count,
         parts_split(makes[i].labels, room, parts);
         for (int kind = 0; kind < PART_COUNT; kind++) {
             bool is_new;
-            uint32_t id = head_part(head, (LabelPart)kind, parts[kind], &is_new);
+            uint32_t id = find_part(head, (LabelPart)kind, parts[kind], &is_new);
             ret_parts[i][kind] = id;
             if (is_new && id != UINT32_MAX) {
                 record_put_part(&definitions, id, (LabelPart)kind, parts[kind]);
@@ -150,6 +152,7 @@ static size_t table_place(const HeadShard *shard, const uint32_t part[PART_COUNT
     return at;
 }
 
+/* Doubles the table and fills it anew. */
 static void grow_table(HeadShard *shard) {
     free(shard->table);
     shard->table_size = shard->table_size ? shard->table_size * 2 : 256;
@@ -267,7 +270,7 @@ static void find_or_make(Head *head, unsigned shard_index, HeadMake *make,
     }
     uint32_t slot = take_slot(shard);
     fill_slot(head, shard, slot, part);
-    shard->created++;
+    make->created = true;
     make->ref = make_ref(shard_index, slot);
     record_put_series(definitions, make->ref, part);
 }
@@ -322,7 +325,9 @@ bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err
     pthread_rwlock_wrlock(&head->alias_lock);
     for (size_t i = 0; i < count; i++) {
         if (makes[i].ref != HEAD_REF_NONE) {
-            alias_put(head, makes[i].key, makes[i].ref);
+            uint32_t key[4];
+            alias_key(makes[i].key, key);
+            put_alias(head, key, makes[i].ref);
         }
     }
     pthread_rwlock_unlock(&head->alias_lock);
@@ -331,17 +336,45 @@ bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err
 
 /* ---- replay ---- */
 
+/* A damaged number must not make us reserve memory for millions of series: refs are given in order.
+ */
+enum { REPLAY_GAP_MAX = 1 << 22 };
+
+bool head_define_part(Head *head, uint32_t id, LabelPart kind, LabelSet part) {
+    if (id == 0 || part.count == 0) {
+        return id == 0 && part.count == 0;
+    }
+    if (id < parttable_count(&head->parts) && parttable_entry(&head->parts, id)->label_count > 0) {
+        return true; /* the second copy of the definition */
+    }
+    return add_part(head, id, kind, part) == id;
+}
+
 bool head_defined(Head *head, HeadRef ref) {
     const HeadShard *shard = head_shard(head, ref);
     uint32_t slot = head_slot(ref);
     return slot < shard->slot_count && shard_series(shard, slot)->part[0] != UINT32_MAX;
 }
 
-void head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]) {
+static bool parts_defined(const Head *head, const uint32_t part[PART_COUNT]) {
+    for (int kind = 0; kind < PART_COUNT; kind++) {
+        if (part[kind] >= parttable_count(&head->parts) ||
+            (part[kind] && parttable_entry(&head->parts, part[kind])->label_count == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]) {
     HeadShard *shard = head_shard(head, ref);
     uint32_t slot = head_slot(ref);
     if (head_defined(head, ref)) {
-        return; /* the second copy of the definition */
+        return true; /* the second copy of the definition */
+    }
+    if (ref >= HEAD_REF_DROPPED || slot > shard->slot_count + REPLAY_GAP_MAX ||
+        !parts_defined(head, part)) {
+        return false;
     }
     reach_slot(shard, slot);
     fill_slot(head, shard, slot, part);
@@ -349,4 +382,55 @@ void head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]) {
     uint32_t source = parttable_entry(&head->parts, part[head->source_part])->source;
     (void)sources_add_series(&head->sources, source, &max);
     head->series_count++;
+    return true;
+}
+
+static void rebuild_shard(Head *head, HeadShard *shard) {
+    shard->table_size /= 2; /* doubled again: same size */
+    grow_table(shard);
+    memset(shard->name_first, 0, shard->name_first_count * sizeof *shard->name_first);
+    for (uint32_t slot = 0; slot < shard->slot_count; slot++) {
+        HeadSeries *series = shard_series(shard, slot);
+        if (series->part[0] != UINT32_MAX) {
+            link_name(head, shard, series, slot);
+        }
+    }
+}
+
+void head_rebuild(Head *head) {
+    for (int i = 0; i < HEAD_SHARDS; i++) {
+        HeadShard *shard = &head->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        if (shard->table_size > 0) {
+            rebuild_shard(head, shard);
+        }
+        pthread_mutex_unlock(&shard->lock);
+    }
+    pthread_rwlock_wrlock(&head->alias_lock);
+    HeadAlias *old = head->aliases;
+    uint32_t old_size = head->alias_size;
+    head->aliases = NULL;
+    head->alias_size = head->alias_count = 0;
+    for (uint32_t i = 0; i < old_size; i++) {
+        if (old[i].ref == HEAD_REF_DROPPED ||
+            (old[i].ref < HEAD_REF_DROPPED && head_defined(head, old[i].ref))) {
+            put_alias(head, old[i].key, old[i].ref);
+        }
+    }
+    pthread_rwlock_unlock(&head->alias_lock);
+    free(old);
+}
+
+void head_collect_free(Head *head) {
+    for (int i = 0; i < HEAD_SHARDS; i++) {
+        HeadShard *shard = &head->shards[i];
+        shard->free_slot = 0;
+        for (uint32_t slot = shard->slot_count; slot-- > 0;) {
+            HeadSeries *series = shard_series(shard, slot);
+            if (series->part[0] == UINT32_MAX) {
+                series->next = shard->free_slot;
+                shard->free_slot = slot + 1;
+            }
+        }
+    }
 }

@@ -31,10 +31,7 @@
 
 #define RECORD_MARK UINT32_C(0xB1F7C0DE)
 
-enum {
-    RECORD_HEADER = 16,
-    SEGMENT_BYTES = 64 << 20,
-};
+enum { SEGMENT_BYTES = 64 << 20 };
 
 typedef struct Segment {
     uint64_t start, end;
@@ -67,9 +64,33 @@ static void segment_path(const char *dir, uint64_t start, char path[PATH_MAX]) {
     snprintf(path, PATH_MAX, "%s/%016" PRIx64 ".log", dir, start);
 }
 
-static uint32_t record_crc(uint32_t type, Str payload) {
+/* ---- frames ---- */
+
+uint32_t journal_crc(uint32_t type, Str payload) {
     uint32_t head[2] = {type, (uint32_t)payload.len};
     return crc32c(crc32c(0, head, sizeof head), payload.ptr, payload.len);
+}
+
+static void put_frame(Buf *buf, uint32_t type, Str payload, uint32_t crc) {
+    buf_u32(buf, RECORD_MARK);
+    buf_u32(buf, (uint32_t)payload.len);
+    buf_u32(buf, crc);
+    buf_u32(buf, type);
+    buf_str(buf, payload);
+}
+
+void journal_frame(Buf *buf, uint32_t type, Str payload) {
+    put_frame(buf, type, payload, journal_crc(type, payload));
+}
+
+bool journal_unframe(const uint8_t bytes[JOURNAL_FRAME], uint32_t *ret_type, uint32_t *ret_len,
+                     uint32_t *ret_crc) {
+    ByteReader reader = reader_of((Str){(const char *)bytes, JOURNAL_FRAME});
+    bool marked = reader_u32(&reader) == RECORD_MARK;
+    *ret_len = reader_u32(&reader);
+    *ret_crc = reader_u32(&reader);
+    *ret_type = reader_u32(&reader);
+    return marked;
 }
 
 /* ---- writing ---- */
@@ -217,21 +238,16 @@ bool journal_append(Journal *journal, uint32_t type, Str payload, uint64_t *ret_
         return err_set(err, ERR_LIMIT, "a log record of %zu bytes, more than the %d allowed",
                        payload.len, JOURNAL_RECORD_MAX);
     }
-    uint32_t crc = record_crc(type, payload);
+    uint32_t crc = journal_crc(type, payload);
     pthread_mutex_lock(&journal->lock);
     bool good = !journal->failed;
     if (!good) {
         *err = journal->failure;
     } else {
-        Buf *buf = &journal->pending;
-        buf_u32(buf, RECORD_MARK);
-        buf_u32(buf, (uint32_t)payload.len);
-        buf_u32(buf, crc);
-        buf_u32(buf, type);
-        buf_str(buf, payload);
-        journal->end += RECORD_HEADER + payload.len;
+        put_frame(&journal->pending, type, payload, crc);
+        journal->end += JOURNAL_FRAME + payload.len;
         *ret_lsn = journal->end;
-        counter_add(&journal->bytes, RECORD_HEADER + payload.len);
+        counter_add(&journal->bytes, JOURNAL_FRAME + payload.len);
         counter_add(&journal->records, 1);
         if (!journal->writing) {
             pthread_cond_signal(&journal->work);
@@ -428,19 +444,16 @@ void journal_close(Journal *journal) {
 
 /* The record at `at`, if there is a whole and good one. */
 static bool record_at(Str bytes, size_t at, uint32_t *ret_type, Str *ret_payload) {
-    if (bytes.len - at < RECORD_HEADER) {
+    if (bytes.len - at < JOURNAL_FRAME) {
         return false;
     }
-    ByteReader reader = reader_of(str_skip(bytes, at));
-    uint32_t mark = reader_u32(&reader);
-    uint32_t len = reader_u32(&reader);
-    uint32_t crc = reader_u32(&reader);
-    uint32_t type = reader_u32(&reader);
-    if (mark != RECORD_MARK || len > reader_left(&reader)) {
+    uint32_t type, len, crc;
+    if (!journal_unframe((const uint8_t *)bytes.ptr + at, &type, &len, &crc) ||
+        len > bytes.len - at - JOURNAL_FRAME) {
         return false;
     }
-    Str payload = reader_bytes(&reader, len);
-    if (record_crc(type, payload) != crc) {
+    Str payload = {bytes.ptr + at + JOURNAL_FRAME, len};
+    if (journal_crc(type, payload) != crc) {
         return false;
     }
     *ret_type = type;
@@ -484,7 +497,7 @@ static void replay_segment(Str bytes, uint64_t start, uint64_t from,
             visit(ctx, type, payload, start + at);
             replay->records++;
         }
-        at += RECORD_HEADER + payload.len;
+        at += JOURNAL_FRAME + payload.len;
     }
 }
 

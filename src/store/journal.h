@@ -23,6 +23,7 @@
  * Threads: every function may be called from any thread, except replay, which comes before opening.
  */
 
+#include "base/buf.h"
 #include "store/files.h"
 #include "store/store.h"
 
@@ -77,6 +78,15 @@ typedef struct JournalReplay {
     uint64_t damaged; /* places that were skipped */
     uint64_t skipped_bytes;
 } JournalReplay;
+
+/* The frame around a record, which checkpoints use as well. */
+enum { JOURNAL_FRAME = 16 };
+void journal_frame(Buf *buf, uint32_t type, Str payload);
+/* What a frame's first 16 bytes announce; false if they are none. The checksum is that of
+ * journal_crc(). */
+bool journal_unframe(const uint8_t bytes[JOURNAL_FRAME], uint32_t *ret_type, uint32_t *ret_len,
+                     uint32_t *ret_crc);
+uint32_t journal_crc(uint32_t type, Str payload);
 
 /* Calls `visit` with each record that begins at or after `from`, in order. Damage is no error; not
  * being able to read is. */

@@ -34,8 +34,8 @@ typedef struct OpenChunk {
     SlabRef extra;       /* see head.c */
     unsigned count : 10; /* samples; 0 = no chunk is open */
     unsigned mark : 10;
-    unsigned run : 10; /* repeats not yet in the bytes */
-    unsigned : 2;
+    unsigned run : 10;       /* repeats not yet in the bytes */
+    unsigned idle : 2;       /* see headflush_forget_idle() */
     unsigned len : 21;       /* of the bytes */
     unsigned class : 6;      /* of their block */
     unsigned exponent : 4;   /* the last float is exactly an integer / 10^exponent ... */

@@ -8,7 +8,7 @@
 void parttable_init(PartTable *table) {
     *table = (PartTable){0};
     pthread_mutex_init(&table->lock, NULL);
-    uint32_t empty = parttable_add(table, PART_REST, (LabelSet){0}, 0);
+    uint32_t empty = parttable_add(table, 0, PART_REST, (LabelSet){0}, 0);
     assert(empty == 0);
     (void)empty;
 }
@@ -36,6 +36,7 @@ void parttable_unlock(PartTable *table) {
     pthread_mutex_unlock(&table->lock);
 }
 
+/* False if the table is full. */
 static bool put_page(void **pages[PARTTABLE_PAGES_MAX], uint32_t id, void *item) {
     size_t page = id / PARTTABLE_PAGE;
     if (page >= PARTTABLE_PAGES_MAX) {
@@ -129,7 +130,9 @@ static void grow_parts(PartTable *table) {
     table->part_slots = mem_zero(count, sizeof *table->part_slots);
     table->part_slot_count = count;
     for (uint32_t id = 0; id < parttable_count(table); id++) {
-        put_slot(table->part_slots, count, stored_hash(table, id), id);
+        if (id == 0 || parttable_entry(table, id)->label_count > 0) {
+            put_slot(table->part_slots, count, stored_hash(table, id), id);
+        }
     }
 }
 
@@ -158,7 +161,7 @@ static uint32_t intern(PartTable *table, Str text) {
     return id;
 }
 
-uint32_t parttable_add(PartTable *table, LabelPart kind, LabelSet part, uint32_t source) {
+static PartEntry *new_entry(PartTable *table, LabelPart kind, LabelSet part, uint32_t source) {
     PartEntry *entry =
         arena_raw(&table->arena, sizeof *entry + part.count * 2 * sizeof entry->pairs[0]);
     *entry =
@@ -167,18 +170,49 @@ uint32_t parttable_add(PartTable *table, LabelPart kind, LabelSet part, uint32_t
         entry->pairs[2 * i] = intern(table, part.items[i].name);
         entry->pairs[2 * i + 1] = intern(table, part.items[i].value);
         if (entry->pairs[2 * i] == UINT32_MAX || entry->pairs[2 * i + 1] == UINT32_MAX) {
-            return UINT32_MAX;
+            return NULL;
         }
     }
-    uint32_t id = parttable_count(table);
-    if (!put_page(table->part_pages, id, entry)) {
+    return entry;
+}
+
+/* Makes the numbers below `id` exist. */
+static bool fill_gap(PartTable *table, uint32_t id) {
+    uint32_t count = parttable_count(table);
+    if (count >= id) {
+        return true;
+    }
+    PartEntry *gap = new_entry(table, PART_REST, (LabelSet){0}, 0);
+    for (; count < id; count++) {
+        if (!put_page(table->part_pages, count, gap)) {
+            return false;
+        }
+    }
+    atomic_store_explicit(&table->part_count, count, memory_order_release);
+    return true;
+}
+
+uint32_t parttable_add(PartTable *table, uint32_t id, LabelPart kind, LabelSet part,
+                       uint32_t source) {
+    uint32_t count = parttable_count(table);
+    if (id == UINT32_MAX) {
+        id = count;
+    }
+    if (id / PARTTABLE_PAGE >= PARTTABLE_PAGES_MAX || !fill_gap(table, id)) {
         return UINT32_MAX;
     }
-    if ((size_t)id * 4 >= table->part_slot_count * 3) {
+    PartEntry *entry = new_entry(table, kind, part, source);
+    if (!entry) {
+        return UINT32_MAX;
+    }
+    put_page(table->part_pages, id, entry);
+    if (++table->part_slots_used * 4 >= table->part_slot_count * 3) {
         grow_parts(table);
     }
     put_slot(table->part_slots, table->part_slot_count, part_hash(part), id);
-    atomic_store_explicit(&table->part_count, id + 1, memory_order_release);
+    if (id >= parttable_count(table)) {
+        atomic_store_explicit(&table->part_count, id + 1, memory_order_release);
+    }
     return id;
 }
 

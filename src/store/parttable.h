@@ -43,6 +43,7 @@ typedef struct PartTable {
     uint32_t text_count;
     uint32_t *text_slots, *part_slots; /* open-addressed by hash; 0 = empty, else number + 1 */
     size_t text_slot_count, part_slot_count;
+    size_t part_slots_used;
 } PartTable;
 
 void parttable_init(PartTable *table);
@@ -54,8 +55,10 @@ void parttable_unlock(PartTable *table);
 
 /* The number of a part, UINT32_MAX if it is not there. Under the lock. */
 uint32_t parttable_find(const PartTable *table, LabelSet part);
-/* Adds a part that is not there. UINT32_MAX if the table is full. Under the lock. */
-uint32_t parttable_add(PartTable *table, LabelPart kind, LabelSet part, uint32_t source);
+/* Adds a part that is not there, as `id` or, for UINT32_MAX, under the next number. Numbers skipped
+ * are of empty parts. UINT32_MAX if the table is full. Under the lock. */
+uint32_t parttable_add(PartTable *table, uint32_t id, LabelPart kind, LabelSet part,
+                       uint32_t source);
 
 static inline PartEntry *parttable_entry(const PartTable *table, uint32_t id) {
     return table->part_pages[id / PARTTABLE_PAGE][id % PARTTABLE_PAGE];

@@ -19,6 +19,10 @@ typedef enum RecordType {
     RECORD_SERIES = 2,
     RECORD_SAMPLES = 3,
     RECORD_DELETE = 4,
+    /* in checkpoints only */
+    RECORD_CHUNKS = 5,
+    RECORD_SOURCES = 6,
+    RECORD_END = 7,
 } RecordType;
 
 /* ---- definitions ---- */

@@ -22,7 +22,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/storeimpl.h"
+#include "store/blocks.h"
+#include "store/checkpoint.h"
+#include "store/headflush.h"
+#include "store/maintain.h"
 
 enum { FORMAT_VERSION = 1 };
 
@@ -119,79 +122,99 @@ void store_set_options(Store *store, const StoreOptions *options) {
 
 typedef struct Replaying {
     Store *store;
-    uint32_t *parts; /* number in the journal -> number here */
-    size_t parts_count, parts_cap;
     Arena arena;
 } Replaying;
 
-static void replay_parts(Replaying *replaying, Str payload) {
-    Head *head = &replaying->store->head;
+static bool replay_parts(Replaying *replaying, Str payload) {
     ByteReader reader = reader_of(payload);
     uint32_t id;
     LabelPart kind;
     LabelSet part;
+    bool good = true;
     while (record_get_part(&reader, &replaying->arena, &id, &kind, &part)) {
-        bool is_new;
-        while (replaying->parts_count <= id) {
-            VEC_PUSH(*replaying, parts, UINT32_MAX);
-        }
-        replaying->parts[id] = head_part(head, kind, part, &is_new);
+        good = head_define_part(&replaying->store->head, id, kind, part) && good;
     }
+    return good && !reader.bad;
 }
 
-static void replay_series(Replaying *replaying, Str payload) {
+static bool replay_series(Replaying *replaying, Str payload) {
     ByteReader reader = reader_of(payload);
     uint32_t ref;
     uint32_t part[PART_COUNT];
+    bool good = true;
     while (record_get_series(&reader, &ref, part)) {
-        bool known = ref < HEAD_REF_DROPPED;
-        for (int i = 0; i < PART_COUNT; i++) {
-            known = known && part[i] < replaying->parts_count &&
-                    replaying->parts[part[i]] != UINT32_MAX;
-            part[i] = known ? replaying->parts[part[i]] : 0;
-        }
-        if (known) {
-            head_define(&replaying->store->head, ref, part);
-        }
+        good = head_define(&replaying->store->head, ref, part) && good;
     }
+    return good && !reader.bad;
 }
 
-static void replay_samples(Replaying *replaying, Str payload) {
+static bool replay_samples(Replaying *replaying, Str payload) {
     RecordSamples samples;
-    if (record_get_samples(payload, &replaying->arena, &samples)) {
-        counter_add(&replaying->store->unknown, head_replay(&replaying->store->head, &samples));
+    if (!record_get_samples(payload, &replaying->arena, &samples)) {
+        return false;
     }
+    uint64_t unknown = head_replay(&replaying->store->head, &samples);
+    counter_add(&replaying->store->unknown, unknown);
+    return unknown == 0;
 }
+
+static bool replay_delete(Replaying *replaying, Str payload) {
+    MatcherSet *sets;
+    RecordDelete deletion;
+    Err err;
+    if (!record_get_delete(payload, &replaying->arena, &sets, &deletion, &err)) {
+        return false;
+    }
+    bool good = headflush_delete(&replaying->store->head, sets, deletion.set_count, deletion.from,
+                                 deletion.to, &err);
+    for (size_t i = 0; i < deletion.set_count; i++) {
+        matcher_set_finish(&sets[i]);
+    }
+    headflush_collect(&replaying->store->head);
+    return good;
+}
+
+static const struct {
+    RecordType type;
+    bool (*replay)(Replaying *replaying, Str payload);
+} replayers[] = {
+    {RECORD_SAMPLES, replay_samples},
+    {RECORD_SERIES, replay_series},
+    {RECORD_PARTS, replay_parts},
+    {RECORD_DELETE, replay_delete},
+};
 
 static void replay_record(void *ctx, uint32_t type, Str payload, uint64_t lsn) {
-    (void)lsn;
     Replaying *replaying = ctx;
-    switch (type) {
-    case RECORD_PARTS:
-        replay_parts(replaying, payload);
-        break;
-    case RECORD_SERIES:
-        replay_series(replaying, payload);
-        break;
-    case RECORD_SAMPLES:
-        replay_samples(replaying, payload);
-        break;
-    default:
-        break; /* of a later version of this format */
+    bool good = false;
+    for (size_t i = 0; i < sizeof replayers / sizeof *replayers; i++) {
+        if (replayers[i].type == (RecordType)type) {
+            good = replayers[i].replay(replaying, payload);
+        }
+    }
+    if (!good) {
+        log_event(LOG_WARN, "log record cannot be applied in full", LOG_INT("type", (int64_t)type),
+                  LOG_INT("lsn", (int64_t)lsn));
     }
     arena_reset(&replaying->arena);
 }
 
+/* The newest good checkpoint, and what the journal has since. */
 static bool replay(Store *store, uint64_t *ret_end, Err *err) {
     char path[PATH_MAX];
+    uint64_t damaged = 0;
+    path_in(store, "head", path);
+    if (!checkpoint_load(&store->head, store->files, path, &store->checkpoint_lsn, &damaged, err)) {
+        return false;
+    }
     path_in(store, "log", path);
     Replaying replaying = {.store = store};
-    VEC_PUSH(replaying, parts, 0); /* the empty part */
     JournalReplay result = {0};
-    bool good = journal_replay(path, 0, replay_record, &replaying, &result, err);
-    free(replaying.parts);
+    bool good =
+        journal_replay(path, store->checkpoint_lsn, replay_record, &replaying, &result, err);
     arena_finish(&replaying.arena);
-    counter_add(&store->damaged, result.damaged);
+    head_collect_free(&store->head);
+    counter_add(&store->damaged, damaged + result.damaged);
     *ret_end = result.end;
     return good;
 }
@@ -207,7 +230,7 @@ static bool open_all(Store *store, const StoreOptions *options, Err *err) {
     uint64_t end = 0;
     char path[PATH_MAX];
     path_in(store, "log", path);
-    if (!replay(store, &end, err)) {
+    if (!blocks_load(store, err) || !replay(store, &end, err)) {
         return false;
     }
     JournalOptions journal = {.dir = path,
@@ -220,7 +243,20 @@ static bool open_all(Store *store, const StoreOptions *options, Err *err) {
     }
     store->head.journal = store->journal;
     store_set_options(store, options);
-    return true;
+    return maintain_start(store, err);
+}
+
+static void init_locks(Store *store) {
+    pthread_rwlock_init(&store->config_lock, NULL);
+    churn_init(&store->churn);
+    pthread_mutex_init(&store->maintenance, NULL);
+    pthread_mutex_init(&store->stop_lock, NULL);
+    pthread_mutex_init(&store->list_lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->stop_signal, &attr);
+    pthread_condattr_destroy(&attr);
 }
 
 bool store_open_with(const StoreOptions *options, const StoreFiles *files, Store **ret_store,
@@ -230,7 +266,7 @@ bool store_open_with(const StoreOptions *options, const StoreFiles *files, Store
     store->files = files;
     store->pool = options->pool;
     store->lock_fd = -1;
-    pthread_rwlock_init(&store->config_lock, NULL);
+    init_locks(store);
     if (!open_all(store, options, err)) {
         return err_context(err, "store %s", options->dir);
     }
@@ -242,9 +278,22 @@ bool store_open(const StoreOptions *options, Store **ret_store, Err *err) {
     return store_open_with(options, &store_files_real, ret_store, err);
 }
 
+/* The next start has nothing to replay then. Not being able to costs only time. */
+static void save_head(Store *store) {
+    Err err;
+    if (journal_end(store->journal) > store->checkpoint_lsn &&
+        !maintain_checkpoint(store, 2, &err)) {
+        log_event(LOG_WARN, "no checkpoint at the end", LOG_STR("reason", str_of(err.text)));
+    }
+}
+
 void store_close(Store *store) {
     if (!store) {
         return;
+    }
+    maintain_stop(store);
+    if (store->journal) {
+        save_head(store);
     }
     journal_close(store->journal);
     if (store->head.source_label) {
@@ -252,6 +301,13 @@ void store_close(Store *store) {
     }
     arena_finish(&store->config.arena);
     pthread_rwlock_destroy(&store->config_lock);
+    pthread_mutex_destroy(&store->churn.lock);
+    pthread_mutex_destroy(&store->maintenance);
+    pthread_mutex_destroy(&store->stop_lock);
+    pthread_mutex_destroy(&store->list_lock);
+    blocklist_unref(store->blocks);
+    tombstones_finish(&store->tombstones);
+    pthread_cond_destroy(&store->stop_signal);
     fd_close(&store->lock_fd);
     free(store->dir);
     free(store);

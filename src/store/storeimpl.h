@@ -5,8 +5,11 @@
  * append.c, snapshot.c, ...).
  */
 
-#include "store/head.h"
+#include "store/blocklist.h"
+#include "store/churn.h"
+#include "store/headflush.h"
 #include "store/store.h"
+#include "store/tombstones.h"
 
 /* The part of the options that a reload can change; never changes itself. */
 typedef struct StoreConfig {
@@ -28,9 +31,31 @@ struct Store {
     pthread_rwlock_t config_lock;
     StoreConfig config; /* under `config_lock` */
 
+    pthread_mutex_t maintenance; /* who changes blocks, checkpoints or tombstones */
+    Tombstones tombstones;       /* under it */
+    uint64_t block_number;       /* the newest given; under it */
+    pthread_mutex_t list_lock;
+    BlockList *blocks;       /* under `list_lock`; changed under `maintenance` only */
+    uint64_t checkpoint_lsn; /* under it */
+    pthread_t maintainer;
+    pthread_mutex_t stop_lock;
+    pthread_cond_t stop_signal;
+    bool maintained, stop;
+    HeadWindow *seen; /* the head's windows at the last look; the background thread's */
+    size_t seen_count;
+
+    Churn churn;
+    Counter checkpoints, flushes, merges;
     Counter stored, duplicates, too_old, too_new, over_limit, invalid, dropped, batches;
     Counter damaged; /* places in log and blocks that were set aside */
     Counter unknown; /* replayed samples whose definition was lost */
+};
+
+struct StoreSnapshot {
+    Store *store;
+    uint32_t epoch;
+    BlockList *blocks;
+    atomic_int refs; /* its holder and its selections */
 };
 
 /* As store_open(), with the table through which files are changed. */
