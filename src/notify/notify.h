@@ -1,14 +1,18 @@
 #pragma once
 
 /*
- * Notify decides who is told what, when, through which receiver; makes sure they are; and remembers why.
+ * Notify decides who is told what, when, through which receiver; makes sure they are; and remembers
+ * why.
  *
- *   flag -> silence -> inhibition -> route -> time window -> group -> deduplicate -> outbox -> deliver
+ *   flag -> silence -> inhibition -> route -> time window -> group -> deduplicate -> outbox ->
+ * deliver
  *
- * notify_accept() takes alert changes inside the caller's state transaction: membership of groups and their next due time commit with the
- * transition. notify_flush() is a second transaction per group: decide, write outbox rows, sent set and ledger, move the due time.
- * notify_deliver() sends what is in the outbox. A crash anywhere between finds the group due, or the row unsent, at restart.
- * Decisions are pure functions of (configuration, alerts, time) that return their reason; the reasons are what explain shows.
+ * notify_accept() takes alert changes inside the caller's state transaction: membership of groups
+ * and their next due time commit with the transition. notify_flush() is a second transaction per
+ * group: decide, write outbox rows, sent set and ledger, move the due time. notify_deliver() sends
+ * what is in the outbox. A crash anywhere between finds the group due, or the row unsent, at
+ * restart. Decisions are pure functions of (configuration, alerts, time) that return their reason;
+ * the reasons are what explain shows.
  *
  * Threads: every function may be called from any thread.
  */
@@ -25,10 +29,11 @@ typedef struct NotifyConfig NotifyConfig; /* a loaded configuration; never chang
 /* ---- configuration ---- */
 
 typedef struct NotifyConfigSource {
-    const YamlNode *notify;     /* the `notify:` map of belfry.yml or a whole alertmanager.yml; NULL = none: receiver `log` */
-    const YamlNode *severities; /* NULL = none */
+    const YamlNode *notify; /* the `notify:` map of belfry.yml or a whole alertmanager.yml; NULL =
+                               none: receiver `log` */
+    const YamlNode *severities;  /* NULL = none */
     const YamlNode *maintenance; /* flags kept in git; NULL = none */
-    Str file;                   /* for messages; relative paths are resolved against its folder */
+    Str file;                    /* for messages; relative paths are resolved against its folder */
     Str external_url;
 } NotifyConfigSource;
 
@@ -40,17 +45,19 @@ void notify_config_unref(NotifyConfig *config); /* accepts NULL */
 typedef struct NotifyOptions {
     State *state;
     Net *net;
-    NotifyConfig *config; /* takes a reference */
+    NotifyConfig *config;  /* takes a reference */
     uint64_t silences_max; /* 0 = none */
     TimeMs now;
 } NotifyOptions;
 
-/* Loads silences, flags, groups and the outbox. Nothing is sent before the first notify_deliver(). */
+/* Loads silences, flags, groups and the outbox. Nothing is sent before the first notify_deliver().
+ */
 bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) MUST_CHECK;
 void notify_close(Notify *notify);
 DEFINE_AUTO(Notify, notify_close)
 
-/* Swaps the configuration: open incidents keep their keys; groups that no route has any more are closed by the ledger. */
+/* Swaps the configuration: open incidents keep their keys; groups that no route has any more are
+ * closed by the ledger. */
 bool notify_reload(Notify *notify, NotifyConfig *config, TimeMs now, Err *err) MUST_CHECK;
 
 /* ---- the way of an alert ---- */
@@ -58,18 +65,26 @@ bool notify_reload(Notify *notify, NotifyConfig *config, TimeMs now, Err *err) M
 /* Inside the caller's transaction, after state_put_alerts() (whose ids these are). */
 bool notify_accept(Notify *notify, StateTx *tx, const AlertChange *changes, const int64_t *ids,
                    size_t count, TimeMs now, Err *err) MUST_CHECK;
-/* The transaction of the last notify_accept() committed, or did not: what was prepared in memory takes effect or is dropped. */
+/* The transaction of the last notify_accept() committed, or did not: what was prepared in memory
+ * takes effect or is dropped. */
 void notify_accepted(Notify *notify, bool committed);
 
-/* Alerts from outside (POST /api/v2/alerts): merged with what is known by fingerprint, as Alertmanager does. One transaction of its
- * own. Bad ones are named in `err`-like `ret_refused`, the good ones stored. */
-bool notify_post_alerts(Notify *notify, const Alert *alerts, size_t count, TimeMs now, Err *err) MUST_CHECK;
+/* Alerts from outside (POST /api/v2/alerts): merged with what is known by fingerprint, as
+ * Alertmanager does. One transaction of its own. Bad ones are named in `err`-like `ret_refused`,
+ * the good ones stored. */
+bool notify_post_alerts(Notify *notify, const Alert *alerts, size_t count, TimeMs now,
+                        Err *err) MUST_CHECK;
 
-/* Decides for every group due at `now`, in transactions of its own; expires leases and silences. Returns the next due time. */
+/* Decides for every group due at `now`, in transactions of its own; expires leases and silences.
+ * Returns the next due time. */
 TimeMs notify_flush(Notify *notify, TimeMs now);
 
-/* Starts deliveries that are due and takes answers, for at most `wait`. Returns when something is due next. */
+/* Starts deliveries that are due and takes answers, for at most `wait`. Returns when something is
+ * due next. */
 TimeMs notify_deliver(Notify *notify, TimeMs now, DurationMs wait);
+/* Rules have been evaluated up to `now`: the dead man's switch rings when this is not said for too
+ * long. */
+void notify_evaluated(Notify *notify, TimeMs now);
 /* Makes a waiting notify_deliver() return. */
 void notify_wake(Notify *notify);
 
@@ -100,7 +115,8 @@ typedef struct Actor {
     Str address;
 } Actor;
 
-/* Creates or edits by Alertmanager's ID rules; durable when it returns. ERR_INVALID, ERR_NOT_FOUND, ERR_LIMIT with Alertmanager's words. */
+/* Creates or edits by Alertmanager's ID rules; durable when it returns. ERR_INVALID, ERR_NOT_FOUND,
+ * ERR_LIMIT with Alertmanager's words. */
 bool notify_silence_set(Notify *notify, const Silence *silence, const Actor *actor, TimeMs now,
                         Arena *arena, Str *ret_id, Err *err) MUST_CHECK;
 bool notify_silence_expire(Notify *notify, Str id, const Actor *actor, TimeMs now,
@@ -127,8 +143,8 @@ typedef struct Flag {
     bool active;
 } Flag;
 
-bool notify_flag_set(Notify *notify, const Flag *flag, const Actor *actor, TimeMs now,
-                     Arena *arena, Str *ret_id, Err *err) MUST_CHECK;
+bool notify_flag_set(Notify *notify, const Flag *flag, const Actor *actor, TimeMs now, Arena *arena,
+                     Str *ret_id, Err *err) MUST_CHECK;
 bool notify_flag_clear(Notify *notify, Str id, const Actor *actor, TimeMs now, Err *err) MUST_CHECK;
 bool notify_flag_get(Notify *notify, Str id, TimeMs now, Arena *arena, Flag *ret_flag,
                      Err *err) MUST_CHECK;

@@ -1,0 +1,405 @@
+#include "notify/flag.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "notify/silence.h"
+
+bool flag_is_active(const FlagEntry *entry, TimeMs now) {
+    const Flag *flag = &entry->flag;
+    return now >= flag->starts_at && (!flag->ends_at || now < flag->ends_at) &&
+           (!entry->when || calendar_contains(entry->when, now));
+}
+
+/* ---- the book ---- */
+
+static Flag copy_flag(Arena *arena, const Flag *from) {
+    Flag flag = *from;
+    flag.id = arena_str(arena, from->id);
+    flag.matchers = arena_array(arena, SilenceMatcher, from->matcher_count + 1);
+    for (size_t i = 0; i < from->matcher_count; i++) {
+        flag.matchers[i] = from->matchers[i];
+        flag.matchers[i].name = arena_str(arena, from->matchers[i].name);
+        flag.matchers[i].value = arena_str(arena, from->matchers[i].value);
+    }
+    flag.reason = arena_str(arena, from->reason);
+    flag.owner = arena_str(arena, from->owner);
+    flag.origin = arena_str(arena, from->origin);
+    return flag;
+}
+
+static void free_entry(FlagEntry *entry) {
+    matcher_set_finish(&entry->set);
+    arena_finish(&entry->arena);
+    free(entry);
+}
+
+static FlagEntry *find_flag(const Notify *notify, Str id) {
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        if (str_eq(notify->flags[i]->flag.id, id)) {
+            return notify->flags[i];
+        }
+    }
+    return NULL;
+}
+
+static void note_change(Notify *notify, TimeMs at, TimeMs now) {
+    if (at >= now && at < notify->next_silence_change) {
+        notify->next_silence_change = at;
+    }
+}
+
+static void note_changes(Notify *notify, const FlagEntry *entry, TimeMs now) {
+    note_change(notify, entry->flag.starts_at, now);
+    if (entry->flag.ends_at) {
+        note_change(notify, entry->flag.ends_at, now);
+    }
+    if (entry->when) {
+        note_change(notify, calendar_next_change(entry->when, now, now + 31 * DAY_MS), now);
+    }
+    notify->suppression_changed = true;
+}
+
+static bool add_entry(Notify *notify, const Flag *flag, const Calendar *when, TimeMs now,
+                      Err *err) {
+    FlagEntry *entry = mem_zero(1, sizeof *entry);
+    entry->flag = copy_flag(&entry->arena, flag);
+    entry->when = when;
+    if (!matchers_compile(&entry->arena, flag->matchers, flag->matcher_count, true, &entry->set,
+                          err)) {
+        free_entry(entry);
+        return err_context(err, "maintenance flag %.*s", STR_ARG(flag->id));
+    }
+    VEC_PUSH(*notify, flags, entry);
+    match_index_add(&notify->flag_index, &entry->set, entry);
+    note_changes(notify, entry, now);
+    return true;
+}
+
+static void remove_entry(Notify *notify, FlagEntry *entry) {
+    match_index_remove(&notify->flag_index, &entry->set, entry);
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        if (notify->flags[i] == entry) {
+            notify->flags[i] = notify->flags[--notify->flags_count];
+            break;
+        }
+    }
+    free_entry(entry);
+    notify->suppression_changed = true;
+}
+
+void flags_clear(Notify *notify) {
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        free_entry(notify->flags[i]);
+    }
+    free(notify->flags);
+    notify->flags = NULL;
+    notify->flags_count = notify->flags_cap = 0;
+    match_index_finish(&notify->flag_index);
+}
+
+static bool add_configured(Notify *notify, TimeMs now, Err *err) {
+    for (size_t i = 0; i < notify->config->flag_count; i++) {
+        const ConfigFlag *flag = &notify->config->flags[i];
+        if (!add_entry(notify, &flag->flag, flag->when, now, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool flags_load(Notify *notify, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    FlagRow *rows;
+    size_t count;
+    if (!state_load_flags(notify->state, &arena, &rows, &count, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        SilenceMatcher *matchers = arena_array(&arena, SilenceMatcher, rows[i].matcher_count + 1);
+        for (size_t j = 0; j < rows[i].matcher_count; j++) {
+            const MatcherRow *row = &rows[i].matchers[j];
+            matchers[j] = (SilenceMatcher){row->name, row->value, row->is_regex, row->is_equal};
+        }
+        Flag flag = {.id = rows[i].id,
+                     .matchers = matchers,
+                     .matcher_count = rows[i].matcher_count,
+                     .mode = (FlagMode)rows[i].mode,
+                     .reason = rows[i].reason,
+                     .owner = rows[i].owner,
+                     .origin = rows[i].origin,
+                     .starts_at = rows[i].starts_at,
+                     .ends_at = rows[i].ends_at,
+                     .review_at = rows[i].review_at,
+                     .created_at = rows[i].created_at,
+                     .updated_at = rows[i].updated_at};
+        if (!add_entry(notify, &flag, NULL, now, err)) {
+            return false;
+        }
+    }
+    return add_configured(notify, now, err);
+}
+
+bool flags_reload(Notify *notify, TimeMs now, Err *err) {
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        if (str_eq(notify->flags[i]->flag.origin, STR("config"))) {
+            remove_entry(notify, notify->flags[i--]);
+        }
+    }
+    return add_configured(notify, now, err);
+}
+
+/* ---- the door ---- */
+
+static const char *const mode_texts[] = {"all", "below_critical", "hold"};
+
+static Str flag_json(Arena *arena, const Flag *flag) {
+    AUTO(buf_finish) Buf buf = {0};
+    JsonWriter json = json_writer(&buf);
+    json_object(&json);
+    json_put_str(&json, "id", flag->id);
+    json_put_array(&json, "matchers");
+    for (size_t i = 0; i < flag->matcher_count; i++) {
+        json_object(&json);
+        json_put_str(&json, "name", flag->matchers[i].name);
+        json_put_str(&json, "value", flag->matchers[i].value);
+        json_put_bool(&json, "isRegex", flag->matchers[i].is_regex);
+        json_put_bool(&json, "isEqual", flag->matchers[i].is_equal);
+        json_end(&json);
+    }
+    json_end(&json);
+    json_put_str(&json, "mode", str_of(mode_texts[flag->mode]));
+    json_put_str(&json, "reason", flag->reason);
+    json_put_str(&json, "owner", flag->owner);
+    json_put_time(&json, "starts_at", flag->starts_at);
+    if (flag->ends_at) {
+        json_put_time(&json, "ends_at", flag->ends_at);
+    }
+    if (flag->review_at) {
+        json_put_time(&json, "review_at", flag->review_at);
+    }
+    json_end(&json);
+    return arena_str(arena, buf_view(&buf));
+}
+
+static bool audit(StateTx *tx, const char *action, const Flag *flag, const Actor *actor, Str before,
+                  Str after, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    AuditRow row = {.at = now,
+                    .actor = actor->claimed
+                                 ? arena_printf(&arena, "claimed:%.*s", STR_ARG(actor->name))
+                                 : actor->name,
+                    .address = actor->address,
+                    .action = str_of(action),
+                    .subject = flag->id,
+                    .reason = flag->reason,
+                    .before = before,
+                    .after = after};
+    return state_audit(tx, &row, err);
+}
+
+static bool store(StateTx *tx, const Flag *flag, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    MatcherRow *matchers = arena_array(&arena, MatcherRow, flag->matcher_count + 1);
+    for (size_t i = 0; i < flag->matcher_count; i++) {
+        const SilenceMatcher *from = &flag->matchers[i];
+        matchers[i] = (MatcherRow){from->name, from->value, from->is_regex, from->is_equal};
+    }
+    FlagRow row = {.id = flag->id,
+                   .matchers = matchers,
+                   .matcher_count = flag->matcher_count,
+                   .mode = flag->mode,
+                   .reason = flag->reason,
+                   .owner = flag->owner,
+                   .origin = flag->origin,
+                   .starts_at = flag->starts_at,
+                   .ends_at = flag->ends_at,
+                   .review_at = flag->review_at,
+                   .created_at = flag->created_at,
+                   .updated_at = flag->updated_at};
+    return state_put_flag(tx, &row, err);
+}
+
+static bool check(const Flag *flag, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    MatcherSet set;
+    if (!matchers_compile(&arena, flag->matchers, flag->matcher_count, false, &set, err)) {
+        return err_context(err, "maintenance flag invalid");
+    }
+    matcher_set_finish(&set);
+    if (!flag->reason.len) {
+        return err_set(err, ERR_INVALID, "maintenance flag invalid: reason is required");
+    }
+    if (!flag->owner.len) {
+        return err_set(err, ERR_INVALID, "maintenance flag invalid: owner is required");
+    }
+    if (!flag->ends_at && !flag->review_at) {
+        return err_set(
+            err, ERR_INVALID,
+            "maintenance flag invalid: either ends_at or review_at is required, so that no "
+            "flag is forgotten");
+    }
+    if (flag->ends_at && (flag->ends_at <= flag->starts_at || flag->ends_at <= now)) {
+        return err_set(err, ERR_INVALID,
+                       "maintenance flag invalid: ends_at has to be after starts_at and now");
+    }
+    return true;
+}
+
+static bool set_flag(Notify *notify, StateTx *tx, const Flag *wanted, const Actor *actor,
+                     TimeMs now, Arena *arena, Str *ret_id, Err *err) {
+    Flag flag = copy_flag(arena, wanted);
+    FlagEntry *old = flag.id.len ? find_flag(notify, flag.id) : NULL;
+    if (flag.id.len && !old) {
+        return err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
+    }
+    if (old && str_eq(old->flag.origin, STR("config"))) {
+        return err_set(err, ERR_CONFLICT,
+                       "maintenance flag %.*s is set in the configuration: change it there",
+                       STR_ARG(flag.id));
+    }
+    flag.starts_at = flag.starts_at ? flag.starts_at : now;
+    if (!check(&flag, now, err)) {
+        return false;
+    }
+    Str before = old ? flag_json(arena, &old->flag) : STR("");
+    flag.id = old ? flag.id : uuid_make(arena);
+    flag.created_at = old ? old->flag.created_at : now;
+    flag.updated_at = now;
+    flag.origin = flag.origin.len ? flag.origin : STR("api");
+    if (!store(tx, &flag, err) || !audit(tx, old ? "maintenance.update" : "maintenance.set", &flag,
+                                         actor, before, flag_json(arena, &flag), now, err)) {
+        return false;
+    }
+    if (old) {
+        remove_entry(notify, old);
+    }
+    *ret_id = flag.id;
+    return add_entry(notify, &flag, NULL, now, err);
+}
+
+bool notify_flag_set(Notify *notify, const Flag *flag, const Actor *actor, TimeMs now, Arena *arena,
+                     Str *ret_id, Err *err) {
+    StateTx *tx;
+    if (!live_begin(notify, now, &tx, err)) {
+        return false;
+    }
+    Str id;
+    bool ok = set_flag(notify, tx, flag, actor, now, arena, &id, err);
+    if (!live_end(notify, tx, ok, err)) {
+        return false;
+    }
+    *ret_id = id;
+    notify_wake(notify);
+    return true;
+}
+
+static bool clear_flag(Notify *notify, StateTx *tx, FlagEntry *entry, const char *action,
+                       const Actor *actor, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str before = flag_json(&arena, &entry->flag);
+    if (!state_delete_flag(tx, entry->flag.id, err) ||
+        !audit(tx, action, &entry->flag, actor, before, STR(""), now, err)) {
+        return false;
+    }
+    remove_entry(notify, entry);
+    return true;
+}
+
+bool notify_flag_clear(Notify *notify, Str id, const Actor *actor, TimeMs now, Err *err) {
+    StateTx *tx;
+    if (!live_begin(notify, now, &tx, err)) {
+        return false;
+    }
+    FlagEntry *entry = find_flag(notify, id);
+    bool ok;
+    if (!entry) {
+        ok = err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
+    } else if (str_eq(entry->flag.origin, STR("config"))) {
+        ok = err_set(err, ERR_CONFLICT,
+                     "maintenance flag %.*s is set in the configuration: remove it there",
+                     STR_ARG(id));
+    } else {
+        ok = clear_flag(notify, tx, entry, "maintenance.clear", actor, now, err);
+    }
+    if (!live_end(notify, tx, ok, err)) {
+        return false;
+    }
+    notify_wake(notify);
+    return true;
+}
+
+bool notify_flag_get(Notify *notify, Str id, TimeMs now, Arena *arena, Flag *ret_flag, Err *err) {
+    pthread_rwlock_rdlock(&notify->lock);
+    const FlagEntry *entry = find_flag(notify, id);
+    if (entry) {
+        *ret_flag = copy_flag(arena, &entry->flag);
+        ret_flag->active = flag_is_active(entry, now);
+    }
+    pthread_rwlock_unlock(&notify->lock);
+    return entry || err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
+}
+
+static int compare_flags(const void *a, const void *b) {
+    const Flag *x = a, *y = b;
+    int order = (x->starts_at > y->starts_at) - (x->starts_at < y->starts_at);
+    return order ? order : str_cmp(x->id, y->id);
+}
+
+void notify_flag_list(Notify *notify, TimeMs now, Arena *arena, Flag **ret_flags,
+                      size_t *ret_count) {
+    pthread_rwlock_rdlock(&notify->lock);
+    size_t count = notify->flags_count;
+    Flag *flags = arena_array(arena, Flag, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        flags[i] = copy_flag(arena, &notify->flags[i]->flag);
+        flags[i].active = flag_is_active(notify->flags[i], now);
+    }
+    pthread_rwlock_unlock(&notify->lock);
+    qsort(flags, count, sizeof *flags, compare_flags);
+    *ret_flags = flags;
+    *ret_count = count;
+}
+
+bool flags_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
+    static const Actor clock = {.name = {"clock", 5}};
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        FlagEntry *entry = notify->flags[i];
+        bool over = entry->flag.ends_at && entry->flag.ends_at <= now &&
+                    !str_eq(entry->flag.origin, STR("config"));
+        if (over) {
+            if (!clear_flag(notify, tx, entry, "maintenance.end", &clock, now, err)) {
+                return false;
+            }
+            i--;
+        } else {
+            note_changes(notify, entry, now);
+        }
+    }
+    return true;
+}
+
+/* ---- asking ---- */
+
+static bool is_critical(const Notify *notify, LabelSet labels) {
+    Str severity = labels_get(labels, notify->config->policy.severity_label);
+    return (severity.len == 8 && strncasecmp(severity.ptr, "critical", 8) == 0) ||
+           str_eq(severity, STR("page"));
+}
+
+size_t flags_find(const Notify *notify, LabelSet labels, TimeMs now, FlagEntry **ret_entries,
+                  size_t max) {
+    enum { CANDIDATES_MAX = 256 };
+    void *owners[CANDIDATES_MAX];
+    size_t found = match_index_find(&notify->flag_index, labels, owners, CANDIDATES_MAX), count = 0;
+    for (size_t i = 0; i < found && count < max; i++) {
+        FlagEntry *entry = owners[i];
+        bool spares = entry->flag.mode == FLAG_BELOW_CRITICAL && is_critical(notify, labels);
+        if (!spares && flag_is_active(entry, now)) {
+            ret_entries[count++] = entry;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+/*
+ * Maintenance flags: one decision for a cluster, a node pool, a team. Set through the API (stored),
+ * from the configuration (with a time or a calendar), or by the source itself: by a label on its
+ * series, or a metric.
+ */
+
+#include "notify/live.h"
+
+bool flags_load(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
+void flags_clear(Notify *notify);
+/* After a reload: the configuration's flags anew. */
+bool flags_reload(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
+/* Starts and ends have been reached; those that ended are recorded and removed. */
+bool flags_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) MUST_CHECK;
+
+bool flag_is_active(const FlagEntry *entry, TimeMs now);
+
+/* The flags that keep an alert from ringing at `now`; at most `max`. */
+size_t flags_find(const Notify *notify, LabelSet labels, TimeMs now, FlagEntry **ret_entries,
+                  size_t max);

@@ -1,0 +1,151 @@
+#include "notify/inhibit.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+typedef struct InhibitBucket {
+    LiveAlert **sources;
+    size_t sources_count, sources_cap;
+} InhibitBucket;
+
+static size_t words_of(const Notify *notify) {
+    return (notify->config->inhibit_rule_count + 63) / 64;
+}
+
+static bool is_source(const Notify *notify, const LiveAlert *alert, size_t rule) {
+    (void)notify;
+    return alert->inhibit_bits && (alert->inhibit_bits[rule / 64] >> rule % 64 & 1);
+}
+
+static bool is_target(const Notify *notify, const LiveAlert *alert, size_t rule) {
+    return alert->inhibit_bits &&
+           (alert->inhibit_bits[words_of(notify) + rule / 64] >> rule % 64 & 1);
+}
+
+static uint64_t bucket_key(const InhibitRule *rule, size_t index, LabelSet labels) {
+    uint64_t key = fnv1a(FNV1A_START, (Str){(const char *)&index, sizeof index});
+    for (size_t i = 0; i < rule->equal_count; i++) {
+        key = fnv1a(fnv1a(key, labels_get(labels, rule->equal[i])), STR("\xff"));
+    }
+    return key ? key : 1;
+}
+
+static void find_roles(const Notify *notify, LiveAlert *alert) {
+    const NotifyConfig *config = notify->config;
+    size_t words = words_of(notify);
+    if (alert->inhibit_bits || words == 0) {
+        return;
+    }
+    alert->inhibit_bits = mem_zero(2 * words, sizeof *alert->inhibit_bits);
+    for (size_t i = 0; i < config->inhibit_rule_count; i++) {
+        const InhibitRule *rule = &config->inhibit_rules[i];
+        uint64_t bit = UINT64_C(1) << i % 64;
+        if (matcher_set_matches(&rule->source, alert->alert.labels)) {
+            alert->inhibit_bits[i / 64] |= bit;
+        }
+        if (matcher_set_matches(&rule->target, alert->alert.labels)) {
+            alert->inhibit_bits[words + i / 64] |= bit;
+        }
+    }
+}
+
+void inhibit_add(Notify *notify, LiveAlert *alert) {
+    find_roles(notify, alert);
+    if (!live_is_firing(alert)) {
+        return;
+    }
+    for (size_t i = 0; i < notify->config->inhibit_rule_count; i++) {
+        if (!is_source(notify, alert, i)) {
+            continue;
+        }
+        uint64_t key = bucket_key(&notify->config->inhibit_rules[i], i, alert->alert.labels);
+        InhibitBucket *bucket = idmap_get(&notify->inhibit.sources, key);
+        if (!bucket) {
+            bucket = mem_zero(1, sizeof *bucket);
+            idmap_put(&notify->inhibit.sources, key, bucket);
+        }
+        VEC_PUSH(*bucket, sources, alert);
+        notify->suppression_changed = true;
+    }
+}
+
+void inhibit_remove(Notify *notify, LiveAlert *alert) {
+    for (size_t i = 0; i < notify->config->inhibit_rule_count; i++) {
+        if (!is_source(notify, alert, i)) {
+            continue;
+        }
+        uint64_t key = bucket_key(&notify->config->inhibit_rules[i], i, alert->alert.labels);
+        InhibitBucket *bucket = idmap_get(&notify->inhibit.sources, key);
+        for (size_t j = 0; bucket && j < bucket->sources_count; j++) {
+            if (bucket->sources[j] == alert) {
+                bucket->sources[j--] = bucket->sources[--bucket->sources_count];
+                notify->suppression_changed = true;
+            }
+        }
+        if (bucket && bucket->sources_count == 0) {
+            free(bucket->sources);
+            free(bucket);
+            idmap_remove(&notify->inhibit.sources, key);
+        }
+    }
+}
+
+void inhibit_clear(Notify *notify) {
+    for (size_t i = 0; i < notify->inhibit.sources.cap; i++) {
+        InhibitBucket *bucket = notify->inhibit.sources.slots[i].value;
+        if (bucket) {
+            free(bucket->sources);
+            free(bucket);
+        }
+    }
+    idmap_finish(&notify->inhibit.sources);
+}
+
+void inhibit_rebuild(Notify *notify) {
+    inhibit_clear(notify);
+    for (size_t i = 0; i < notify->alerts.cap; i++) {
+        LiveAlert *alert = notify->alerts.slots[i].value;
+        if (alert) {
+            free(alert->inhibit_bits);
+            alert->inhibit_bits = NULL;
+            inhibit_add(notify, alert);
+        }
+    }
+}
+
+static bool equal_labels(const InhibitRule *rule, LabelSet a, LabelSet b) {
+    for (size_t i = 0; i < rule->equal_count; i++) {
+        if (!str_eq(labels_get(a, rule->equal[i]), labels_get(b, rule->equal[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An alert that is source and target of a rule is muted by sources alone, not by itself or its
+ * like. */
+static const LiveAlert *source_of(const Notify *notify, size_t index, const LiveAlert *alert) {
+    const InhibitRule *rule = &notify->config->inhibit_rules[index];
+    const InhibitBucket *bucket =
+        idmap_get(&notify->inhibit.sources, bucket_key(rule, index, alert->alert.labels));
+    bool both = is_source(notify, alert, index);
+    for (size_t i = 0; bucket && i < bucket->sources_count; i++) {
+        const LiveAlert *source = bucket->sources[i];
+        if (source != alert && !(both && is_target(notify, source, index)) &&
+            equal_labels(rule, source->alert.labels, alert->alert.labels)) {
+            return source;
+        }
+    }
+    return NULL;
+}
+
+const LiveAlert *inhibit_source(const Notify *notify, const LiveAlert *alert) {
+    for (size_t i = 0; i < notify->config->inhibit_rule_count; i++) {
+        const LiveAlert *source = is_target(notify, alert, i) ? source_of(notify, i, alert) : NULL;
+        if (source) {
+            return source;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,252 @@
+#pragma once
+
+/*
+ * The working copy of what state keeps: alerts, groups, sent sets, outbox, silences and flags, with
+ * the indexes that deciding needs.
+ *
+ * Who writes. Everything here changes only while the changing thread holds a state transaction and
+ * `lock` for writing; it takes the transaction first. So a thread that has a transaction sees
+ * memory as the database will be when it commits. A transaction that does not commit leaves memory
+ * wrong: `stale` is set and the next one who begins reads all of it anew (live_reload). Readers
+ * take `lock` for reading.
+ */
+
+#include <pthread.h>
+
+#include "base/metrics.h"
+#include "notify/config.h"
+#include "notify/dedup.h"
+#include "notify/idmap.h"
+#include "notify/integration.h"
+#include "notify/match_index.h"
+#include "notify/notify.h"
+#include "state/rows_alert.h"
+#include "state/rows_group.h"
+#include "state/rows_ledger.h"
+#include "state/rows_outbox.h"
+#include "state/rows_silence.h"
+
+typedef struct LiveAlert LiveAlert;
+typedef struct Group Group;
+
+/* What an integration was told last, of a group or of one alert. */
+typedef struct Sent {
+    int64_t id;
+    Group *group;
+    int64_t alert_id; /* 0 = the whole group */
+    char *integration;
+    char *dedup_key;
+    char *target;
+    TimeMs at;
+    bool delivered;
+    IdSet firing; /* of a group: what it knows to be firing. Of an alert: itself while open */
+    char *data;
+} Sent;
+
+typedef struct SentList {
+    Sent **items;
+    size_t items_count, items_cap;
+} SentList;
+
+/* What keeps an alert from ringing. */
+typedef enum Suppressor {
+    SUPPRESSED_NOT,
+    SUPPRESSED_FLAG,
+    SUPPRESSED_FLAG_LABEL, /* the source says so itself: alerting="off" */
+    SUPPRESSED_SILENCE,
+    SUPPRESSED_INHIBITED,
+    SUPPRESSED_FLAPPING,
+} Suppressor;
+
+typedef struct Suppression {
+    Suppressor by;
+    Str subject; /* silence or flag id, fingerprint of the source; valid under the lock */
+    Str who, why;
+} Suppression;
+
+struct LiveAlert {
+    int64_t id;
+    Alert alert; /* texts in `block` */
+    char *block;
+    char key[65];
+    int64_t short_key; /* of the ledger */
+    uint64_t fingerprint;
+    Group **groups;
+    size_t groups_count, groups_cap;
+    SentList sent;         /* of integrations that tell of each alert by itself */
+    TimeMs stored_end;     /* posted ones: the lease as the database has it */
+    uint32_t outbox_count; /* rows that will show it */
+    uint8_t noted_by;      /* Suppressor of the last ledger row */
+    uint64_t noted_subject;
+    uint32_t queued_count; /* in how many direct groups' lists of what changed it is */
+    /* Starts within the flapping window, newest last. */
+    TimeMs starts[8];
+    uint8_t start_count;
+    /* Inhibition: bits of the rules it is source or target of, 64 a word. */
+    uint64_t *inhibit_bits;
+};
+
+struct Group {
+    int64_t id;
+    char *key;
+    const Route *route; /* NULL: retired */
+    char *receiver;
+    Arena arena; /* labels */
+    LabelSet labels;
+    char dedup_key[65];
+    bool is_direct; /* each alert by itself, at once */
+    bool retired;
+    bool noted_muted; /* the ledger says that a time interval holds it back */
+    TimeMs next_due, created_at, flushed_at;
+    TimeMs stored_due;   /* next_due as the database has it */
+    LiveAlert **members; /* sorted by id */
+    size_t members_count, members_cap;
+    SentList sent;  /* of integrations that tell of the group as a whole */
+    size_t list_at; /* place in group_list */
+    size_t cursor;  /* where the flush of a big group goes on in the next transaction */
+    /* Direct groups: what has changed since the last flush. */
+    LiveAlert **changed;
+    size_t changed_count, changed_cap;
+};
+
+typedef struct SilenceEntry {
+    Arena arena;
+    Silence silence;
+    MatcherSet set;
+    bool indexed;
+} SilenceEntry;
+
+typedef struct FlagEntry {
+    Arena arena;
+    Flag flag;
+    MatcherSet set;
+    const Calendar *when;
+    bool indexed;
+} FlagEntry;
+
+/* A row of the outbox, in memory. */
+typedef struct OutboxEntry OutboxEntry;
+struct OutboxEntry {
+    OutboxRow row; /* texts in `arena` */
+    Arena arena;
+    size_t list_at; /* place in the outbox's list */
+    bool in_flight;
+    bool alone;               /* a batch with it was refused: sent by itself */
+    bool is_repeat;           /* it was on its way when the last process ended */
+    OutboxEntry *next_of_key; /* later ones with the same integration and key */
+};
+
+typedef struct Outbox {
+    IdMap chains; /* hash of integration and key -> first OutboxEntry */
+    IdMap by_id;
+    OutboxEntry **entries;
+    size_t entries_count, entries_cap;
+} Outbox;
+
+typedef struct InhibitIndex {
+    IdMap sources; /* hash of rule and equal values -> InhibitBucket */
+} InhibitIndex;
+
+typedef struct NotifyCounters {
+    Counter alerts_received, alerts_invalid, groups_flushed;
+    Counter sent[32], failed[32], retried[32]; /* by index of integration_types */
+    Counter collapsed, suppressed, ledger_rows;
+    Counter decide_ns, decided;
+} NotifyCounters;
+
+struct Notify {
+    State *state;
+    Net *net;
+    NetBox *box;
+    uint64_t silences_max;
+    pthread_rwlock_t lock;
+    pthread_mutex_t deliver_lock; /* one delivers at a time; taken before all others */
+    bool stale;
+    NotifyConfig *config;
+
+    IdMap alerts; /* by id */
+    IdMap posted; /* by labels_hash().lo, alerts from outside */
+    IdMap groups; /* by hash of key */
+    IdMap groups_by_id;
+    Group **group_list;
+    size_t group_list_count, group_list_cap;
+
+    SilenceEntry **silences;
+    size_t silences_count, silences_cap;
+    MatchIndex silence_index;
+    FlagEntry **flags;
+    size_t flags_count, flags_cap;
+    MatchIndex flag_index;
+    InhibitIndex inhibit;
+    TimeMs next_silence_change; /* the next start or end of a silence or flag */
+    bool suppression_changed;   /* groups with suppressed alerts have to be looked at again */
+
+    Outbox outbox;
+    struct Delivery *deliveries; /* under way; of the delivering thread */
+    IdMap lanes;                 /* by hash of integration: DeliveryLane */
+    uint64_t delivery_count;
+    size_t scan_at;      /* where the search for due rows goes on */
+    TimeMs next_renewal; /* of leases */
+    TimeMs next_prune;
+    TimeMs next_heartbeat;
+    TimeMs evaluated_at; /* notify_evaluated(); 0 = nobody evaluates here */
+    bool told_evaluation_stall, told_delivery_stall;
+    NotifyCounters counters;
+};
+
+/* ---- taking turns ---- */
+
+/* A transaction and the lock; reloads memory first where it has gone stale. */
+bool live_begin(Notify *notify, TimeMs now, StateTx **ret_tx, Err *err) MUST_CHECK;
+/* Commits or undoes, and gives the lock back. On false memory will be reloaded. */
+bool live_end(Notify *notify, StateTx *tx, bool commit, Err *err) MUST_CHECK;
+
+/* Reads everything from the database. */
+bool live_reload(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
+void live_clear(Notify *notify);
+
+/* ---- alerts ---- */
+
+LiveAlert *live_alert(Notify *notify, int64_t id); /* NULL = unknown */
+LiveAlert *live_alert_posted(Notify *notify, LabelSet labels);
+/* Adds or updates. */
+LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *alert);
+/* Forgets one that no group has. */
+void live_alert_drop(Notify *notify, LiveAlert *alert);
+
+static inline bool live_is_firing(const LiveAlert *alert) {
+    return alert->alert.phase == ALERT_FIRING;
+}
+
+/* ---- groups ---- */
+
+/* The group of a route for an alert; made and stored if there is none. */
+bool live_group(Notify *notify, StateTx *tx, const Route *route, bool direct, LabelSet labels,
+                TimeMs now, Group **ret_group, Err *err) MUST_CHECK;
+bool live_join(Notify *notify, StateTx *tx, Group *group, LiveAlert *alert, Err *err) MUST_CHECK;
+/* Takes the member out; the alert goes too if it is over and was nowhere else. */
+bool live_leave(Notify *notify, StateTx *tx, Group *group, LiveAlert *alert, Err *err) MUST_CHECK;
+bool live_group_drop(Notify *notify, StateTx *tx, Group *group, Err *err) MUST_CHECK;
+/* Writes next_due, flushed_at and retired if the database has other ones. */
+bool live_group_store(StateTx *tx, Group *group, Err *err) MUST_CHECK;
+/* Marks a direct group's member as changed. */
+void live_group_changed(Group *group, LiveAlert *alert);
+
+/* ---- sent ---- */
+
+Sent *sent_find(const SentList *list, const Group *group, Str integration);
+bool sent_store(StateTx *tx, Sent *sent, Err *err) MUST_CHECK;
+Sent *sent_add(SentList *list, Group *group, int64_t alert_id, Str integration, Str dedup_key,
+               Str target);
+bool sent_drop(StateTx *tx, SentList *list, Sent *sent, Err *err) MUST_CHECK;
+void sent_set_firing(Sent *sent, const int64_t *ids, size_t count);
+Sent *sent_by_id(Notify *notify, const OutboxRow *row);
+
+/* ---- the ledger ---- */
+
+bool ledger_alert(Notify *notify, StateTx *tx, TimeMs now, const LiveAlert *alert,
+                  const Group *group, const char *decision, const char *reason, Str subject,
+                  Str detail, Err *err) MUST_CHECK;
+bool ledger_group(Notify *notify, StateTx *tx, TimeMs now, const Group *group,
+                  const LiveAlert *const *members, size_t count, const char *decision,
+                  const char *reason, Str subject, Str detail, Err *err) MUST_CHECK;

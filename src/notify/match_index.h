@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * Many matcher sets, and the question which of them match a label set: silences and flags, ten
+ * thousand of them, against each alert.
+ *
+ * A set is filed under one of its positive matchers with known values (`a="x"`, `a=~"x|y"`), the
+ * one whose bucket is emptiest; an alert's labels then lead to few candidates, which are checked in
+ * full. Sets without such a matcher are candidates always.
+ *
+ * Threads: none of its own; readers may share it while nobody writes.
+ */
+
+#include "model/matcher.h"
+#include "notify/idmap.h"
+
+typedef struct MatchEntry {
+    const MatcherSet *set;
+    void *owner;
+} MatchEntry;
+
+typedef struct MatchBucket {
+    MatchEntry *entries;
+    size_t entries_count, entries_cap;
+} MatchBucket;
+
+typedef struct MatchIndex {
+    IdMap buckets; /* by hash of name and value */
+    MatchBucket always;
+    size_t count;
+} MatchIndex;
+
+void match_index_finish(MatchIndex *index);
+
+/* `set` has to live until it is removed. */
+void match_index_add(MatchIndex *index, const MatcherSet *set, void *owner);
+void match_index_remove(MatchIndex *index, const MatcherSet *set, void *owner);
+
+/* The owners whose sets match, at most `owners_max`, in no order. */
+size_t match_index_find(const MatchIndex *index, LabelSet labels, void **ret_owners,
+                        size_t owners_max);

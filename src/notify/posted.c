@@ -1,0 +1,186 @@
+#include "notify/posted.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "notify/accept.h"
+
+Alert posted_merge(const Alert *known, const Alert *report) {
+    TimeMs start = known->fired_at, end = known->ends_at;
+    bool overlaps = (report->ends_at > start && report->ends_at < end) ||
+                    (report->fired_at > start && report->fired_at < end);
+    Alert merged = *report;
+    if (overlaps || report->fired_at == start) {
+        merged.fired_at = report->fired_at < start ? report->fired_at : start;
+        merged.active_at = merged.fired_at;
+    }
+    return merged;
+}
+
+/* ---- taking reports in ---- */
+
+typedef struct Posting {
+    AlertChange *changes;
+    size_t changes_count, changes_cap;
+    Arena arena;
+} Posting;
+
+static bool check(const Alert *alert, Err *err) {
+    if (alert->labels.count == 0) {
+        return err_set(err, ERR_INVALID, "at least one label pair required");
+    }
+    if (alert->ends_at && alert->ends_at < alert->fired_at) {
+        return err_set(err, ERR_INVALID, "start time must be before end time");
+    }
+    return labels_valid(alert->labels, err) && labels_valid(alert->annotations, err);
+}
+
+/* Times as Alertmanager completes them. */
+static Alert complete(const Notify *notify, const Alert *from, TimeMs now) {
+    Alert alert = *from;
+    alert.rule_key = STR("api");
+    alert.updated_at = now;
+    alert.fired_at = from->fired_at ? from->fired_at : from->active_at;
+    if (!alert.fired_at) {
+        alert.fired_at = alert.ends_at && alert.ends_at < now ? alert.ends_at : now;
+    }
+    alert.active_at = alert.fired_at;
+    alert.ends_at = alert.ends_at ? alert.ends_at : now + notify->config->resolve_timeout;
+    return alert;
+}
+
+/* A report that says nothing but "still so": only its lease counts, and that stays in memory for
+ * half its length. */
+static bool is_renewal(const LiveAlert *known, const Alert *merged, TimeMs now) {
+    return known && live_is_firing(known) && merged->ends_at > now &&
+           labels_eq(known->alert.annotations, merged->annotations) &&
+           known->alert.fired_at == merged->fired_at &&
+           str_eq(known->alert.generator_url, merged->generator_url);
+}
+
+static void settle_phase(Alert *alert, TimeMs now) {
+    bool over = alert->ends_at <= now;
+    alert->phase = over ? ALERT_INACTIVE : ALERT_FIRING;
+    alert->resolved_at = over ? alert->ends_at : 0;
+}
+
+static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *posting) {
+    Alert alert = complete(notify, report, now);
+    LiveAlert *known = live_alert_posted(notify, alert.labels);
+    if (known) {
+        alert = posted_merge(&known->alert, &alert);
+    }
+    settle_phase(&alert, now);
+    if (is_renewal(known, &alert, now)) {
+        TimeMs stored = known->stored_end;
+        known->alert.ends_at = alert.ends_at;
+        known->alert.updated_at = now;
+        if (stored > now + (alert.ends_at - now) / 2) {
+            return;
+        }
+    } else if (alert.phase == ALERT_INACTIVE && (!known || !live_is_firing(known))) {
+        return;
+    }
+    bool was_firing = known && live_is_firing(known);
+    AlertChange change = {.alert = alert, .reason = "posted"};
+    change.event = alert.phase == ALERT_INACTIVE ? ALERT_BECAME_RESOLVED
+                   : was_firing                  ? ALERT_CHANGED
+                                                 : ALERT_BECAME_FIRING;
+    VEC_PUSH(*posting, changes, change);
+}
+
+/* Stores and routes what was collected, in the caller's transaction. */
+static bool store(Notify *notify, StateTx *tx, const Posting *posting, size_t from, size_t count,
+                  TimeMs now, Err *err) {
+    int64_t *ids = mem_zero(count + 1, sizeof *ids);
+    bool ok = state_put_alerts(tx, posting->changes + from, count, ids, err) &&
+              accept_changes(notify, tx, posting->changes + from, ids, count, now, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        LiveAlert *alert = ids[i] ? live_alert(notify, ids[i]) : NULL;
+        if (alert) {
+            alert->stored_end = alert->alert.ends_at;
+        }
+    }
+    free(ids);
+    return ok;
+}
+
+static bool post_portion(Notify *notify, const Alert *alerts, size_t count, TimeMs now,
+                         size_t *refused, Err *first, Err *err) {
+    StateTx *tx;
+    Posting posting = {0};
+    if (!live_begin(notify, now, &tx, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        Err why = {0};
+        if (check(&alerts[i], &why)) {
+            post_one(notify, &alerts[i], now, &posting);
+        } else {
+            counter_add(&notify->counters.alerts_invalid, 1);
+            if ((*refused)++ == 0) {
+                *first = why;
+            }
+        }
+    }
+    bool ok = store(notify, tx, &posting, 0, posting.changes_count, now, err);
+    free(posting.changes);
+    return live_end(notify, tx, ok, err);
+}
+
+bool notify_post_alerts(Notify *notify, const Alert *alerts, size_t count, TimeMs now, Err *err) {
+    size_t refused = 0;
+    Err first = {0};
+    for (size_t from = 0; from < count; from += STATE_TX_ALERTS_MAX) {
+        size_t portion = count - from < STATE_TX_ALERTS_MAX ? count - from : STATE_TX_ALERTS_MAX;
+        if (!post_portion(notify, alerts + from, portion, now, &refused, &first, err)) {
+            return false;
+        }
+    }
+    notify_wake(notify);
+    if (refused) {
+        *err = first;
+        return false;
+    }
+    return true;
+}
+
+/* ---- leases ---- */
+
+TimeMs posted_next_expiry(const Notify *notify) {
+    TimeMs next = TIME_MAX;
+    for (size_t i = 0; i < notify->posted.cap; i++) {
+        const LiveAlert *alert = notify->posted.slots[i].value;
+        if (alert && live_is_firing(alert) && alert->alert.ends_at < next) {
+            next = alert->alert.ends_at;
+        }
+    }
+    return next;
+}
+
+bool posted_expire(Notify *notify, TimeMs now, Err *err) {
+    pthread_rwlock_rdlock(&notify->lock);
+    bool nothing = posted_next_expiry(notify) > now;
+    pthread_rwlock_unlock(&notify->lock);
+    if (nothing) {
+        return true;
+    }
+    StateTx *tx;
+    Posting posting = {0};
+    if (!live_begin(notify, now, &tx, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < notify->posted.cap && posting.changes_count < STATE_TX_ALERTS_MAX; i++) {
+        const LiveAlert *alert = notify->posted.slots[i].value;
+        if (alert && live_is_firing(alert) && alert->alert.ends_at <= now) {
+            AlertChange change = {
+                .event = ALERT_BECAME_RESOLVED, .alert = alert->alert, .reason = "lease expired"};
+            settle_phase(&change.alert, now);
+            change.alert.updated_at = now;
+            VEC_PUSH(posting, changes, change);
+        }
+    }
+    bool ok = store(notify, tx, &posting, 0, posting.changes_count, now, err);
+    free(posting.changes);
+    return live_end(notify, tx, ok, err);
+}

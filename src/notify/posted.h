@@ -1,0 +1,18 @@
+#pragma once
+
+/*
+ * Alerts from outside: POST /api/v2/alerts, by Alertmanager's rules of merging and of leases
+ * (reference: notification 1.6). The lease is theirs to renew; state keeps it, but a mere renewal
+ * is written only when the stored end comes near, so that a thousand alerts re-posted each minute
+ * do not become a thousand writes a minute.
+ */
+
+#include "notify/live.h"
+
+/* Merges a newer report into what is known; pure. */
+Alert posted_merge(const Alert *known, const Alert *report);
+
+/* Ends those whose lease has run out. */
+bool posted_expire(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
+/* Under the lock. */
+TimeMs posted_next_expiry(const Notify *notify);

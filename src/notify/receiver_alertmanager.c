@@ -1,0 +1,59 @@
+/*
+ * Another Alertmanager: POST /api/v2/alerts, each alert by itself, to every instance (peers of a
+ * cluster do not share alerts).
+ *
+ * An alert there lives on a lease: `endsAt` is four resend intervals ahead while it fires, and the
+ * past when it is resolved. The outbox sends the changes; lease.c renews from memory in between, so
+ * that an instance that was away has everything again a minute later. Of the outbox's requests one
+ * instance has to take each; the renewal reaches the others.
+ */
+
+#include "base/json.h"
+#include "notify/integration.h"
+#include "notify/lease.h"
+#include "notify/receivers.h"
+#include "notify/targets.h"
+
+static void put_labels(JsonWriter *json, const Message *message, const Alert *alert) {
+    json_put_object(json, "labels");
+    for (size_t i = 0; i < alert->labels.count; i++) {
+        json_key(json, alert->labels.items[i].name), json_str(json, alert->labels.items[i].value);
+    }
+    if (message->suppressed) {
+        json_put_str(json, "belfry_suppressed", STR("true"));
+    }
+    json_end(json);
+}
+
+static void put_alert(JsonWriter *json, const Message *message, const MessageAlert *alert,
+                      TimeMs now) {
+    json_object(json);
+    put_labels(json, message, alert->alert);
+    json_key(json, STR("annotations")), labels_json(json, alert->alert->annotations);
+    json_put_time(json, "startsAt", alert->starts_at);
+    json_put_time(json, "endsAt",
+                  alert->is_firing ? lease_end(alert->alert->interval, now) : alert->ends_at);
+    json_put_str(json, "generatorURL", alert->alert->generator_url);
+    json_end(json);
+}
+
+RECEIVER_BUILD(alertmanager) {
+    AUTO(buf_finish) Buf body = {0};
+    JsonWriter json = json_writer(&body);
+    const Str *urls;
+    size_t url_count;
+    if (!targets_find(integration, world->arena, &urls, &url_count, err)) {
+        return false;
+    }
+    json_array(&json);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < messages[i]->alert_count; j++) {
+            put_alert(&json, messages[i], &messages[i]->alerts[j], world->now);
+        }
+    }
+    json_end(&json);
+    receiver_post_json(integration, STR(""), &body, world, ret_request);
+    ret_request->urls = urls;
+    ret_request->url_count = url_count;
+    return true;
+}

@@ -1,0 +1,363 @@
+/*
+ * The severity policy, in the words of an on-call team, rewritten into ordinary routes and a time
+ * interval. Nothing else in the program knows of it: what it does can be read with `belfry route
+ * --show`.
+ *
+ *     severities:
+ *       label: severity
+ *       map: {page: critical, high: warning, notify: info}    words of other people's rules
+ *       unknown: warning                                       what any other word counts as
+ *       business_hours: {days: [monday:friday], from: '09:00', to: '17:30', time_zone:
+ * Europe/Berlin, holidays: ['2026-12-25'], holidays_file: holidays.ics} critical: {now: pager}
+ *       warning:  {by_day: team, by_night: rotation}
+ *       info:     {digest: team, at: business_hours_start}
+ *
+ * becomes, after the routes that are written out,
+ *
+ *       - {matchers: [severity=~"(?i)critical|page"], receiver: pager, group_wait: 0s}
+ *       - {matchers: [severity!~"(?i)critical|page|info|notify|none"], receiver: team,
+ *          active_time_intervals: [business_hours], continue: true}
+ *       - {matchers: (the same), receiver: rotation, mute_time_intervals: [business_hours],
+ * repeat_interval: 1y}
+ *       - {matchers: [severity=~"(?i)info|notify"], receiver: team, digest: business_hours,
+ * group_by: []}
+ *       - {matchers: [severity=~"(?i)none"], receiver: none}
+ *
+ * The class that unknown words belong to matches by exclusion, so no alert falls through. A Warning
+ * that still burns at closing time is new to the rotation's group when its window opens: told once.
+ * The receiver `none` has nobody behind it: recorded, never delivered.
+ */
+
+#include "notify/config.h"
+
+typedef enum SeverityClass {
+    CLASS_CRITICAL,
+    CLASS_WARNING,
+    CLASS_INFO,
+    CLASS_NONE,
+    CLASS_COUNT
+} SeverityClass;
+
+static const char *const class_names[] = {"critical", "warning", "info", "none"};
+
+static const char hours_name[] = "business_hours", none_name[] = "none";
+
+typedef struct Policy {
+    ConfigLoader *loader;
+    Arena *arena;
+    const YamlNode *map; /* of the configuration */
+    Str label;
+    Buf words[CLASS_COUNT]; /* separated by | */
+    SeverityClass unknown;
+    bool has_hours;
+    YamlNode *routes;
+} Policy;
+
+static bool class_of(const Policy *policy, const YamlNode *node, Str word, SeverityClass *ret) {
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        if (str_eq(word, str_of(class_names[i]))) {
+            *ret = (SeverityClass)i;
+            return true;
+        }
+    }
+    return config_problem(policy->loader, node,
+                          "severities: \"%.*s\" is none of critical, warning, info, none",
+                          STR_ARG(word));
+}
+
+/* Words are matched as text: what means something in an expression is escaped. */
+static void add_word(Buf *words, Str word) {
+    if (words->len) {
+        buf_byte(words, '|');
+    }
+    for (size_t i = 0; i < word.len; i++) {
+        if (strchr("\\.+*?()|[]{}^$", word.ptr[i])) {
+            buf_byte(words, '\\');
+        }
+        buf_byte(words, word.ptr[i]);
+    }
+}
+
+static bool read_words(Policy *policy) {
+    const YamlNode *map = NULL;
+    Str unknown = STR("warning");
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        add_word(&policy->words[i], str_of(class_names[i]));
+    }
+    (void)yaml_map(&policy->loader->yaml, policy->map, "map", &map);
+    for (size_t i = 0; map && i < map->count; i++) {
+        SeverityClass found;
+        if (!class_of(policy, map->pairs[i].value, map->pairs[i].value->text, &found)) {
+            return false;
+        }
+        if (!str_eq(map->pairs[i].key->text, map->pairs[i].value->text)) {
+            add_word(&policy->words[found], map->pairs[i].key->text);
+        }
+    }
+    (void)yaml_str(&policy->loader->yaml, policy->map, "unknown", &unknown);
+    return class_of(policy, policy->map, unknown, &policy->unknown);
+}
+
+/* ---- building routes ---- */
+
+static const YamlNode *list_of(Arena *arena, const YamlNode *item) {
+    YamlNode *list = yaml_list_node(arena, 1);
+    if (item) {
+        list->items[list->count++] = item;
+    }
+    return list;
+}
+
+static Str matcher_of(const Policy *policy, SeverityClass class) {
+    AUTO(buf_finish) Buf words = {0};
+    bool by_exclusion = class == policy->unknown;
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        if ((i == (size_t) class) != by_exclusion) {
+            if (words.len) {
+                buf_byte(&words, '|');
+            }
+            buf_str(&words, buf_view(&policy->words[i]));
+        }
+    }
+    /* In quotes a backslash has to be doubled. */
+    AUTO(buf_finish) Buf quoted = {0};
+    for (size_t i = 0; i < words.len; i++) {
+        if (words.ptr[i] == '\\' || words.ptr[i] == '"') {
+            buf_byte(&quoted, '\\');
+        }
+        buf_byte(&quoted, words.ptr[i]);
+    }
+    return arena_printf(policy->arena, "%.*s%s\"(?i)%.*s\"", STR_ARG(policy->label),
+                        by_exclusion ? "!~" : "=~", STR_ARG(buf_view(&quoted)));
+}
+
+static YamlNode *add_route(Policy *policy, SeverityClass class, const YamlNode *receiver) {
+    YamlNode *route = yaml_map_node(policy->arena, 8);
+    *route = (YamlNode){.kind = YAML_MAP,
+                        .pairs = route->pairs,
+                        .line = receiver->line,
+                        .column = receiver->column};
+    yaml_map_set(policy->arena, route, "receiver", receiver);
+    yaml_map_set(
+        policy->arena, route, "matchers",
+        list_of(policy->arena, yaml_text_node(policy->arena, matcher_of(policy, class).ptr)));
+    policy->routes->items[policy->routes->count++] = route;
+    return route;
+}
+
+static void set_text(Policy *policy, YamlNode *route, const char *key, const char *value) {
+    yaml_map_set(policy->arena, route, key, yaml_text_node(policy->arena, value));
+}
+
+static void set_hours(Policy *policy, YamlNode *route, const char *key) {
+    yaml_map_set(policy->arena, route, key,
+                 list_of(policy->arena, yaml_text_node(policy->arena, hours_name)));
+}
+
+static bool need_hours(const Policy *policy, const YamlNode *node) {
+    return policy->has_hours ||
+           config_problem(policy->loader, node, "severities: business_hours are missing");
+}
+
+static bool expand_critical(Policy *policy) {
+    static const char *const keys[] = {"now", NULL};
+    const YamlNode *map = yaml_get(policy->map, "critical"), *now = yaml_get(map, "now");
+    if (!yaml_check_keys(&policy->loader->yaml, map, keys)) {
+        return false;
+    }
+    if (now) {
+        set_text(policy, add_route(policy, CLASS_CRITICAL, now), "group_wait", "0s");
+    }
+    return true;
+}
+
+static bool expand_warning(Policy *policy) {
+    static const char *const keys[] = {"now", "by_day", "by_night", NULL};
+    const YamlNode *map = yaml_get(policy->map, "warning");
+    const YamlNode *day = yaml_get(map, "by_day"), *night = yaml_get(map, "by_night");
+    const YamlNode *now = yaml_get(map, "now");
+    if (!yaml_check_keys(&policy->loader->yaml, map, keys) ||
+        ((day || night) && !need_hours(policy, map))) {
+        return false;
+    }
+    if (now) {
+        (void)add_route(policy, CLASS_WARNING, now);
+    }
+    if (day) {
+        YamlNode *route = add_route(policy, CLASS_WARNING, day);
+        set_hours(policy, route, "active_time_intervals");
+        if (night) {
+            set_text(policy, route, "continue", "true");
+        }
+    }
+    if (night) {
+        YamlNode *route = add_route(policy, CLASS_WARNING, night);
+        set_hours(policy, route, "mute_time_intervals");
+        set_text(policy, route, "repeat_interval", "1y");
+    }
+    return true;
+}
+
+static bool expand_info(Policy *policy) {
+    static const char *const keys[] = {"now", "digest", "at", NULL};
+    const YamlNode *map = yaml_get(policy->map, "info"), *digest = yaml_get(map, "digest");
+    const YamlNode *now = yaml_get(map, "now");
+    Str at = STR("business_hours_start");
+    if (!yaml_check_keys(&policy->loader->yaml, map, keys)) {
+        return false;
+    }
+    (void)yaml_str(&policy->loader->yaml, map, "at", &at);
+    if (now) {
+        (void)add_route(policy, CLASS_INFO, now);
+    }
+    if (!digest) {
+        return true;
+    }
+    if (!str_eq(at, STR("business_hours_start"))) {
+        return config_problem(policy->loader, map,
+                              "severities: info.at: only business_hours_start");
+    }
+    if (!need_hours(policy, map)) {
+        return false;
+    }
+    YamlNode *route = add_route(policy, CLASS_INFO, digest);
+    set_text(policy, route, "digest", hours_name);
+    yaml_map_set(policy->arena, route, "group_by", list_of(policy->arena, NULL));
+    return true;
+}
+
+/* ---- business hours ---- */
+
+static const YamlNode *hours_interval(const Policy *policy, const YamlNode *hours) {
+    static const char *const renamed[][2] = {{"days", "weekdays"},
+                                             {"time_zone", "location"},
+                                             {"holidays", "holidays"},
+                                             {"holidays_file", "holidays_file"}};
+    Arena *arena = policy->arena;
+    YamlNode *entry = yaml_map_node(arena, 6), *span = yaml_map_node(arena, 2);
+    YamlNode *interval = yaml_map_node(arena, 2);
+    for (size_t i = 0; i < 4; i++) {
+        const YamlNode *value = yaml_get(hours, renamed[i][0]);
+        if (value) {
+            yaml_map_set(arena, entry, renamed[i][1],
+                         i == 0 && value->kind == YAML_SCALAR ? list_of(arena, value) : value);
+        }
+    }
+    const YamlNode *from = yaml_get(hours, "from"), *to = yaml_get(hours, "to");
+    yaml_map_set(arena, span, "start_time", from ? from : yaml_text_node(arena, "09:00"));
+    yaml_map_set(arena, span, "end_time", to ? to : yaml_text_node(arena, "17:00"));
+    yaml_map_set(arena, entry, "times", list_of(arena, span));
+    if (!yaml_get(hours, "days")) {
+        yaml_map_set(arena, entry, "weekdays",
+                     list_of(arena, yaml_text_node(arena, "monday:friday")));
+    }
+    yaml_map_set(arena, interval, "name", yaml_text_node(arena, hours_name));
+    yaml_map_set(arena, interval, "time_intervals", list_of(arena, entry));
+    return interval;
+}
+
+/* A copy of `map` with `key`'s list (or a new one) longer by `more`. */
+static const YamlNode *with_items(Arena *arena, const YamlNode *map, const char *key,
+                                  const YamlNode *const *more, size_t count) {
+    const YamlNode *old = yaml_get(map, key);
+    size_t had = old && old->kind == YAML_LIST ? old->count : 0;
+    YamlNode *list = yaml_list_node(arena, had + count);
+    for (size_t i = 0; i < had; i++) {
+        list->items[list->count++] = old->items[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        list->items[list->count++] = more[i];
+    }
+    YamlNode *copy = yaml_map_node(arena, map->count + 1);
+    copy->line = map->line;
+    copy->column = map->column;
+    for (size_t i = 0; i < map->count; i++) {
+        if (!str_eq(map->pairs[i].key->text, str_of(key))) {
+            copy->pairs[copy->count++] = map->pairs[i];
+        }
+    }
+    yaml_map_set(arena, copy, key, list);
+    return copy;
+}
+
+static const YamlNode *none_receiver(Arena *arena) {
+    YamlNode *receiver = yaml_map_node(arena, 1);
+    yaml_map_set(arena, receiver, "name", yaml_text_node(arena, none_name));
+    return receiver;
+}
+
+static bool has_receiver(const YamlNode *root, const char *name) {
+    const YamlNode *list = yaml_get(root, "receivers");
+    for (size_t i = 0; list && i < list->count; i++) {
+        const YamlNode *found = yaml_get(list->items[i], "name");
+        if (found && str_eq(found->text, str_of(name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const YamlNode *rewrite(const Policy *policy, const YamlNode *hours, const YamlNode *root) {
+    Arena *arena = policy->arena;
+    const YamlNode *route = yaml_get(root, "route");
+    if (!route || route->kind != YAML_MAP) {
+        return root; /* the loader complains */
+    }
+    if (hours) {
+        const YamlNode *interval = hours_interval(policy, hours);
+        root = with_items(arena, root, "time_intervals", &interval, 1);
+    }
+    if (!has_receiver(root, none_name)) {
+        const YamlNode *receiver = none_receiver(arena);
+        root = with_items(arena, root, "receivers", &receiver, 1);
+    }
+    const YamlNode *longer =
+        with_items(arena, route, "routes", (const YamlNode *const *)policy->routes->items,
+                   policy->routes->count);
+    YamlNode *copy = yaml_map_node(arena, root->count);
+    for (size_t i = 0; i < root->count; i++) {
+        copy->pairs[i] = root->pairs[i];
+        if (str_eq(root->pairs[i].key->text, STR("route"))) {
+            copy->pairs[i].value = longer;
+        }
+    }
+    copy->count = root->count;
+    return copy;
+}
+
+static bool expand(Policy *policy) {
+    static const char *const keys[] = {"label",    "map",     "unknown", "business_hours",
+                                       "critical", "warning", "info",    NULL};
+    static const char *const hour_keys[] = {"days",     "from",          "to", "time_zone",
+                                            "holidays", "holidays_file", NULL};
+    const YamlNode *hours = yaml_get(policy->map, "business_hours");
+    policy->has_hours = hours != NULL;
+    (void)yaml_str(&policy->loader->yaml, policy->map, "label", &policy->label);
+    return yaml_check_keys(&policy->loader->yaml, policy->map, keys) &&
+           yaml_check_keys(&policy->loader->yaml, hours, hour_keys) && read_words(policy) &&
+           expand_critical(policy) && expand_warning(policy) && expand_info(policy);
+}
+
+bool severities_expand(ConfigLoader *loader, const YamlNode *severities, const YamlNode **root) {
+    Arena *arena = &loader->config->arena;
+    if (!severities || severities->kind == YAML_NULL ||
+        (severities->kind == YAML_MAP && severities->count == 0)) {
+        return true;
+    }
+    Policy policy = {.loader = loader,
+                     .arena = arena,
+                     .map = severities,
+                     .label = STR("severity"),
+                     .routes = yaml_list_node(arena, 8)};
+    bool ok = expand(&policy);
+    if (ok) {
+        (void)add_route(&policy, CLASS_NONE, yaml_text_node(arena, none_name));
+        *root = rewrite(&policy, yaml_get(severities, "business_hours"), *root);
+    } else {
+        loader->failed = true;
+    }
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        buf_finish(&policy.words[i]);
+    }
+    return ok;
+}

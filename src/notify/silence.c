@@ -1,0 +1,531 @@
+#include "notify/silence.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/number.h"
+
+/* Alertmanager's default retention: an expired silence can be seen and copied this long. */
+static const DurationMs expired_keep = 5 * DAY_MS;
+
+/* ---- ids ---- */
+
+Str uuid_make(Arena *arena) {
+    unsigned char b[16];
+    for (size_t have = 0; have < sizeof b;) {
+        ssize_t got = getrandom(b + have, sizeof b - have, 0);
+        have += got > 0 ? (size_t)got : 0;
+    }
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    return arena_printf(
+        arena, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+        b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+bool uuid_is_valid(Str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        char c = text.ptr[i];
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        if (dash ? c != '-' : !hex) {
+            return false;
+        }
+    }
+    return text.len == 36;
+}
+
+/* ---- rules ---- */
+
+SilenceState silence_state(const Silence *silence, TimeMs now) {
+    if (now < silence->starts_at) {
+        return SILENCE_PENDING;
+    }
+    return now > silence->ends_at ? SILENCE_EXPIRED : SILENCE_ACTIVE;
+}
+
+static bool same_matchers(const Silence *a, const Silence *b) {
+    if (a->matcher_count != b->matcher_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->matcher_count; i++) {
+        const SilenceMatcher *x = &a->matchers[i], *y = &b->matchers[i];
+        if (!str_eq(x->name, y->name) || !str_eq(x->value, y->value) ||
+            x->is_regex != y->is_regex || x->is_equal != y->is_equal) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool silence_keeps_id(const Silence *old, const Silence *edit, TimeMs now) {
+    if (!same_matchers(old, edit)) {
+        return false;
+    }
+    switch (silence_state(old, now)) {
+    case SILENCE_ACTIVE:
+        return edit->starts_at / SECOND_MS == old->starts_at / SECOND_MS && edit->ends_at >= now;
+    case SILENCE_PENDING:
+        return edit->starts_at >= now;
+    case SILENCE_EXPIRED:
+        return false;
+    }
+    return false;
+}
+
+static MatchType type_of(const SilenceMatcher *matcher) {
+    if (matcher->is_regex) {
+        return matcher->is_equal ? MATCH_RE : MATCH_NRE;
+    }
+    return matcher->is_equal ? MATCH_EQ : MATCH_NE;
+}
+
+bool matchers_compile(Arena *arena, const SilenceMatcher *matchers, size_t count, bool force,
+                      MatcherSet *ret_set, Err *err) {
+    MatcherSet set = {.items = arena_array(arena, Matcher, count + 1)};
+    bool selects = false;
+    if (count == 0) {
+        return err_set(err, ERR_INVALID, "at least one matcher required");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (matchers[i].name.len == 0 || !str_is_utf8(matchers[i].name)) {
+            matcher_set_finish(&set);
+            return err_set(err, ERR_INVALID,
+                           "invalid label matcher %zu: invalid label name \"%.*s\"", i,
+                           STR_ARG(matchers[i].name));
+        }
+        if (!matcher_init(arena, type_of(&matchers[i]), matchers[i].name, matchers[i].value,
+                          &set.items[i], err)) {
+            matcher_set_finish(&set);
+            return err_context(err, "invalid label matcher %zu", i);
+        }
+        set.count++;
+        selects |= !set.items[i].matches_empty;
+    }
+    if (!selects && !force) {
+        matcher_set_finish(&set);
+        return err_set(err, ERR_INVALID, "at least one matcher must not match the empty string");
+    }
+    *ret_set = set;
+    return true;
+}
+
+/* ---- the book ---- */
+
+Str silence_json(Arena *arena, const Silence *silence) {
+    AUTO(buf_finish) Buf buf = {0};
+    JsonWriter json = json_writer(&buf);
+    json_object(&json);
+    json_put_str(&json, "id", silence->id);
+    json_put_array(&json, "matchers");
+    for (size_t i = 0; i < silence->matcher_count; i++) {
+        json_object(&json);
+        json_put_str(&json, "name", silence->matchers[i].name);
+        json_put_str(&json, "value", silence->matchers[i].value);
+        json_put_bool(&json, "isRegex", silence->matchers[i].is_regex);
+        json_put_bool(&json, "isEqual", silence->matchers[i].is_equal);
+        json_end(&json);
+    }
+    json_end(&json);
+    json_put_time(&json, "startsAt", silence->starts_at);
+    json_put_time(&json, "endsAt", silence->ends_at);
+    json_put_str(&json, "createdBy", silence->created_by);
+    json_put_str(&json, "comment", silence->comment);
+    json_end(&json);
+    return arena_str(arena, buf_view(&buf));
+}
+
+static SilenceMatcher *copy_matchers(Arena *arena, const SilenceMatcher *from, size_t count) {
+    SilenceMatcher *matchers = arena_array(arena, SilenceMatcher, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        matchers[i] = from[i];
+        matchers[i].name = arena_str(arena, from[i].name);
+        matchers[i].value = arena_str(arena, from[i].value);
+    }
+    return matchers;
+}
+
+static Silence copy_silence(Arena *arena, const Silence *from, TimeMs now) {
+    Silence silence = *from;
+    silence.id = arena_str(arena, from->id);
+    silence.matchers = copy_matchers(arena, from->matchers, from->matcher_count);
+    silence.created_by = arena_str(arena, from->created_by);
+    silence.comment = arena_str(arena, from->comment);
+    silence.annotations = labels_copy(arena, from->annotations);
+    silence.state = silence_state(from, now);
+    return silence;
+}
+
+static void free_entry(SilenceEntry *entry) {
+    matcher_set_finish(&entry->set);
+    arena_finish(&entry->arena);
+    free(entry);
+}
+
+static SilenceEntry *find_silence(const Notify *notify, Str id) {
+    for (size_t i = 0; i < notify->silences_count; i++) {
+        if (str_eq(notify->silences[i]->silence.id, id)) {
+            return notify->silences[i];
+        }
+    }
+    return NULL;
+}
+
+static void note_change(Notify *notify, TimeMs at, TimeMs now) {
+    if (at >= now && at < notify->next_silence_change) {
+        notify->next_silence_change = at;
+    }
+}
+
+/* Only what can still cover something is searched. */
+static void reindex(Notify *notify, SilenceEntry *entry, TimeMs now) {
+    bool wanted = silence_state(&entry->silence, now) != SILENCE_EXPIRED;
+    if (wanted && !entry->indexed) {
+        match_index_add(&notify->silence_index, &entry->set, entry);
+    } else if (!wanted && entry->indexed) {
+        match_index_remove(&notify->silence_index, &entry->set, entry);
+    }
+    entry->indexed = wanted;
+    note_change(notify, entry->silence.starts_at, now);
+    note_change(notify, entry->silence.ends_at + 1, now);
+    notify->suppression_changed = true;
+}
+
+static bool add_entry(Notify *notify, const Silence *silence, TimeMs now, Err *err) {
+    SilenceEntry *entry = mem_zero(1, sizeof *entry);
+    entry->silence = copy_silence(&entry->arena, silence, now);
+    if (!matchers_compile(&entry->arena, silence->matchers, silence->matcher_count, true,
+                          &entry->set, err)) {
+        free_entry(entry);
+        return err_context(err, "silence %.*s", STR_ARG(silence->id));
+    }
+    VEC_PUSH(*notify, silences, entry);
+    reindex(notify, entry, now);
+    return true;
+}
+
+static void remove_entry(Notify *notify, SilenceEntry *entry) {
+    if (entry->indexed) {
+        match_index_remove(&notify->silence_index, &entry->set, entry);
+    }
+    for (size_t i = 0; i < notify->silences_count; i++) {
+        if (notify->silences[i] == entry) {
+            notify->silences[i] = notify->silences[--notify->silences_count];
+            break;
+        }
+    }
+    free_entry(entry);
+    notify->suppression_changed = true;
+}
+
+void silences_clear(Notify *notify) {
+    for (size_t i = 0; i < notify->silences_count; i++) {
+        free_entry(notify->silences[i]);
+    }
+    free(notify->silences);
+    notify->silences = NULL;
+    notify->silences_count = notify->silences_cap = 0;
+    match_index_finish(&notify->silence_index);
+    notify->next_silence_change = TIME_MAX;
+}
+
+bool silences_load(Notify *notify, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    SilenceRow *rows;
+    size_t count;
+    if (!state_load_silences(notify->state, &arena, &rows, &count, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        SilenceMatcher *matchers = arena_array(&arena, SilenceMatcher, rows[i].matcher_count + 1);
+        for (size_t j = 0; j < rows[i].matcher_count; j++) {
+            const MatcherRow *row = &rows[i].matchers[j];
+            matchers[j] = (SilenceMatcher){row->name, row->value, row->is_regex, row->is_equal};
+        }
+        Silence silence = {.id = rows[i].id,
+                           .matchers = matchers,
+                           .matcher_count = rows[i].matcher_count,
+                           .starts_at = rows[i].starts_at,
+                           .ends_at = rows[i].ends_at,
+                           .updated_at = rows[i].updated_at,
+                           .created_by = rows[i].created_by,
+                           .comment = rows[i].comment,
+                           .annotations = rows[i].annotations};
+        if (!add_entry(notify, &silence, now, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
+    notify->next_silence_change = TIME_MAX;
+    for (size_t i = 0; i < notify->silences_count; i++) {
+        SilenceEntry *entry = notify->silences[i];
+        if (entry->silence.ends_at + expired_keep < now) {
+            if (!state_delete_silence(tx, entry->silence.id, err)) {
+                return false;
+            }
+            remove_entry(notify, entry);
+            i--;
+        } else {
+            reindex(notify, entry, now);
+        }
+    }
+    return true;
+}
+
+size_t silences_find(const Notify *notify, LabelSet labels, TimeMs now, SilenceEntry **ret_entries,
+                     size_t max) {
+    enum { CANDIDATES_MAX = 256 };
+    void *owners[CANDIDATES_MAX];
+    size_t found = match_index_find(&notify->silence_index, labels, owners, CANDIDATES_MAX);
+    size_t count = 0;
+    for (size_t i = 0; i < found && count < max; i++) {
+        SilenceEntry *entry = owners[i];
+        if (silence_state(&entry->silence, now) == SILENCE_ACTIVE) {
+            ret_entries[count++] = entry;
+        }
+    }
+    return count;
+}
+
+/* ---- the door ---- */
+
+static bool store(StateTx *tx, const Silence *silence, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    MatcherRow *matchers = arena_array(&arena, MatcherRow, silence->matcher_count + 1);
+    for (size_t i = 0; i < silence->matcher_count; i++) {
+        const SilenceMatcher *from = &silence->matchers[i];
+        matchers[i] = (MatcherRow){from->name, from->value, from->is_regex, from->is_equal};
+    }
+    SilenceRow row = {.id = silence->id,
+                      .matchers = matchers,
+                      .matcher_count = silence->matcher_count,
+                      .starts_at = silence->starts_at,
+                      .ends_at = silence->ends_at,
+                      .updated_at = silence->updated_at,
+                      .created_by = silence->created_by,
+                      .comment = silence->comment,
+                      .annotations = silence->annotations};
+    return state_put_silence(tx, &row, err);
+}
+
+static bool audit(StateTx *tx, const char *action, Str id, const Actor *actor, Str before,
+                  Str after, Str reason, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    AuditRow row = {.at = now,
+                    .actor = actor->claimed
+                                 ? arena_printf(&arena, "claimed:%.*s", STR_ARG(actor->name))
+                                 : actor->name,
+                    .address = actor->address,
+                    .action = str_of(action),
+                    .subject = id,
+                    .reason = reason,
+                    .before = before,
+                    .after = after};
+    return state_audit(tx, &row, err);
+}
+
+/* Replaces the entry of this id in memory, or adds it. */
+static bool put(Notify *notify, StateTx *tx, const Silence *silence, TimeMs now, Err *err) {
+    SilenceEntry *old = find_silence(notify, silence->id);
+    if (!store(tx, silence, err)) {
+        return false;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    Silence copy = copy_silence(&arena, silence, now);
+    if (old) {
+        remove_entry(notify, old);
+    }
+    return add_entry(notify, &copy, now, err);
+}
+
+static bool expire_entry(Notify *notify, StateTx *tx, SilenceEntry *entry, const Actor *actor,
+                         TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Silence silence = copy_silence(&arena, &entry->silence, now);
+    Str before = silence_json(&arena, &silence);
+    if (silence.state == SILENCE_EXPIRED) {
+        return true;
+    }
+    if (silence.state == SILENCE_PENDING) {
+        silence.starts_at = now;
+    }
+    silence.ends_at = silence.updated_at = now;
+    /* An end in this very millisecond still covers it; a silence that is ended covers nothing more.
+     */
+    silence.ends_at -= 1;
+    if (silence.starts_at > silence.ends_at) {
+        silence.starts_at = silence.ends_at;
+    }
+    return put(notify, tx, &silence, now, err) &&
+           audit(tx, "silence.expire", silence.id, actor, before, silence_json(&arena, &silence),
+                 silence.comment, now, err);
+}
+
+static bool check_limits(const Notify *notify, const Silence *silence, const SilenceEntry *old,
+                         Err *err) {
+    const NotifyPolicy *policy = &notify->config->policy;
+    if (notify->silences_max && !old && notify->silences_count >= notify->silences_max) {
+        return err_set(err, ERR_INVALID, "exceeded maximum number of silences: %zu (limit: %llu)",
+                       notify->silences_count, (unsigned long long)notify->silences_max);
+    }
+    if (policy->silence_max && silence->ends_at - silence->starts_at > policy->silence_max) {
+        AUTO(buf_finish) Buf span = {0};
+        duration_put(&span, policy->silence_max);
+        return err_set(err, ERR_INVALID, "silence is longer than the %.*s allowed",
+                       STR_ARG(buf_view(&span)));
+    }
+    if (policy->silence_comment &&
+        !regex_matches(policy->silence_comment, silence->comment.ptr, silence->comment.len)) {
+        return err_set(err, ERR_INVALID, "comment does not match the pattern required");
+    }
+    return true;
+}
+
+static bool check_times(const Silence *silence, TimeMs now, Err *err) {
+    if (silence->ends_at <= silence->starts_at) {
+        return err_set(err, ERR_INVALID,
+                       "Failed to create silence: start time must be before end time");
+    }
+    if (silence->ends_at < now) {
+        return err_set(err, ERR_INVALID, "Failed to create silence: end time can't be in the past");
+    }
+    return true;
+}
+
+/* A lone negative matcher is accepted by Alertmanager and silences nearly everything (#3492). */
+static bool check_breadth(const Silence *silence, const MatcherSet *set, Err *err) {
+    for (size_t i = 0; i < set->count; i++) {
+        bool positive = set->items[i].type == MATCH_EQ || set->items[i].type == MATCH_RE;
+        bool anything = set->items[i].type == MATCH_RE && set->items[i].matches_empty;
+        if (positive && !anything && !str_eq(set->items[i].value, STR(".+"))) {
+            return true;
+        }
+    }
+    return silence->force ||
+           err_set(
+               err, ERR_INVALID,
+               "silence invalid: it would cover nearly everything; add a matcher that selects, or "
+               "force it");
+}
+
+static bool check(const Notify *notify, const Silence *silence, const SilenceEntry *old, TimeMs now,
+                  Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    MatcherSet set = {0};
+    if (!check_times(silence, now, err)) {
+        return false;
+    }
+    if (!matchers_compile(&arena, silence->matchers, silence->matcher_count, silence->force, &set,
+                          err)) {
+        return err_context(err, "silence invalid");
+    }
+    bool ok = check_breadth(silence, &set, err) && check_limits(notify, silence, old, err);
+    matcher_set_finish(&set);
+    return ok;
+}
+
+static bool set_silence(Notify *notify, StateTx *tx, const Silence *wanted, const Actor *actor,
+                        TimeMs now, Arena *arena, Str *ret_id, Err *err) {
+    Silence silence = *wanted;
+    SilenceEntry *old = silence.id.len ? find_silence(notify, silence.id) : NULL;
+    if (silence.id.len && !old) {
+        return err_set(err, ERR_NOT_FOUND, "silence not found");
+    }
+    if (!silence.starts_at) {
+        silence.starts_at = now;
+    }
+    if (!check(notify, &silence, old, now, err)) {
+        return false;
+    }
+    Str before = old ? silence_json(arena, &old->silence) : STR("");
+    bool keeps = old && silence_keeps_id(&old->silence, &silence, now);
+    if (!keeps) {
+        if (old && silence_state(&old->silence, now) != SILENCE_EXPIRED &&
+            !expire_entry(notify, tx, old, actor, now, err)) {
+            return false;
+        }
+        silence.id = uuid_make(arena);
+        silence.starts_at = silence.starts_at < now ? now : silence.starts_at;
+    } else if (old->silence.state == SILENCE_ACTIVE) {
+        silence.starts_at = old->silence.starts_at;
+    }
+    silence.id = arena_str(arena, silence.id);
+    silence.updated_at = now;
+    *ret_id = silence.id;
+    return put(notify, tx, &silence, now, err) &&
+           audit(tx, keeps ? "silence.update" : "silence.create", silence.id, actor, before,
+                 silence_json(arena, &silence), silence.comment, now, err);
+}
+
+bool notify_silence_set(Notify *notify, const Silence *silence, const Actor *actor, TimeMs now,
+                        Arena *arena, Str *ret_id, Err *err) {
+    StateTx *tx;
+    if (!live_begin(notify, now, &tx, err)) {
+        return false;
+    }
+    Str id;
+    bool ok = set_silence(notify, tx, silence, actor, now, arena, &id, err);
+    if (!live_end(notify, tx, ok, err)) {
+        return false;
+    }
+    *ret_id = id;
+    notify_wake(notify);
+    return true;
+}
+
+bool notify_silence_expire(Notify *notify, Str id, const Actor *actor, TimeMs now, Err *err) {
+    StateTx *tx;
+    if (!live_begin(notify, now, &tx, err)) {
+        return false;
+    }
+    SilenceEntry *entry = find_silence(notify, id);
+    bool ok = entry ? expire_entry(notify, tx, entry, actor, now, err)
+                    : err_set(err, ERR_NOT_FOUND, "silence not found");
+    return live_end(notify, tx, ok, err);
+}
+
+bool notify_silence_get(Notify *notify, Str id, TimeMs now, Arena *arena, Silence *ret_silence,
+                        Err *err) {
+    pthread_rwlock_rdlock(&notify->lock);
+    const SilenceEntry *entry = find_silence(notify, id);
+    if (entry) {
+        *ret_silence = copy_silence(arena, &entry->silence, now);
+    }
+    pthread_rwlock_unlock(&notify->lock);
+    return entry || err_set(err, ERR_NOT_FOUND, "silence not found");
+}
+
+/* Active ones by end, pending ones by start, expired ones the latest first. */
+static int compare_silences(const void *a, const void *b) {
+    static const int rank[] = {[SILENCE_ACTIVE] = 0, [SILENCE_PENDING] = 1, [SILENCE_EXPIRED] = 2};
+    const Silence *x = a, *y = b;
+    if (x->state != y->state) {
+        return rank[x->state] - rank[y->state];
+    }
+    TimeMs s = x->state == SILENCE_PENDING ? x->starts_at : x->ends_at;
+    TimeMs t = y->state == SILENCE_PENDING ? y->starts_at : y->ends_at;
+    int order = (s > t) - (s < t);
+    order = x->state == SILENCE_EXPIRED ? -order : order;
+    return order ? order : str_cmp(x->id, y->id);
+}
+
+void notify_silence_list(Notify *notify, TimeMs now, Arena *arena, Silence **ret_silences,
+                         size_t *ret_count) {
+    pthread_rwlock_rdlock(&notify->lock);
+    size_t count = notify->silences_count;
+    Silence *silences = arena_array(arena, Silence, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        silences[i] = copy_silence(arena, &notify->silences[i]->silence, now);
+    }
+    pthread_rwlock_unlock(&notify->lock);
+    qsort(silences, count, sizeof *silences, compare_silences);
+    *ret_silences = silences;
+    *ret_count = count;
+}

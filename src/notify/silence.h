@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * Silences, by Alertmanager's rules (reference: notification 3): validity, states, and when an edit
+ * keeps the id.
+ */
+
+#include "notify/live.h"
+
+SilenceState silence_state(const Silence *silence, TimeMs now);
+
+/* True if `edit` may replace `old` under the same id: same matchers in the same order, and times
+ * that do not rewrite the past. */
+bool silence_keeps_id(const Silence *old, const Silence *edit, TimeMs now);
+
+/* Compiles the matchers into `ret_set` (matcher_set_finish) and checks them. `what` begins the
+ * sentences. */
+bool matchers_compile(Arena *arena, const SilenceMatcher *matchers, size_t count, bool force,
+                      MatcherSet *ret_set, Err *err) MUST_CHECK;
+
+/* A random UUID (RFC 9562, version 4). */
+Str uuid_make(Arena *arena);
+bool uuid_is_valid(Str text);
+
+bool silences_load(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
+void silences_clear(Notify *notify);
+/* Starts and ends of silences and flags have been reached: indexes follow, groups are looked at
+ * again. Also forgets silences that ended long ago. */
+bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) MUST_CHECK;
+
+/* The silences that cover the labels at `now`; returns how many (at most `max`). */
+size_t silences_find(const Notify *notify, LabelSet labels, TimeMs now, SilenceEntry **ret_entries,
+                     size_t max);
+
+/* A silence as JSON, for the audit trail. */
+Str silence_json(Arena *arena, const Silence *silence);
