@@ -85,7 +85,8 @@ static const YamlNode *print_integration(Arena *arena, const IntegrationType *ty
         bool is_set = value->kind == YAML_SCALAR && value->text.len;
         if (is_set && spec->kind == FIELD_SECRET) {
             value = yaml_text_node(arena, "<secret>");
-        } else if (is_set && spec->kind == FIELD_SECRET_URL) {
+        } else if (is_set && spec->kind == FIELD_SECRET_URL &&
+                   !str_eq(value->text, STR("https://slack.com/api/chat.postMessage"))) {
             value = strcmp(type->name, "webhook") == 0 ? hidden_url(arena, value->text)
                                                        : yaml_text_node(arena, "<secret>");
         } else {

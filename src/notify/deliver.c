@@ -106,6 +106,14 @@ static Delivery *take_delivery(Notify *notify, uint64_t id) {
     return NULL;
 }
 
+size_t deliver_count(const Notify *notify) {
+    size_t count = 0;
+    for (const Delivery *at = notify->deliveries; at; at = at->next) {
+        count++;
+    }
+    return count;
+}
+
 void deliver_clear(Notify *notify) {
     while (notify->deliveries) {
         Delivery *delivery = notify->deliveries;

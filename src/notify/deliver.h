@@ -18,6 +18,8 @@ bool deliver_take(Notify *notify, TimeMs now, DurationMs wait, Err *err) MUST_CH
 void deliver_renew(Notify *notify, TimeMs now);
 /* When deliver_start() would find something; under the lock. */
 TimeMs deliver_next_due(const Notify *notify);
+/* Requests under way. */
+size_t deliver_count(const Notify *notify);
 void deliver_clear(Notify *notify);
 
 /* How long to wait after a failed attempt: exponential with jitter, by row so that it can be

@@ -152,6 +152,13 @@ TimeMs notify_deliver(Notify *notify, TimeMs now, DurationMs wait) {
     return next;
 }
 
+size_t notify_in_flight(Notify *notify) {
+    pthread_mutex_lock(&notify->deliver_lock);
+    size_t count = deliver_count(notify);
+    pthread_mutex_unlock(&notify->deliver_lock);
+    return count;
+}
+
 void notify_wake(Notify *notify) {
     if (notify->box) {
         net_box_wake(notify->box);

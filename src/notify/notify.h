@@ -82,6 +82,8 @@ TimeMs notify_flush(Notify *notify, TimeMs now);
 /* Starts deliveries that are due and takes answers, for at most `wait`. Returns when something is
  * due next. */
 TimeMs notify_deliver(Notify *notify, TimeMs now, DurationMs wait);
+/* Requests whose answers have not come in yet: for a shutdown that waits for them. */
+size_t notify_in_flight(Notify *notify);
 /* Rules have been evaluated up to `now`: the dead man's switch rings when this is not said for too
  * long. */
 void notify_evaluated(Notify *notify, TimeMs now);

@@ -2,6 +2,7 @@
  * earth, by the file's table and by its rule for years to come. */
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/zone.h"
 
