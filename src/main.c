@@ -12,21 +12,11 @@ static const struct {
     const char *purpose;
 } commands[] = {
     {"serve", command_serve, "run the server"},
-    {"check", command_check, "check rule files, configurations and unit tests"},
     {"test", command_test, "run unit tests of rules, or PromQL scripts"},
-    {"replay", command_replay, "try rules on stored history before they ring"},
     {"query", command_query, "ask a running server a PromQL query"},
     {"status", command_status, "show what a running server sees: sources, rules, alerts"},
-    {"explain", command_explain, "tell why an alert rang, or why it did not"},
-    {"quality", command_quality, "show how often each rule rang, and whether it was worth it"},
     {"silence", command_silence, "add, list and expire silences"},
     {"maintenance", command_maintenance, "set, list and clear maintenance flags"},
-    {"route", command_route, "show where alerts with given labels go"},
-    {"notify", command_notify, "send a test notification through a receiver"},
-    {"shadow", command_shadow, "compare shadow decisions with what Alertmanager sent"},
-    {"store", command_store, "inspect, verify, repair and export a data directory"},
-    {"backup", command_backup, "create, list and restore backups"},
-    {"convert", command_convert, "turn a Prometheus configuration into one of ours"},
     {"version", command_version, "print the version"},
 };
 

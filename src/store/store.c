@@ -325,3 +325,7 @@ bool store_forget_source(Store *store, Str source, Err *err) {
     }
     return true;
 }
+
+const char *store_dir(const Store *store) {
+    return store->dir;
+}
