@@ -13,10 +13,6 @@ typedef struct Scope {
     Plan *plan;
     PlanRoot *root;
     Grid grid;
-    /* Below histogram_count() and its like only counts and sums matter, unless something between
-     * looks at buckets. Prometheus then tells of resets where it would not otherwise, see select.c.
-     */
-    bool stats, needs_buckets;
 } Scope;
 
 static PlanNode *plan_expr(Scope scope, const Expr *expr);
@@ -162,11 +158,10 @@ static Hash128 node_key(const PlanNode *node) {
     Buf key = {0};
     buf_printf(&key,
                "%d %" PRId64 " %" PRId64 " %zu %" PRIx64 " m%d s%d a%d@%" PRId64 " o%" PRId64
-               " r%" PRId64 " %d%d%d F%d ",
+               " r%" PRId64 " %d%d F%d ",
                node->op, node->grid.start, node->grid.step, node->grid.count,
                value_bits(node->number), node->mode, node->swapped, node->has_at, node->at,
-               node->offset, node->range, node->anchored, node->smoothed, node->stats,
-               node->expr->flavour);
+               node->offset, node->range, node->anchored, node->smoothed, node->expr->flavour);
     for (size_t i = 0; i < node->arg_count; i++) {
         buf_printf(&key, "#%u ", node->args[i] ? node->args[i]->id : UINT32_MAX);
     }
@@ -247,7 +242,7 @@ static bool resolve_duration(Scope scope, const DurationSpec *spec, bool positiv
 }
 
 static bool resolve_at_expr(Scope scope, const Expr *expr, TimeMs *ret_at) {
-    Scope single = {scope.plan, scope.root, {scope.plan->range.from, 1, 1}, false, false};
+    Scope single = {scope.plan, scope.root, {scope.plan->range.from, 1, 1}};
     PlanNode *node = plan_expr(single, expr);
     if (!node) {
         return false;
@@ -288,7 +283,7 @@ void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, Ti
     TimeMs first = plan_node_ref(node, 0);
     TimeMs last = plan_node_ref(node, node->grid.count ? node->grid.count - 1 : 0);
     bool windowed = node->op == PLAN_ROLLUP || node->op == PLAN_RAW;
-    DurationMs back = windowed ? node->range : plan->lookback;
+    DurationMs back = windowed ? node->range + plan->closed : plan->lookback;
     if (windowed && (node->anchored || node->smoothed)) {
         back += plan->lookback;
     }
@@ -350,7 +345,6 @@ static void attach_selector(Scope scope, PlanNode *node, const ExprSelector *sel
     TimeMs from, to;
     node->anchored = selector->anchored;
     node->smoothed = selector->smoothed;
-    node->stats = scope.stats && !scope.needs_buckets;
     plan_node_span(scope.plan, node, &from, &to);
     node->selector = share_selector(scope.plan, selector, from, to);
 }
@@ -410,12 +404,11 @@ static bool plan_subquery(Scope scope, const Expr *expr, PlanNode *node) {
     }
     TimeMs first = node->has_at ? node->at : scope.grid.start;
     TimeMs last = node->has_at ? node->at : grid_last(&scope.grid);
-    Grid grid = subquery_grid(first, last, node->offset, node->range, step);
+    Grid grid = subquery_grid(first, last, node->offset, node->range + scope.plan->closed, step);
     if (!check_grid(scope, grid)) {
         return false;
     }
-    Scope inner = {scope.plan, scope.root, grid, false, true};
-    node->subquery = plan_expr(inner, subquery->expr);
+    node->subquery = plan_expr((Scope){scope.plan, scope.root, grid}, subquery->expr);
     return node->subquery != NULL;
 }
 
@@ -574,27 +567,9 @@ static PlanNode *plan_plain_call(Scope scope, const Expr *expr) {
     return intern(scope, node);
 }
 
-static void look_at_buckets(FunctionId id, Scope *scope) {
-    switch (id) {
-    case FUNC_HISTOGRAM_AVG:
-    case FUNC_HISTOGRAM_COUNT:
-    case FUNC_HISTOGRAM_SUM:
-        scope->stats = true;
-        return;
-    case FUNC_HISTOGRAM_FRACTION:
-    case FUNC_HISTOGRAM_QUANTILE:
-    case FUNC_HISTOGRAM_QUANTILES:
-        scope->needs_buckets = true;
-        return;
-    default:
-        return;
-    }
-}
-
 static PlanNode *plan_call(Scope scope, const Expr *expr) {
     const ExprCall *call = &expr->call;
     FunctionId id = call->function->id;
-    look_at_buckets(id, &scope);
     double number;
     if (fold_query_function(scope.plan, id, &number)) {
         return plan_number(scope, expr, number);
@@ -633,9 +608,6 @@ static PlanNode *plan_scalar_binary(Scope scope, const Expr *expr, PlanNode *lef
 }
 
 static PlanNode *plan_binary(Scope scope, const Expr *expr) {
-    if (expr->binary.op == OP_TRIM_LOWER || expr->binary.op == OP_TRIM_UPPER) {
-        scope.needs_buckets = true;
-    }
     PlanNode *left = plan_expr(scope, expr->binary.left);
     PlanNode *right = left ? plan_expr(scope, expr->binary.right) : NULL;
     if (!right) {
@@ -763,12 +735,8 @@ static PlanNode *plan_expr(Scope scope, const Expr *expr) {
         Scope single = scope;
         single.grid.count = 1;
         PlanNode *inner = plan_expr(single, expr);
-        if (!inner) {
-            return NULL;
-        }
-        if (inner->op == PLAN_NUMBER) {
-            inner->uses--;
-            return plan_number(scope, expr, inner->number);
+        if (!inner || inner->op == PLAN_NUMBER) {
+            return inner;
         }
         PlanNode *node = new_node(scope, PLAN_SPREAD, expr, 1);
         node->args[0] = inner;
@@ -786,7 +754,9 @@ static PlanNode *plan_expr(Scope scope, const Expr *expr) {
 void plan_init(Plan *plan, Arena *arena, QueryRange range, const QueryOptions *options) {
     *plan = (Plan){.arena = arena,
                    .range = range,
-                   .lookback = options->lookback ? options->lookback : 5 * MINUTE_MS,
+                   .lookback = (options->lookback ? options->lookback : 5 * MINUTE_MS) +
+                               options->closed_windows,
+                   .closed = options->closed_windows,
                    .default_step = options->default_step ? options->default_step : MINUTE_MS};
     plan->index.arena = arena;
 }
@@ -800,7 +770,7 @@ bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root) {
     if (expr->type == VALUE_STRING) {
         return true; /* answered from the tree */
     }
-    root->node = plan_expr((Scope){plan, root, grid, false, false}, expr);
+    root->node = plan_expr((Scope){plan, root, grid}, expr);
     return root->node != NULL;
 }
 

@@ -75,7 +75,6 @@ struct PlanNode {
     DurationMs offset;
     DurationMs range; /* of a window */
     bool anchored, smoothed;
-    bool stats; /* only counts and sums of histograms are asked for */
 
     NodeState state;
     Frame frame;
@@ -104,6 +103,7 @@ typedef struct Plan {
     Arena *arena;
     QueryRange range;
     DurationMs lookback, default_step;
+    DurationMs closed; /* 1 where windows have their left end, else 0 */
     PlanNode **nodes;
     size_t nodes_count, nodes_cap;
     PlanSelector **selectors;

@@ -60,6 +60,7 @@ typedef struct QueryOptions {
     QueryBudget budget;
     bool explain;              /* fill promql_explain()'s numbers */
     bool start_timestamps;     /* use created timestamps where a test asks for it */
+    bool closed_windows;       /* Prometheus 2's windows and lookback: a sample exactly that old still counts */
 } QueryOptions;
 
 /* An instant query is a range of one step: from = to, step 0. */

@@ -15,8 +15,9 @@ typedef struct Edges {
     DurationMs back, ahead;
 } Edges;
 
-static Edges window_edges(const PlanNode *node, DurationMs lookback) {
-    Edges edges = {node->range, 0};
+static Edges window_edges(const PlanNode *node, const Plan *plan) {
+    DurationMs lookback = plan->lookback;
+    Edges edges = {node->range + plan->closed, 0};
     if (node->selector && (node->anchored || node->smoothed)) {
         edges.back += lookback;
         edges.ahead = node->smoothed ? lookback : 0;
@@ -46,7 +47,7 @@ static Windows make_windows(Worker *worker, const PlanNode *node, const TimeMs *
     uint32_t *from = arena_raw(&worker->scratch, steps * sizeof *from);
     uint32_t *to = arena_raw(&worker->scratch, steps * sizeof *to);
     TimeMs *end = arena_raw(&worker->scratch, steps * sizeof *end);
-    find_windows(node, window_edges(node, worker->exec->plan->lookback), times, count, from, to);
+    find_windows(node, window_edges(node, worker->exec->plan), times, count, from, to);
     for (size_t step = 0; step < steps; step++) {
         end[step] = plan_node_ref(node, step);
         worker->samples_seen += to[step] - from[step];

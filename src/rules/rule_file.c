@@ -254,7 +254,8 @@ static void read_rule(Loader *loader, const YamlNode *node, RuleTexts inherited,
     read_alert_only_fields(loader, &reader, node, rule);
     (void)yaml_bool(&reader, node, "debug", &rule->debug);
     (void)yaml_bool(&reader, node, "hold", &rule->hold_telemetry);
-    (void)yaml_int(&reader, node, "update_entries_limit", 0, 1000 * 1000, &rule->updates_max);
+    (void)yaml_int(&reader, node, "update_entries_limit", -1000 * 1000, 1000 * 1000,
+                   &rule->updates_max);
 }
 
 static void read_headers(const YamlReader *reader, const YamlNode *node, const char *key) {

@@ -124,14 +124,28 @@ static void put_over(HitBuilder *builder, Str name, Str value) {
     builder->over[at] = (Label){name, value};
 }
 
+static void put_missing(HitBuilder *builder, Str name, Str value) {
+    for (size_t i = 0; i < builder->over_count; i++) {
+        if (str_eq(builder->over[i].name, name)) {
+            return;
+        }
+    }
+    put_over(builder, name, value);
+}
+
 static void lay_fixed_labels(HitBuilder *builder) {
     const RuleDef *rule = builder->rule;
-    builder->over = arena_array(builder->arena, Label, rule->labels.count + 3);
+    LabelSet external = builder->world->options->external_labels;
+    builder->over = arena_array(builder->arena, Label, rule->labels.count + external.count + 3);
     builder->over_count = 0;
     for (size_t i = 0; i < rule->labels.count; i++) {
         builder->is_dynamic |= rule->labels.items[i].tmpl != NULL;
         builder->over[builder->over_count++] =
             (Label){rule->labels.items[i].name, rule->labels.items[i].text};
+    }
+    /* vmalert stores them with everything; Prometheus adds them when it sends. */
+    for (size_t i = 0; builder->group->vmalert && i < external.count; i++) {
+        put_missing(builder, external.items[i].name, external.items[i].value);
     }
     if (!rule->is_alert) {
         put_over(builder, LABEL_METRIC_NAME, rule->name);

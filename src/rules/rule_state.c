@@ -164,11 +164,12 @@ static LabelSet for_state_series(Arena *arena, LabelSet labels) {
 }
 
 /* Brings the store's series of an alert in line with its phase: a marker on what is no longer true,
- * a sample on what is. Labels are copied where the alert is about to go. */
-static void write_alert_series(ActiveAlert *active, bool is_leaving, const RuleApply *apply) {
+ * a sample on what is. Labels are copied, because they are written after the alerts were stored,
+ * and the alert may be gone by then. */
+static void write_alert_series(ActiveAlert *active, const RuleApply *apply) {
     TimeMs time = apply->world->time;
     AlertPhase phase = active->life.phase;
-    LabelSet labels = is_leaving ? labels_copy(apply->arena, active->labels) : active->labels;
+    LabelSet labels = labels_copy(apply->arena, active->labels);
     if (active->open_series != ALERT_INACTIVE && active->open_series != phase) {
         series_list_add_stale(apply->series,
                               alerts_series(apply->arena, labels, active->open_series), time);
@@ -264,7 +265,7 @@ static void step_active(RuleState *state, ActiveAlert *active, AlertSight sight,
         rule_tick_add(apply->tick, ALERT_CHANGED, &alert,
                       before.stale != active->life.stale ? "telemetry" : "annotations");
     }
-    write_alert_series(active, active->life.phase == ALERT_INACTIVE, apply);
+    write_alert_series(active, apply);
 }
 
 /* Frees those that became inactive and makes the index fit again. */
@@ -394,7 +395,7 @@ void rule_state_apply_record(RuleState *state, const RuleHits *hits, const RuleA
     }
     for (size_t i = 0; i < count; i++) {
         const RuleHit *hit = &hits->items[i];
-        SeriesPoint point = {hit->labels, apply->world->time, hit->value, hit->histogram};
+        RulePoint point = {hit->labels, apply->world->time, hit->value, hit->histogram};
         VEC_PUSH(*apply->series, items, point);
         uint32_t at = hash_index_get(&state->series_index, hit->id);
         if (at == HASH_INDEX_NONE) {
@@ -428,7 +429,7 @@ void rule_state_remove(RuleState *state, const char *reason, TimeMs time, Durati
         if (alert_transition(before, active->life, &event)) {
             rule_tick_add(tick, event, &alert, reason);
         }
-        write_alert_series(active, true, &apply);
+        write_alert_series(active, &apply);
     }
     drop_alerts(state);
     for (size_t i = 0; i < state->series_count; i++) {

@@ -40,6 +40,7 @@ typedef struct RulesOptions {
     DurationMs lost_after; /* 5 m */
     bool hold;             /* telemetry-aware holding on (off in unit tests) */
     DurationMs lookback;   /* 5 m */
+    bool closed_windows;   /* Prometheus 2's windows, for unit tests written for it */
     QueryBudget budget;    /* of one rule */
     uint64_t alerts_max;   /* 0 = none */
     TimeMs started_at;     /* of the process: "lost" counts from here at the earliest */

@@ -10,7 +10,7 @@ void series_list_finish(SeriesList *list) {
 }
 
 void series_list_add(SeriesList *list, LabelSet labels, TimeMs time, double value) {
-    VEC_PUSH(*list, items, ((SeriesPoint){.labels = labels, .time = time, .value = value}));
+    VEC_PUSH(*list, items, ((RulePoint){.labels = labels, .time = time, .value = value}));
 }
 
 void series_list_add_stale(SeriesList *list, LabelSet labels, TimeMs time) {
@@ -29,7 +29,7 @@ bool series_list_write(SeriesList *list, Engine *engine, TimeMs now, uint64_t *r
     const Histogram **histograms = arena_array(&arena, const Histogram *, count);
     bool has_histograms = false;
     for (size_t i = 0; i < count; i++) {
-        const SeriesPoint *point = &list->items[i];
+        const RulePoint *point = &list->items[i];
         series[i] =
             (BatchSeries){.labels = point->labels, .row_first = (uint32_t)i, .row_count = 1};
         times[i] = point->time;

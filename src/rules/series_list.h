@@ -8,15 +8,15 @@
 
 #include "engine/engine.h"
 
-typedef struct SeriesPoint {
+typedef struct RulePoint {
     LabelSet labels;
     TimeMs time;
     double value;
     const Histogram *histogram; /* NULL: `value` */
-} SeriesPoint;
+} RulePoint;
 
 typedef struct SeriesList {
-    SeriesPoint *items; /* on the heap */
+    RulePoint *items; /* on the heap */
     size_t items_count, items_cap;
 } SeriesList;
 

@@ -23,6 +23,7 @@ static QueryOptions query_options(const RulesOptions *options) {
     QueryOptions query = {
         .lookback = options->lookback,
         .default_step = options->evaluation_interval,
+        .closed_windows = options->closed_windows,
         .budget = options->budget,
     };
     if (query.budget.deadline_ns) {

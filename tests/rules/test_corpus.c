@@ -1,0 +1,79 @@
+/*
+ * Other people's rule files and their unit tests: each file loads, or its reason not to is in
+ * tests/rules/corpus.md; each unit test comes out as its own tool says.
+ */
+
+#include <cjson/cJSON.h>
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "rules/rule_file.h"
+
+static const char *shared(void) {
+    const char *path = getenv("BELFRY_SHARED");
+    return path ? path : "../shared";
+}
+
+static cJSON *load_manifest(Arena *arena) {
+    Str path = arena_printf(arena, "%s/corpus/manifest.json", shared());
+    Str text = {0};
+    Err err = {0};
+    if (!file_read(arena, path.ptr, 64 << 20, &text, &err)) {
+        cr_skip_test("no corpus: %s", err.text);
+    }
+    cJSON *json = cJSON_ParseWithLength(text.ptr, text.len);
+    cr_assert_not_null(json);
+    return json;
+}
+
+static const char *text_of(const cJSON *object, const char *key) {
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+/* The files named in the table of corpus.md ("| file | reason |"). */
+static bool is_listed(Str table, const char *file) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str row = arena_printf(&arena, "| %s |", file);
+    return memmem(table.ptr, table.len, row.ptr, row.len) != NULL;
+}
+
+static Str read_table(Arena *arena) {
+    Str table = {0};
+    Err err = {0};
+    cr_assert(file_read(arena, "tests/rules/corpus.md", 1 << 20, &table, &err), "%s", err.text);
+    return table;
+}
+
+Test(corpus, rule_files_load_or_are_listed_with_a_reason) {
+    AUTO(arena_finish) Arena arena = {0};
+    cJSON *manifest = load_manifest(&arena);
+    Str table = read_table(&arena);
+    size_t loaded = 0, refused = 0;
+    for (const cJSON *entry = manifest->child; entry; entry = entry->next) {
+        if (!cJSON_HasObjectItem(entry, "vmalert_1_79")) {
+            continue;
+        }
+        AUTO(arena_finish) Arena own = {0};
+        AUTO(problems_finish) Problems problems = {0};
+        AUTO(rule_file_unrefp) RuleFile *file = NULL;
+        const char *name = text_of(entry, "file");
+        Str path = arena_printf(&own, "%s/corpus/%s", shared(), name);
+        Str bytes = {0};
+        Err err = {0};
+        cr_assert(file_read(&own, path.ptr, 64 << 20, &bytes, &err), "%s", err.text);
+        bool ok = rule_file_load(str_of(name), bytes, RULES_AUTO, &file, &problems);
+        loaded += ok;
+        refused += !ok;
+        if (ok == is_listed(table, name)) {
+            AUTO(buf_finish) Buf text = {0};
+            problems_print(&problems, &text);
+            cr_expect(false, "%s: %s\n%.*s", name,
+                      ok ? "loads, though it is listed as refused" : "refused",
+                      STR_ARG(buf_view(&text)));
+        }
+    }
+    cr_log_info("%zu rule files loaded, %zu refused", loaded, refused);
+    cr_expect_gt(loaded, 780);
+    cJSON_Delete(manifest);
+}
