@@ -88,4 +88,4 @@ Config *config_parse(Str file, Str text, Problems *problems);
 void config_free(Config *config); /* accepts NULL */
 
 /* The configuration as YAML with every secret as <secret>: /api/v1/status/config. */
-void config_print(const Config *config, Buf *out);
+void app_config_print(const Config *config, Buf *out);

@@ -58,7 +58,7 @@ static const YamlNode *hide(Arena *arena, const YamlNode *node) {
     return copy;
 }
 
-void config_print(const Config *config, Buf *out) {
+void app_config_print(const Config *config, Buf *out) {
     if (!config->root) {
         buf_str(out, STR("{}\n"));
         return;

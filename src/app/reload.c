@@ -11,7 +11,7 @@ void app_publish_info(App *app) {
     Generation *generation = app_generation(app);
     AUTO(buf_finish) Buf yaml = {0};
     AUTO(buf_finish) Buf flags = {0};
-    config_print(generation->config, &yaml);
+    app_config_print(generation->config, &yaml);
     JsonWriter json = json_writer(&flags);
     WebOptions web = app_web_options(app, generation);
     StoreOptions store = app_store_options(app, generation);

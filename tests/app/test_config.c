@@ -85,7 +85,7 @@ Test(config, printing_hides_secrets) {
     Config *config = load(
         "notify:\n  receivers:\n    - name: x\n      pagerduty_configs: [{routing_key: abc123}]\n");
     AUTO(buf_finish) Buf text = {0};
-    config_print(config, &text);
+    app_config_print(config, &text);
     buf_byte(&text, '\0');
     cr_expect(strstr(text.ptr, "<secret>"));
     cr_expect_not(strstr(text.ptr, "abc123"), "%s", text.ptr);
