@@ -96,7 +96,9 @@ void hold_update(Hold *hold, const StoreSource *sources, size_t count, const Hol
 
 static bool window_is_whole(const HoldSource *source, DurationMs window, TimeMs time) {
     TimeMs from = time - window;
-    return from <= source->gap_from || from >= source->gap_to + source->settle;
+    /* Begins so far before the gap that every target has samples between, or after the return of
+     * all. */
+    return from + source->settle <= source->gap_from || from >= source->gap_to + source->settle;
 }
 
 bool hold_decides(const Hold *hold, Str source, const DurationMs *windows, size_t count,

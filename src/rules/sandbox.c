@@ -24,6 +24,7 @@ bool sandbox_open(Sandbox *sandbox, Pool *pool, Err *err) {
         .sync = STORE_SYNC_NEVER,
         .future_max = 1000 * 365 * DAY_MS,
         .block_span = 2 * HOUR_MS,
+        .source_label = STR("cluster"),
         .pool = pool,
     };
     if (!store_open(&options, &sandbox->store, err)) {

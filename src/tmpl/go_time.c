@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/number.h"
+#include "base/zone.h"
 #include "tmpl/value.h"
 
 static const int64_t SECOND_NS = 1000000000;
@@ -526,13 +527,14 @@ bool go_time_parse(Str layout, Str text, TmplValue *ret_time, Err *err) {
 /* ---- zones ---- */
 
 bool go_time_in_zone(const TmplValue *time, Str zone, Arena *arena, TmplValue *ret_time, Err *err) {
-    (void)arena;
-    if (!str_eq(zone, STR("UTC")) && zone.len) {
-        return err_set(err, ERR_INVALID, "unknown time zone %.*s", STR_ARG(zone));
+    AUTO(zone_freep) Zone *loaded = NULL;
+    const char *name = NULL;
+    if (!zone_load(zone, &loaded, err)) {
+        return false;
     }
     *ret_time = *time;
-    ret_time->zone_offset_s = 0;
-    ret_time->zone_name = "UTC";
+    ret_time->zone_offset_s = zone_offset(loaded, unix_seconds(time) * SECOND_MS, &name);
+    ret_time->zone_name = arena_cstr(arena, str_of(name));
     return true;
 }
 

@@ -50,12 +50,12 @@ Test(hold, waits_until_windows_are_whole_again) {
     assert_decisions(3 * MINUTE_MS, MINUTE_MS, "....ddd");
     assert_decisions(10 * MINUTE_MS, MINUTE_MS, "...........ddd");
     /* two minutes */
-    assert_decisions(MINUTE_MS, 2 * MINUTE_MS, ".d.ddd");
+    assert_decisions(MINUTE_MS, 2 * MINUTE_MS, "...ddd");
     assert_decisions(3 * MINUTE_MS, 2 * MINUTE_MS, ".....ddd");
     /* Five minutes, dark for one: whole while it still begins before the gap, not while it begins
      * inside. */
-    assert_decisions(MINUTE_MS, 5 * MINUTE_MS, ".dddd.ddd");
-    assert_decisions(3 * MINUTE_MS, 5 * MINUTE_MS, "...dd...ddd");
+    assert_decisions(MINUTE_MS, 5 * MINUTE_MS, ".ddd..ddd");
+    assert_decisions(3 * MINUTE_MS, 5 * MINUTE_MS, "...d....ddd");
     assert_decisions(10 * MINUTE_MS, 5 * MINUTE_MS, "...............ddd");
 }
 
