@@ -264,9 +264,15 @@ bool head_accepts(HeadAppend *append, const OpenSample *sample) {
     return true;
 }
 
-static void append_series(HeadAppend *append, Putting *put, const BatchSeries *from, HeadRef ref,
-                          SourceNote *note) {
-    HeadSeries *series = shard_series(put->shard, head_slot(ref));
+/* A series of the batch that is known, as it goes to its shard: what is needed of it in one place,
+ * since the batch itself is too big for the inner cache. */
+typedef struct Routed {
+    HeadRef ref;
+    uint32_t row_first, row_count;
+} Routed;
+
+static void append_series(HeadAppend *append, Putting *put, const Routed *from, SourceNote *note) {
+    HeadSeries *series = shard_series(put->shard, head_slot(from->ref));
     for (uint32_t i = 0; i < from->row_count; i++) {
         OpenSample sample = batch_sample(append->batch, from->row_first + i);
         if (!head_accepts(append, &sample)) {
@@ -281,45 +287,50 @@ static void append_series(HeadAppend *append, Putting *put, const BatchSeries *f
         }
         append->outcome->stored++;
         append->outcome->stored_histograms += sample.histogram != NULL;
-        append->rows[append->row_count++] = (RecordRow){ref, sample};
+        append->rows[append->row_count++] = (RecordRow){from->ref, sample};
     }
     if (series->open.last_delta > 0 && note->interval == 0) {
         note->interval = series->open.last_delta;
     }
 }
 
-static void append_shard(Head *head, HeadAppend *append, Putting *put, const uint32_t *order,
+/* Tells the CPU what the loop needs soon: the series, and a little later the end of its chunk. */
+static void prefetch(const HeadShard *shard, const Routed *routed, size_t left) {
+    enum { SERIES_AHEAD = 12, BYTES_AHEAD = 6 };
+    if (left > SERIES_AHEAD) {
+        PREFETCH(shard_series(shard, head_slot(routed[SERIES_AHEAD].ref)));
+    }
+    if (left > BYTES_AHEAD) {
+        const HeadSeries *ahead = shard_series(shard, head_slot(routed[BYTES_AHEAD].ref));
+        if (ahead->open.bytes) {
+            PREFETCH((uint8_t *)slab_at(&shard->slab, ahead->open.bytes) + ahead->open.len);
+        }
+    }
+}
+
+static void append_shard(Head *head, HeadAppend *append, Putting *put, const Routed *routed,
                          size_t count, NoteRun *run) {
-    enum { AHEAD = 6 };
     HeadShard *shard = put->shard;
+    uint32_t last_part = UINT32_MAX;
     pthread_mutex_lock(&shard->lock);
     for (size_t i = 0; i < count; i++) {
-        if (i + 2 * AHEAD < count) {
-            PREFETCH(shard_series(shard, head_slot(append->refs[order[i + 2 * AHEAD]])));
-        }
-        if (i + AHEAD < count) {
-            const HeadSeries *ahead =
-                shard_series(shard, head_slot(append->refs[order[i + AHEAD]]));
-            if (ahead->open.bytes) {
-                PREFETCH((uint8_t *)slab_at(&shard->slab, ahead->open.bytes) + ahead->open.len);
+        prefetch(shard, routed + i, count - i);
+        const HeadSeries *series = shard_series(shard, head_slot(routed[i].ref));
+        if (series->part[head->source_part] != last_part && !append->batch->own) {
+            last_part = series->part[head->source_part];
+            uint32_t source = parttable_entry(&head->parts, last_part)->source;
+            if (source != run->source) {
+                tell_source(head, run, append->now);
+                run->source = source;
             }
         }
-        HeadRef ref = append->refs[order[i]];
-        const HeadSeries *series = shard_series(shard, head_slot(ref));
-        uint32_t source = parttable_entry(&head->parts, series->part[head->source_part])->source;
-        if (source != run->source && !append->batch->own) {
-            tell_source(head, run, append->now);
-            run->source = source;
-        }
-        append_series(append, put, &append->batch->series[order[i]], ref, &run->note);
+        append_series(append, put, &routed[i], &run->note);
     }
     pthread_mutex_unlock(&shard->lock);
 }
 
-/* Puts the numbers of the batch's series in order of their shards; `ret_first[s]` is where shard s
- * begins. */
-static uint32_t *sort_by_shard(const HeadAppend *append, Arena *arena,
-                               size_t ret_first[HEAD_SHARDS + 1]) {
+/* The batch's known series in order of their shards; `ret_first[s]` is where shard s begins. */
+static Routed *route(const HeadAppend *append, Arena *arena, size_t ret_first[HEAD_SHARDS + 1]) {
     size_t count = append->batch->series_count;
     size_t at[HEAD_SHARDS + 1] = {0};
     for (size_t i = 0; i < count; i++) {
@@ -331,27 +342,30 @@ static uint32_t *sort_by_shard(const HeadAppend *append, Arena *arena,
         at[shard + 1] += at[shard];
     }
     memcpy(ret_first, at, sizeof at);
-    uint32_t *order = arena_raw(arena, (count + 1) * sizeof *order);
+    Routed *routed = arena_raw(arena, (count + 1) * sizeof *routed);
     for (size_t i = 0; i < count; i++) {
-        if (append->refs[i] < HEAD_REF_DROPPED) {
-            order[at[append->refs[i] >> HEAD_SLOT_BITS]++] = (uint32_t)i;
+        HeadRef ref = append->refs[i];
+        if (ref < HEAD_REF_DROPPED) {
+            const BatchSeries *series = &append->batch->series[i];
+            routed[at[ref >> HEAD_SLOT_BITS]++] =
+                (Routed){ref, series->row_first, series->row_count};
         }
     }
-    return order;
+    return routed;
 }
 
 void head_append(Head *head, HeadAppend *append) {
     AUTO(arena_finish) Arena arena = {0};
     AUTO(arena_finish) Arena scratch = {0};
     size_t first[HEAD_SHARDS + 1];
-    uint32_t *order = sort_by_shard(append, &arena, first);
+    Routed *routed = route(append, &arena, first);
     NoteRun run = {.note.newest = TIME_MIN};
     Putting put = {
         .head = head, .epoch = head->epoch, .dedup = append->dedup_interval, .scratch = &scratch};
     for (int shard = 0; shard < HEAD_SHARDS; shard++) {
         put.shard = &head->shards[shard];
         if (first[shard + 1] > first[shard]) {
-            append_shard(head, append, &put, order + first[shard], first[shard + 1] - first[shard],
+            append_shard(head, append, &put, routed + first[shard], first[shard + 1] - first[shard],
                          &run);
         }
     }
