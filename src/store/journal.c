@@ -48,7 +48,6 @@ struct Journal {
     uint64_t end;
     uint64_t written;
     uint64_t synced;
-    uint64_t lost_from, lost_to; /* what the last failure took */
     int64_t synced_at_ns;
     bool failed, stop, writing;
     Err failure;
@@ -153,8 +152,6 @@ static bool write_group(Journal *journal, const Buf *group, uint64_t start, Err 
 static void fail(Journal *journal, const Err *err) {
     journal->failed = true;
     journal->failure = *err;
-    journal->lost_from = journal->synced;
-    journal->lost_to = journal->end;
     journal->pending.len = 0;
     counter_add(&journal->failures, 1);
     log_event(LOG_ERROR, "log cannot be written", LOG_STR("reason", str_of(err->text)));
@@ -262,8 +259,7 @@ bool journal_wait(Journal *journal, uint64_t lsn, Err *err) {
     while (journal->synced < lsn && !journal->failed) {
         pthread_cond_wait(&journal->done, &journal->lock);
     }
-    bool lost = lsn > journal->lost_from && lsn <= journal->lost_to;
-    bool good = journal->synced >= lsn && !lost;
+    bool good = journal->synced >= lsn;
     if (!good) {
         *err = journal->failure;
         err->kind = ERR_IO;

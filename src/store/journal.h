@@ -11,7 +11,7 @@
  * A position (lsn) is the offset of a byte in the whole journal since its beginning; a record is
  * durable when its end is.
  *
- * After a failed write or sync nothing that waited is durable, and never will be: waiting fails,
+ * After a failed write or sync nothing that waited is durable: waiting fails,
  * appending fails, until journal_restart(). (A failed fsync leaves no way to tell what of the file
  * reached the disk: Rebello and others, "Can Applications Recover from fsync Failures?", 2020. So a
  * segment is never written again after one.)
@@ -58,8 +58,8 @@ uint64_t journal_backlog(Journal *journal);
 
 /* Why nothing can be appended; false if all is well. */
 bool journal_failure(Journal *journal, Err *ret_reason);
-/* Begins anew in a fresh segment. What was appended and not synced is lost: the caller has saved
- * the state otherwise. */
+/* Begins anew in a fresh segment, after the caller has made everything appended so far durable by
+ * other means (a checkpoint): it counts as synced then. */
 bool journal_restart(Journal *journal, Err *err) MUST_CHECK;
 
 /* Removes the segments that end at or before `lsn`. */
