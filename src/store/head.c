@@ -405,7 +405,12 @@ uint64_t head_replay(Head *head, const RecordSamples *samples) {
 }
 
 size_t head_bytes(Head *head) {
-    size_t bytes = parttable_bytes(&head->parts) + head->alias_size * sizeof(HeadAlias);
+    parttable_lock(&head->parts);
+    size_t bytes = parttable_bytes(&head->parts);
+    parttable_unlock(&head->parts);
+    pthread_rwlock_rdlock(&head->alias_lock);
+    bytes += head->alias_size * sizeof(HeadAlias);
+    pthread_rwlock_unlock(&head->alias_lock);
     for (int i = 0; i < HEAD_SHARDS; i++) {
         HeadShard *shard = &head->shards[i];
         pthread_mutex_lock(&shard->lock);

@@ -73,4 +73,5 @@ LabelSet parttable_labels(const PartTable *table, uint32_t id, Label *room);
 /* Number of parts; ids are 0 .. count - 1. */
 uint32_t parttable_count(const PartTable *table);
 
+/* Memory. Under the lock. */
 size_t parttable_bytes(const PartTable *table);
