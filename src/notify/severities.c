@@ -86,7 +86,7 @@ static bool read_words(Policy *policy) {
     }
     (void)yaml_map(&policy->loader->yaml, policy->map, "map", &map);
     for (size_t i = 0; map && i < map->count; i++) {
-        SeverityClass found;
+        SeverityClass found = (SeverityClass)0;
         if (!class_of(policy, map->pairs[i].value, map->pairs[i].value->text, &found)) {
             return false;
         }

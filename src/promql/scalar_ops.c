@@ -18,7 +18,7 @@ bool scalar_compare(BinaryOp op, double left, double right) {
     case OP_LE:
         return left <= right;
     default:
-        assert(!"a comparison");
+        assert(false && "a comparison");
         return false;
     }
 }

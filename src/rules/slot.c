@@ -24,6 +24,7 @@ static QueryOptions query_options(const RulesOptions *options) {
         .lookback = options->lookback,
         .default_step = options->evaluation_interval,
         .closed_windows = options->closed_windows,
+        .start_timestamps = true,
         .budget = options->budget,
     };
     if (query.budget.deadline_ns) {

@@ -192,7 +192,7 @@ bool state_load_alert_rows(State *state, Arena *arena, AlertRow **ret_rows, size
 bool state_load_alerts(State *state, bool from_outside, Arena *arena, Alert **ret_alerts,
                        size_t *ret_count, Err *err) {
     AlertRow *rows;
-    size_t count;
+    size_t count = 0;
     if (!load_alerts(state, ALERT_COLUMNS " WHERE a.origin = ? AND a.phase != 0 ORDER BY a.id",
                      from_outside, arena, &rows, &count, err)) {
         return false;

@@ -632,7 +632,7 @@ static Walk walk(TmplExec *exec, const TmplValue *dot, const Node *node) {
     case NODE_CONTINUE:
         return WALK_CONTINUE;
     default:
-        assert(!"not a statement");
+        assert(false && "not a statement");
         return WALK_FAILED;
     }
 }

@@ -74,6 +74,7 @@ static bool query_options(const Web *web, Request *request, QueryOptions *option
         .default_step = MINUTE_MS,
         .budget = limits->budget,
         .explain = params_has(&request->params, STR("explain")),
+        .start_timestamps = true,
     };
     options->budget.deadline_ns = request->started_ns + timeout * 1000000;
     options->budget.cancelled = &request->cancelled;

@@ -16,7 +16,7 @@ static const char *corpus(void) {
 }
 
 static Str read_corpus(Arena *arena, const char *name) {
-    char path[PATH_MAX + 256];
+    char path[2 * PATH_MAX];
     Str text;
     Err err;
     snprintf(path, sizeof path, "%s/%s", corpus(), name);
@@ -27,7 +27,7 @@ static Str read_corpus(Arena *arena, const char *name) {
 }
 
 static NotifyConfig *load(Arena *arena, const char *name, Str text, Buf *complaint) {
-    char path[PATH_MAX + 256];
+    char path[2 * PATH_MAX];
     Problems problems = {0};
     YamlDocs docs;
     NotifyConfig *config = NULL;
