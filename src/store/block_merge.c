@@ -184,6 +184,9 @@ static void list_windows(Merge *merge) {
             }
         }
     }
+    if (merge->windows_count == 0) {
+        return;
+    }
     qsort(merge->windows, merge->windows_count, sizeof *merge->windows, time_cmp);
     size_t kept = 0;
     for (size_t i = 0; i < merge->windows_count; i++) {

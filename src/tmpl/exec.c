@@ -445,9 +445,8 @@ static bool print_final(TmplExec *exec, const TmplValue *value) {
     if (value->type == TMPL_NIL) {
         buf_str(exec->out, exec->tmpl->html ? STR("") : STR("<no value>"));
     } else if (exec->tmpl->html) {
-        html_put_value(exec->out,
-                       (Str){exec->out->ptr + exec->out_start, exec->out->len - exec->out_start},
-                       exec->arena, value);
+        html_put_value(exec->out, str_skip(buf_view(exec->out), exec->out_start), exec->arena,
+                       value);
     } else {
         tmpl_print_value(exec->out, value);
     }

@@ -26,7 +26,10 @@ TmplValue tmpl_bool(bool value) {
 }
 
 TmplValue tmpl_time(TimeMs time) {
-    return (TmplValue){.type = TMPL_TIME, .integer = time * 1000000, .zone_name = "UTC"};
+    /* What nanoseconds since 1970 cannot hold is Go's zero time: year 1 stands for "none". */
+    bool fits = time > INT64_MIN / 1000000 && time < INT64_MAX / 1000000;
+    return (TmplValue){
+        .type = TMPL_TIME, .integer = fits ? time * 1000000 : GO_TIME_ZERO, .zone_name = "UTC"};
 }
 
 static int by_name(const void *a, const void *b) {

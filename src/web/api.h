@@ -24,3 +24,10 @@ typedef struct ApiMatches {
 } ApiMatches;
 bool api_matches(Request *request, ApiMatches *matches, Err *err) MUST_CHECK;
 void api_matches_finish(ApiMatches *matches);
+
+/* The body by its Content-Encoding (`fallback` where it has none), into `unpacked` where it was
+ * packed. */
+bool api_unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, Str *ret_body,
+                     Err *err) MUST_CHECK;
+/* A writer's refusal: plain text, 503 with Retry-After where it should send again, else 400. */
+void respond_refusal(Request *request, const Err *err);

@@ -8,7 +8,7 @@
  */
 
 #include "base/mem.h"
-#include "web/routes.h"
+#include "web/api.h"
 
 enum { UNPACK_FACTOR = 8 }; /* a body may grow to this many times the largest body allowed */
 
@@ -18,8 +18,8 @@ static size_t unpacked_bytes_max(const Web *web) {
 }
 
 /* Body by its Content-Encoding; `fallback` is used where the header is missing. */
-static bool unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, Str *ret_body,
-                        Err *err) {
+bool api_unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, Str *ret_body,
+                     Err *err) {
     Str coding = request_header(request, STR("content-encoding"));
     Str body = buf_view(&request->body);
     size_t max = unpacked_bytes_max(web);
@@ -69,7 +69,7 @@ static void respond_written(Request *request, const IngestBatch *batch,
     respond_header(request, "X-Prometheus-Remote-Write-Exemplars-Written", STR("0"));
 }
 
-static void respond_refusal(Request *request, const Err *err) {
+void respond_refusal(Request *request, const Err *err) {
     respond_text(request, status_of_err(err->kind), str_of(err->text));
     buf_byte(&request->response.body, '\n');
     if (request->response.status == 422) {
@@ -102,7 +102,7 @@ void handle_write(Web *web, Request *request) {
     }
     const IngestLabels *labels = &web_options(web)->ingest_labels;
     bool version_2 = is_version_2(request);
-    bool good = unpack_body(web, request, STR("snappy"), &unpacked, &message, &err) &&
+    bool good = api_unpack_body(web, request, STR("snappy"), &unpacked, &message, &err) &&
                 (version_2 ? ingest_remote_write_v2(message, labels, &batch, &err)
                            : ingest_remote_write_v1(message, labels, &batch, &err));
     StoreOutcome outcome = {0};
@@ -117,38 +117,4 @@ void handle_write(Web *web, Request *request) {
     counter_add(&web_counters(web)->exemplars_skipped, batch.exemplars);
     respond_outcome(request, &outcome, lsn);
     respond_written(request, &batch, &outcome);
-}
-
-void handle_import_text(Web *web, Request *request) {
-    Err err = {0};
-    AUTO(buf_finish) Buf unpacked = {0};
-    Str text;
-    if (!unpack_body(web, request, STR(""), &unpacked, &text, &err)) {
-        respond_refusal(request, &err);
-        return;
-    }
-    Str type = request_header(request, STR("content-type"));
-    bool open_metrics = str_starts(type, STR("application/openmetrics-text"));
-    IngestStreamOptions options = {
-        .format = open_metrics ? INGEST_OPENMETRICS : INGEST_TEXT,
-        .labels = &web_options(web)->ingest_labels,
-        .default_time = clock_now(),
-    };
-    IngestStream *stream = ingest_stream_new(&options);
-    StoreOutcome outcome = {0};
-    uint64_t lsn = 0;
-    bool good = ingest_stream_push(stream, text, true, &err);
-    const SampleBatch *batch = ingest_stream_batch(stream);
-    Err store_err = {0};
-    if (batch &&
-        !store_append(web_doors(web)->store, batch, clock_now(), &lsn, &outcome, &store_err)) {
-        respond_refusal(request, &store_err);
-    } else if (!good) {
-        respond_refusal(request, &err); /* what stood before the bad line is stored */
-        request->lsn = lsn;
-    } else {
-        counter_add(&web_counters(web)->samples, outcome.stored);
-        respond_outcome(request, &outcome, lsn);
-    }
-    ingest_stream_free(stream);
 }

@@ -9,7 +9,15 @@ static const Route routes[] = {
     {"POST|PUT", "/-/reload", NULL, ROUTE_ORDER, false},
 
     {"POST", "/api/v1/write", handle_write, ROUTE_WRITE, false},
-    {"POST", "/api/v1/import/prometheus", handle_import_text, ROUTE_WRITE, false},
+    {"POST|PUT", "/api/v1/import/prometheus", handle_import, ROUTE_WRITE, false},
+    {"POST|PUT", "/api/v1/import", handle_import, ROUTE_WRITE, false},
+    {"POST", "/write", handle_import, ROUTE_WRITE, false},
+    {"POST", "/api/v2/write", handle_import, ROUTE_WRITE, false},
+    {"POST", "/influx/write", handle_import, ROUTE_WRITE, false},
+    {"POST", "/influx/api/v2/write", handle_import, ROUTE_WRITE, false},
+    {"POST|PUT", "/api/put", handle_import, ROUTE_WRITE, false},
+    {"POST|PUT", "/opentsdb/api/put", handle_import, ROUTE_WRITE, false},
+    {"GET|POST", "/api/v1/export", handle_export, ROUTE_POOL, false},
 
     {"GET|POST", "/api/v1/query", handle_query, ROUTE_POOL, false},
     {"GET|POST", "/api/v1/query_range", handle_query_range, ROUTE_POOL, false},

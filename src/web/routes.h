@@ -21,8 +21,9 @@ void handle_tsdb(Web *web, Request *request);
 void handle_targets(Web *web, Request *request);
 void handle_sources(Web *web, Request *request);
 
-void handle_write(Web *web, Request *request); /* api_write.c */
-void handle_import_text(Web *web, Request *request);
+void handle_write(Web *web, Request *request);  /* api_write.c */
+void handle_import(Web *web, Request *request); /* api_import.c */
+void handle_export(Web *web, Request *request); /* api_export.c */
 
 void handle_query(Web *web, Request *request); /* api_query.c */
 void handle_query_range(Web *web, Request *request);

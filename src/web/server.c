@@ -28,6 +28,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "web/import.h"
 #include "web/routes.h"
 #include "web/server.h"
 
@@ -355,6 +356,7 @@ static Request *begin_request(Web *web, struct MHD_Connection *connection, const
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_header, request);
     MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, add_param, request);
     request->route = route_find(request);
+    request->import = request->route ? import_begin(web, request) : NULL;
     return request;
 }
 
@@ -366,6 +368,10 @@ static size_t body_bytes_max(const Web *web) {
 /* Text imports are streams of any size; they take their body piece by piece (api_import.c) and are
  * not bounded here. */
 static void take_body(Web *web, Request *request, const char *bytes, size_t len) {
+    if (request->import) {
+        import_take(web, request->import, (Str){bytes, len});
+        return;
+    }
     if (request->refused) {
         return;
     }
@@ -456,6 +462,7 @@ static void request_done(void *context, struct MHD_Connection *connection, void 
         params_finish(&request->headers);
         params_finish(&request->params);
         params_finish(&request->response.headers);
+        import_free(request->import);
         buf_finish(&request->body);
         buf_finish(&request->response.body);
         arena_finish(&request->arena);

@@ -1,0 +1,230 @@
+/*
+ * Imports in line formats: Prometheus text and OpenMetrics, VictoriaMetrics' JSON lines, Influx
+ * line protocol, OpenTSDB's /api/put. See import.h for how the body comes in.
+ */
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/number.h"
+#include "web/api.h"
+#include "web/import.h"
+
+struct Import {
+    IngestStream *stream;
+    StoreOutcome sum;
+    uint64_t lsn;
+    Err err; /* the first failure of the store or the format; the rest of the body is thrown away */
+};
+
+static const struct {
+    const char *path;
+    IngestFormat format;
+} formats[] = {
+    {"/api/v1/import/prometheus", INGEST_TEXT},
+    {"/api/v1/import", INGEST_JSONL},
+    {"/write", INGEST_INFLUX},
+    {"/api/v2/write", INGEST_INFLUX},
+    {"/influx/write", INGEST_INFLUX},
+    {"/influx/api/v2/write", INGEST_INFLUX},
+    {"/api/put", INGEST_OPENTSDB_JSON},
+    {"/opentsdb/api/put", INGEST_OPENTSDB_JSON},
+};
+
+static bool format_of(const Request *request, IngestFormat *ret_format) {
+    Str type = request_header(request, STR("content-type"));
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (str_eq(request->path, str_of(formats[i].path))) {
+            bool open_metrics = formats[i].format == INGEST_TEXT &&
+                                str_starts(type, STR("application/openmetrics-text"));
+            *ret_format = open_metrics ? INGEST_OPENMETRICS : formats[i].format;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Influx' `precision`: nanoseconds per unit. */
+static DurationMs influx_unit_ns(Str precision) {
+    static const struct {
+        const char *word;
+        int64_t ns;
+    } units[] = {{"n", 1},        {"ns", 1},         {"u", 1000},        {"us", 1000},
+                 {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (str_eq(precision, str_of(units[i].word))) {
+            return units[i].ns;
+        }
+    }
+    return 0;
+}
+
+static Import *new_import(Web *web, const Request *request, IngestFormat format) {
+    Import *import = mem_zero(1, sizeof *import);
+    IngestStreamOptions options = {
+        .format = format,
+        .labels = &web_options(web)->ingest_labels,
+        .default_time = clock_now(),
+        .influx_db = params_get(&request->params, STR("db")),
+        .influx_separator = STR("_"),
+        .influx_precision_ns = influx_unit_ns(params_get(&request->params, STR("precision"))),
+        .skip_bad = true,
+    };
+    import->stream = ingest_stream_new(&options);
+    return import;
+}
+
+Import *import_begin(Web *web, Request *request) {
+    IngestFormat format;
+    bool packed = request_header(request, STR("content-encoding")).len > 0;
+    bool posted = str_eq(request->method, STR("POST")) || str_eq(request->method, STR("PUT"));
+    if (packed || !posted || !web_is_ready(web) || !format_of(request, &format)) {
+        return NULL;
+    }
+    return new_import(web, request, format);
+}
+
+void import_free(Import *import) {
+    if (import) {
+        ingest_stream_free(import->stream);
+        free(import);
+    }
+}
+
+static void add_outcome(StoreOutcome *sum, const StoreOutcome *more) {
+    sum->stored += more->stored;
+    sum->stored_histograms += more->stored_histograms;
+    sum->duplicates += more->duplicates;
+    sum->dropped += more->dropped;
+    sum->too_old += more->too_old;
+    sum->too_new += more->too_new;
+    sum->over_limit += more->over_limit;
+    sum->invalid += more->invalid;
+    if (!sum->first_bad[0]) {
+        memcpy(sum->first_bad, more->first_bad, sizeof sum->first_bad);
+    }
+}
+
+static void take(Web *web, Import *import, Str bytes, bool last) {
+    if (import->err.kind != ERR_NONE) {
+        return;
+    }
+    bool good = ingest_stream_push(import->stream, bytes, last, &import->err);
+    const SampleBatch *batch = ingest_stream_batch(import->stream);
+    StoreOutcome outcome = {0};
+    Err err = {0};
+    if (batch &&
+        !store_append(web_doors(web)->store, batch, clock_now(), &import->lsn, &outcome, &err)) {
+        import->err = err;
+    } else {
+        add_outcome(&import->sum, &outcome);
+        if (good) {
+            import->err.kind = ERR_NONE;
+        }
+    }
+}
+
+void import_take(Web *web, Import *import, Str bytes) {
+    take(web, import, bytes, false);
+}
+
+/* The whole body where it was not taken in pieces. */
+static Import *take_whole(Web *web, Request *request) {
+    IngestFormat format = INGEST_TEXT;
+    if (!format_of(request, &format)) {
+        return NULL;
+    }
+    Import *import = new_import(web, request, format);
+    AUTO(buf_finish) Buf unpacked = {0};
+    Str body;
+    if (api_unpack_body(web, request, STR(""), &unpacked, &body, &import->err)) {
+        take(web, import, body, false);
+    }
+    return import;
+}
+
+/* ---- answers ---- */
+
+static uint64_t refused(const StoreOutcome *sum) {
+    return sum->too_new + sum->over_limit + sum->invalid;
+}
+
+static void respond_import(Request *request, const Import *import) {
+    const IngestBadLine *bad;
+    uint64_t bad_total;
+    size_t kept = ingest_stream_bad(import->stream, &bad, &bad_total);
+    const StoreOutcome *sum = &import->sum;
+    if (bad_total == 0 && refused(sum) == 0) {
+        request->response.status = 204;
+        return;
+    }
+    respond_text(request, 400, STR(""));
+    Buf *out = &request->response.body;
+    if (kept) {
+        buf_printf(out, "line %llu: %.*s: %.*s\n", (unsigned long long)bad[0].line,
+                   STR_ARG(bad[0].reason), STR_ARG(bad[0].text));
+    } else {
+        buf_printf(out, "%s\n", sum->first_bad);
+    }
+    buf_printf(out, "%llu bad lines, %llu samples refused, %llu stored\n",
+               (unsigned long long)bad_total, (unsigned long long)refused(sum),
+               (unsigned long long)sum->stored);
+}
+
+/* OpenTSDB's answer to /api/put?details or ?summary. */
+static void respond_put(Request *request, const Import *import) {
+    const IngestBadLine *bad;
+    uint64_t bad_total;
+    size_t kept = ingest_stream_bad(import->stream, &bad, &bad_total);
+    uint64_t failed = bad_total + refused(&import->sum);
+    bool details = params_has(&request->params, STR("details"));
+    if (!details && !params_has(&request->params, STR("summary"))) {
+        if (failed == 0) {
+            request->response.status = 204;
+            return;
+        }
+        JsonWriter json = respond_json(request, 400);
+        json_object(&json);
+        json_put_object(&json, "error");
+        json_put_int(&json, "code", 400);
+        json_put_str(
+            &json, "message",
+            arena_printf(&request->arena, "%llu data points were not stored: %.*s",
+                         (unsigned long long)failed,
+                         kept ? (int)bad[0].reason.len : (int)strlen(import->sum.first_bad),
+                         kept ? bad[0].reason.ptr : import->sum.first_bad));
+        json_end(&json);
+        json_end(&json);
+        return;
+    }
+    JsonWriter json = respond_json(request, failed ? 400 : 200);
+    json_object(&json);
+    json_put_int(&json, "success", (int64_t)(import->sum.stored + import->sum.duplicates));
+    json_put_int(&json, "failed", (int64_t)failed);
+    if (details) {
+        json_put_array(&json, "errors");
+        for (size_t i = 0; i < kept; i++) {
+            json_object(&json);
+            json_put_str(&json, "datapoint", bad[i].text);
+            json_put_str(&json, "error", bad[i].reason);
+            json_end(&json);
+        }
+        json_end(&json);
+    }
+    json_end(&json);
+}
+
+void handle_import(Web *web, Request *request) {
+    Import *import = request->import ? request->import : take_whole(web, request);
+    request->import = import;
+    take(web, import, STR(""), true);
+    if (import->err.kind != ERR_NONE) {
+        respond_refusal(request, &import->err);
+    } else if (str_ends(request->path, STR("/api/put"))) {
+        respond_put(request, import);
+    } else {
+        respond_import(request, import);
+    }
+    counter_add(&web_counters(web)->samples, import->sum.stored);
+    request->lsn = import->lsn;
+}
