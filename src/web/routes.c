@@ -3,6 +3,8 @@
 static const Route routes[] = {
     /* method  path                                 handler                where         before
        ready */
+    {"GET", "/", handle_page, ROUTE_INLINE, true},
+    {"GET", "/ui/*", handle_ui_file, ROUTE_INLINE, true},
     {"GET", "/-/healthy", handle_healthy, ROUTE_INLINE, true},
     {"GET", "/-/ready", handle_ready, ROUTE_INLINE, true},
     {"GET", "/metrics", handle_metrics, ROUTE_POOL, true},

@@ -60,3 +60,6 @@ void handle_maintenance(Web *web, Request *request); /* api_maintenance.c */
 void handle_set_maintenance(Web *web, Request *request);
 void handle_maintenance_flag(Web *web, Request *request);
 void handle_clear_maintenance(Web *web, Request *request);
+
+void handle_page(Web *web, Request *request); /* page.c */
+void handle_ui_file(Web *web, Request *request);

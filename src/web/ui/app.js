@@ -1,0 +1,242 @@
+"use strict";
+// The page for people: what burns, since when, who knows; quiet it in two clicks; and why something rang or did not.
+
+const main = document.getElementById("main");
+const state = document.getElementById("state");
+
+/* An element: h("p", {class: "soft"}, "text", child). Text is never parsed as HTML. */
+function h(name, attributes, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+async function call(method, path, body) {
+  const answer = await fetch(path, body === undefined ? { method } : {
+    method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  const text = await answer.text();
+  let json = null;
+  try { json = text ? JSON.parse(text) : null; } catch { /* plain text */ }
+  if (!answer.ok) throw new Error(json && (json.error || json.message) || (typeof json === "string" ? json : text) || answer.statusText);
+  return json;
+}
+
+function ago(time) {
+  const seconds = Math.max(0, (Date.now() - new Date(time)) / 1000);
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} days`;
+}
+
+const clock = (time) => new Date(time).toLocaleString();
+const ranks = { critical: 0, page: 0, error: 0, warning: 1, info: 2, none: 3 };
+const rank = (alert) => ranks[alert.labels.severity] ?? 1;
+const tone = (alert) => ["critical", "warning", "info", "none"][rank(alert)];
+
+function labelList(labels, hidden = []) {
+  return h("ul", { class: "labels" }, Object.entries(labels).filter(([name]) => !hidden.includes(name))
+    .map(([name, value]) => h("li", {}, `${name}=${value}`)));
+}
+
+// ---- burning ----
+
+function alertCard(alert, silences, flags) {
+  const quiet = alert.status.state === "suppressed";
+  const by = alert.status.silencedBy.map((id) => silences.get(id) || flags.get(id) || id)
+    .concat(alert.status.inhibitedBy.map((id) => `inhibited by ${id}`));
+  return h("article", { class: `card ${tone(alert)} ${quiet ? "quiet" : ""}` },
+    h("h3", {}, h("span", { class: "word" }, alert.labels.severity || "no severity"), alert.labels.alertname || "(no name)",
+      h("span", { class: "soft" }, `since ${ago(alert.startsAt)}`, " · ", alert.receivers.map((r) => r.name).join(", "))),
+    h("p", {}, alert.annotations.summary || alert.annotations.message || ""),
+    alert.annotations.description ? h("p", { class: "soft" }, alert.annotations.description) : null,
+    alert.annotations.runbook ? h("details", {}, h("summary", {}, "Runbook"), h("pre", {}, alert.annotations.runbook)) : null,
+    labelList(alert.labels, ["alertname", "severity"]),
+    quiet ? h("p", { class: "soft" }, "Quiet: ", by.join("; ")) : null,
+    h("div", { class: "row" },
+      h("button", { onclick: () => openQuiet(alert.labels) }, "Keep quiet…"),
+      h("a", { href: `#why/${alert.fingerprint}` }, "Why?")));
+}
+
+async function burning() {
+  const [alerts, silenceList, flagList, rules] = await Promise.all([
+    call("GET", "/api/v2/alerts"), call("GET", "/api/v2/silences?expired=false"),
+    call("GET", "/api/v1/maintenance"), call("GET", "/api/v1/rules?type=alert")]);
+  const silences = new Map(silenceList.map((s) => [s.id, `silenced by ${s.createdBy} until ${clock(s.endsAt)}: ${s.comment}`]));
+  const flags = new Map(flagList.data.map((f) => [f.id, `flagged by ${f.owner}: ${f.reason}`]));
+  const real = alerts.filter((alert) => rank(alert) < 3)
+    .sort((a, b) => rank(a) - rank(b) || new Date(b.startsAt) - new Date(a.startsAt));
+  const loud = real.filter((alert) => alert.status.state !== "suppressed");
+  const quiet = real.filter((alert) => alert.status.state === "suppressed");
+  const pending = rules.data.groups.flatMap((group) => group.rules).flatMap((rule) => rule.alerts || [])
+    .filter((alert) => alert.state === "pending");
+  const card = (alert) => alertCard(alert, silences, flags);
+  return [
+    h("h2", {}, loud.length ? `${loud.length} burning` : "Nothing burns"), ...loud.map(card),
+    pending.length ? h("h2", {}, `${pending.length} about to`) : null,
+    ...pending.map((alert) => h("article", { class: `card ${tone(alert)}` },
+      h("h3", {}, h("span", { class: "word" }, "pending"), alert.labels.alertname,
+        h("span", { class: "soft" }, `since ${ago(alert.activeAt)}`)),
+      h("p", {}, alert.annotations.summary || ""), labelList(alert.labels, ["alertname"]))),
+    quiet.length ? h("h2", {}, `${quiet.length} kept quiet`) : null, ...quiet.map(card)];
+}
+
+// ---- keeping quiet ----
+
+const dialog = document.getElementById("quiet-dialog");
+
+function openQuiet(labels) {
+  const likely = ["alertname", "cluster", "instance", "namespace", "team"];
+  const set = document.getElementById("quiet-matchers");
+  set.replaceChildren(set.firstElementChild, ...Object.entries(labels).map(([name, value]) =>
+    h("label", {}, h("input", { type: "checkbox", name, value, checked: likely.includes(name) }), ` ${name}="${value}"`)));
+  document.getElementById("quiet-owner").value = localStorage.getItem("owner") || "";
+  document.getElementById("quiet-error").textContent = "";
+  dialog.showModal();
+}
+
+async function keepQuiet(kind) {
+  const field = (id) => document.getElementById(id).value;
+  const matchers = [...dialog.querySelectorAll("fieldset input:checked")]
+    .map((box) => ({ name: box.name, value: box.value, isRegex: false, isEqual: true }));
+  const from = new Date();
+  const to = new Date(from.getTime() + field("quiet-span") * 1000);
+  localStorage.setItem("owner", field("quiet-owner"));
+  if (!matchers.length) throw new Error("Choose at least one label.");
+  if (kind === "silence") {
+    await call("POST", "/api/v2/silences", { matchers, startsAt: from.toISOString(), endsAt: to.toISOString(),
+      createdBy: field("quiet-owner"), comment: field("quiet-reason") });
+  } else {
+    await call("POST", "/api/v1/maintenance", { matchers, mode: "all", ends_at: to.toISOString(),
+      owner: field("quiet-owner"), reason: field("quiet-reason") });
+  }
+}
+
+dialog.querySelector("form").addEventListener("submit", async (event) => {
+  const kind = event.submitter.value;
+  if (kind === "cancel") return;
+  event.preventDefault();
+  try {
+    await keepQuiet(kind);
+    dialog.close();
+    show();
+  } catch (error) {
+    document.getElementById("quiet-error").textContent = error.message;
+  }
+});
+
+async function quiet() {
+  const [silences, flags] = await Promise.all([call("GET", "/api/v2/silences?expired=false"), call("GET", "/api/v1/maintenance")]);
+  const operator = (m) => (m.isRegex ? (m.isEqual === false ? "!~" : "=~") : (m.isEqual === false ? "!=" : "="));
+  const end = async (path) => { await call("DELETE", path); show(); };
+  return [
+    h("h2", {}, "Maintenance flags"), flags.data.length ? null : h("p", { class: "soft" }, "None."),
+    ...flags.data.map((f) => h("article", { class: "card" },
+      h("h3", {}, f.matchers.join(", ")), h("p", {}, `${f.owner}: ${f.reason}`),
+      h("p", { class: "soft" }, `${f.mode}, ${f.ends_at ? `until ${clock(f.ends_at)}` : `to be reviewed ${clock(f.review_at)}`}, by ${f.origin}`),
+      f.origin === "api" ? h("button", { onclick: () => end(`/api/v1/maintenance/${f.id}`) }, "Clear") : null)),
+    h("h2", {}, "Silences"), silences.length ? null : h("p", { class: "soft" }, "None."),
+    ...silences.map((s) => h("article", { class: "card" },
+      h("h3", {}, s.matchers.map((m) => `${m.name}${operator(m)}"${m.value}"`).join(", ")),
+      h("p", {}, `${s.createdBy}: ${s.comment}`),
+      h("p", { class: "soft" }, `${s.status.state}, until ${clock(s.endsAt)}`),
+      h("button", { onclick: () => end(`/api/v2/silence/${s.id}`) }, "Expire")))];
+}
+
+// ---- rules, sources ----
+
+async function rules() {
+  const { data } = await call("GET", "/api/v1/rules?exclude_alerts=true");
+  return [h("h2", {}, "Rules"), ...data.groups.map((group) => h("details", { open: group.rules.some((r) => r.health === "err") || undefined },
+    h("summary", {}, `${group.name} `, h("span", { class: "soft" }, `${group.file}, every ${group.interval} s, ${(group.evaluationTime * 1000).toFixed(1)} ms`)),
+    group.fileError ? h("p", { class: "err" }, group.fileError) : null,
+    h("div", { class: "scroll" }, h("table", {},
+      h("thead", {}, h("tr", {}, ["Rule", "State", "Series", "Expression"].map((t) => h("th", { scope: "col" }, t)))),
+      h("tbody", {}, group.rules.map((rule) => h("tr", {},
+        h("td", {}, rule.name), h("td", { class: rule.health === "err" ? "err" : "" }, rule.health === "err" ? rule.lastError : rule.state || rule.health),
+        h("td", {}, String(rule.lastSeriesFetched ?? "")), h("td", {}, h("code", {}, rule.query))))))))) ];
+}
+
+async function sources() {
+  const { data } = await call("GET", "/api/v1/sources");
+  return [h("h2", {}, "Sources"), h("div", { class: "scroll" }, h("table", {},
+    h("thead", {}, h("tr", {}, ["Source", "Newest sample", "Every", "Series", "Refused"].map((t) => h("th", { scope: "col" }, t)))),
+    h("tbody", {}, data.map((s) => h("tr", {}, h("td", {}, s.source || "(no label)"), h("td", {}, `${ago(s.newest)} ago`),
+      h("td", {}, s.interval ? `${s.interval} s` : "?"), h("td", {}, String(s.series)), h("td", {}, String(s.refusedTotal)))))))];
+}
+
+// ---- why? ----
+
+async function why(fingerprint) {
+  const form = h("form", { class: "line", onsubmit: (event) => { event.preventDefault(); location.hash = `why/${event.target.q.value}`; } },
+    h("label", { for: "q" }, "Alert name or fingerprint"), h("input", { id: "q", name: "q", value: fingerprint || "" }), h("button", {}, "Explain"));
+  if (!fingerprint) return [h("h2", {}, "Why was I (not) paged?"), form];
+  const { data } = await call("GET", `/api/v1/explain?alert=${encodeURIComponent(fingerprint)}`);
+  return [h("h2", {}, "Why was I (not) paged?"), form, data.length ? null : h("p", {}, "Nothing is recorded of it."),
+    h("ol", {}, data.map((row) => h("li", {}, h("strong", {}, clock(row.at)), ` ${row.what} `, h("span", { class: "soft" }, row.reason))))];
+}
+
+// ---- query ----
+
+function graph(series) {
+  const points = series.flatMap((s) => s.values.map(([t, v]) => [t, parseFloat(v)])).filter(([, v]) => Number.isFinite(v));
+  if (!points.length) return h("p", { class: "soft" }, "No data.");
+  const [t0, t1] = [Math.min(...points.map((p) => p[0])), Math.max(...points.map((p) => p[0]))];
+  const [v0, v1] = [Math.min(...points.map((p) => p[1])), Math.max(...points.map((p) => p[1]))];
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 1000 300");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `${series.length} series from ${v0} to ${v1}`);
+  series.slice(0, 50).forEach((one, index) => {
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+    line.setAttribute("points", one.values.map(([t, v]) =>
+      `${(t - t0) / (t1 - t0 || 1) * 990 + 5},${295 - (parseFloat(v) - v0) / (v1 - v0 || 1) * 290}`).join(" "));
+    line.setAttribute("fill", "none");
+    line.setAttribute("stroke", `hsl(${index * 47 % 360} 60% 50%)`);
+    line.setAttribute("stroke-width", "2");
+    line.setAttribute("vector-effect", "non-scaling-stroke");
+    svg.append(line);
+  });
+  return h("div", {}, svg, h("p", { class: "soft" }, `${v0} … ${v1}, last hour, ${series.length} series`));
+}
+
+async function query(text) {
+  const expr = text ? decodeURIComponent(text) : "";
+  const form = h("form", { class: "line", onsubmit: (event) => { event.preventDefault(); location.hash = `query/${encodeURIComponent(event.target.expr.value)}`; } },
+    h("label", { for: "expr" }, "PromQL"), h("input", { id: "expr", name: "expr", value: expr, spellcheck: "false" }), h("button", {}, "Run"));
+  if (!expr) return [h("h2", {}, "Query"), form];
+  const end = Math.floor(Date.now() / 1000);
+  const { data } = await call("GET", `/api/v1/query_range?query=${encodeURIComponent(expr)}&start=${end - 3600}&end=${end}&step=15`);
+  return [h("h2", {}, "Query"), form, graph(data.result), h("ul", {}, data.result.slice(0, 50).map((one) =>
+    h("li", {}, h("code", {}, JSON.stringify(one.metric)), ` ${one.values.at(-1)[1]}`)))];
+}
+
+// ---- the frame ----
+
+const pages = { burning, rules, quiet, sources, why, query };
+let shown = 0;
+
+async function show() {
+  const [name, argument] = (location.hash.slice(1) || "burning").split(/\/(.*)/);
+  const page = pages[name] || burning;
+  const turn = ++shown;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${name}`) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+  }
+  try {
+    const content = await page(argument);
+    if (turn === shown) main.replaceChildren(...content.flat().filter(Boolean));
+    state.textContent = `as of ${new Date().toLocaleTimeString()}`;
+  } catch (error) {
+    if (turn === shown) main.replaceChildren(h("p", { class: "err", role: "alert" }, error.message));
+  }
+}
+
+addEventListener("hashchange", show);
+setInterval(() => { if (["", "#burning"].includes(location.hash) && !dialog.open && !document.hidden) show(); }, 10000);
+show();
