@@ -446,6 +446,7 @@ static int frame_cmp(const void *a, const void *b) {
 }
 
 static void put_table(BlockWriter *writer, Buf *out) {
+    assert(writer->frames_count);
     qsort(writer->frames, writer->frames_count, sizeof *writer->frames, frame_cmp);
     TimeMs window = 0;
     buf_varint(out, writer->frames_count);

@@ -11,7 +11,7 @@
 #include "store/parts.h"
 
 /* What a reader accepts. */
-enum { SECTION_BYTES_MAX = 1 << 30, SERIES_MAX = 1 << 28 };
+enum { SECTION_BYTES_MAX = 1 << 28, SERIES_MAX = 1 << 28 };
 
 /* The series first, first + 1, ... up to the next run's first have this name. */
 typedef struct NameRun {
@@ -213,6 +213,35 @@ static bool counts_fit(const Index *index, const ByteReader sections[INDEX_SECTI
     return fit || corrupt(err, "has fewer bytes than series");
 }
 
+static uint32_t most_labels(const Part *part) {
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < part->set_count; i++) {
+        uint32_t count = part->firsts[i + 1] - part->firsts[i];
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
+/* Whoever takes labels apart relies on LABELS_MAX. */
+static bool labels_bounded(const Index *index, Err *err) {
+    uint32_t most = 1;
+    for (int i = 0; i < INDEX_PARTS; i++) {
+        most += most_labels(&index->parts[i]);
+    }
+    for (uint32_t ordinal = 0; most > LABELS_MAX && ordinal < index->series_count; ordinal++) {
+        uint32_t count = 1;
+        for (int i = 0; i < INDEX_PARTS; i++) {
+            const Part *part = &index->parts[i];
+            uint32_t set = part->ids[ordinal];
+            count += part->firsts[set + 1] - part->firsts[set];
+        }
+        if (count > LABELS_MAX) {
+            return corrupt(err, "series has too many labels");
+        }
+    }
+    return true;
+}
+
 bool index_open(Str bytes, Index **ret_index, Err *err) {
     AUTO(index_freep) Index *index = mem_zero(1, sizeof *index);
     AUTO(arena_finish) Arena scratch = {0};
@@ -231,6 +260,9 @@ bool index_open(Str bytes, Index **ret_index, Err *err) {
     }
     if (reader_left(&sections[INDEX_SETS])) {
         return corrupt(err, "label sets have bytes left over");
+    }
+    if (!labels_bounded(index, err)) {
+        return false;
     }
     *ret_index = TAKE(index);
     return true;
