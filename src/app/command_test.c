@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "base/file.h"
 #include "promql/promql.h"
+#include "rules/rules.h"
 
 enum { SCRIPT_BYTES_MAX = 64 << 20 };
 
@@ -54,10 +55,55 @@ static int test_promql(int argc, char **argv) {
     return status;
 }
 
+static bool write_junit(const char *path, Str cases, Err *err) {
+    AUTO(buf_finish) Buf text = {0};
+    buf_str(&text, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"));
+    buf_str(&text, cases);
+    buf_str(&text, STR("</testsuites>\n"));
+    return file_replace(path, buf_view(&text), err);
+}
+
+static int test_rules(const Args *args) {
+    RulesTestReport report = {0};
+    Err err = {0};
+    size_t broken = 0;
+    for (size_t i = 0; i < args->word_count; i++) {
+        if (!rules_unittest(str_of(args->words[i]), args_get(args, "run"), &report, &err)) {
+            command_fail(&err);
+            broken++;
+        }
+    }
+    const char *junit = args_get(args, "junit");
+    if (junit && !write_junit(junit, buf_view(&report.junit), &err)) {
+        command_fail(&err);
+        broken++;
+    }
+    fwrite(report.text.ptr, 1, report.text.len, stdout);
+    printf("%zu passed, %zu failed\n", report.passed, report.failed + broken);
+    int status = report.failed + broken ? EXIT_FAILED : EXIT_DONE;
+    buf_finish(&report.text);
+    buf_finish(&report.junit);
+    return status;
+}
+
 int command_test(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"run", "REGEX", "only test groups whose name matches"},
+        {"junit", "FILE", "write the results there as JUnit XML"},
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {
+        "belfry test [OPTIONS] FILE...  |  belfry test promql FILE...",
+        "Runs unit tests of rules, in the formats of promtool and vmalert-tool.", options};
     if (argc > 1 && strcmp(argv[1], "promql") == 0) {
         return test_promql(argc - 1, argv + 1);
     }
-    fprintf(stderr, "usage: belfry test promql FILE...\n");
-    return EXIT_USAGE;
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    status = args.word_count ? test_rules(&args) : command_usage(&spec, "which files?");
+    args_finish(&args);
+    return status;
 }

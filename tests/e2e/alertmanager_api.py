@@ -1,0 +1,142 @@
+"""Belfry as other programs' Alertmanager: every subcommand of Debian's amtool, and a real Prometheus that sends its alerts."""
+
+import json
+import subprocess
+import sys
+import time
+
+from harness import World, call, free_port, get_json, need, run_cases, wait_for
+
+CONFIG = """
+global: {evaluation_interval: 1s}
+rules: []
+notify:
+  route:
+    receiver: everyone
+    routes: [{matchers: [severity="critical"], receiver: pager}]
+  receivers: [{name: everyone}, {name: pager}]
+"""
+
+
+class Amtool:
+    def __init__(self, port):
+        self.base = ["amtool", f"--alertmanager.url=http://127.0.0.1:{port}"]
+
+    def __call__(self, *words, fails=False, stdin=None):
+        done = subprocess.run([*self.base, *words], capture_output=True, text=True, timeout=30, check=False,
+                              input=stdin)
+        assert (done.returncode != 0) == fails, f"amtool {words}: {done.returncode} {done.stdout} {done.stderr}"
+        return done.stdout.strip()
+
+    def json(self, *words):
+        return json.loads(self(*words, "-o", "json"))
+
+
+def start(world, port):
+    return world.belfry(world.write("belfry.yml", CONFIG), port, extra=("--rules", "none", "--self-scrape", "off")).start()
+
+
+def silences(amtool):
+    first = amtool("silence", "add", "alertname=A", "cluster=~c.*", "-c", "because", "-a", "me", "-d", "1h")
+    second = amtool("silence", "add", 'team!="x"', "b=1", "-c", "why", "-a", "you")
+    assert {s["id"] for s in amtool.json("silence", "query")} == {first, second}
+    assert [s["id"] for s in amtool.json("silence", "query", "alertname=A")] == [first]
+    assert [s["id"] for s in amtool.json("silence", "query", "--created-by", "you")] == [second]
+    assert amtool.json("silence", "query", "--within", "2h"), "ends within two hours"
+    assert amtool("silence", "query", "-q", "alertname=A") == first
+    amtool("silence", "update", first, "-d", "5h", "-c", "longer")
+    assert [s["id"] for s in amtool.json("silence", "query", "alertname=A")] == [first], "an edit of end and comment keeps the id"
+    assert amtool.json("silence", "query", "alertname=A")[0]["comment"] == "longer"
+    amtool("silence", "expire", second)
+    assert [s["id"] for s in amtool.json("silence", "query", "--expired")] == [second]
+    exported = amtool("silence", "query", "-o", "json")
+    amtool("silence", "expire", first)
+    assert amtool.json("silence", "query") == []
+    amtool("silence", "import", stdin=exported)
+    assert len(amtool.json("silence", "query")) == 1
+    amtool("silence", "expire", "00000000-0000-0000-0000-000000000000", fails=True)
+    amtool("silence", "add", "a=b", fails=True)  # no comment
+    amtool("silence", "expire", amtool("silence", "query", "-q"))
+
+
+def alerts(amtool):
+    amtool("alert", "add", "Broken", "cluster=c1", "severity=critical", "--annotation=summary=hi")
+    amtool("alert", "add", "alertname=Slow", "cluster=c1")
+    names = sorted(a["labels"]["alertname"] for a in amtool.json("alert", "query"))
+    assert names == ["Broken", "Slow"], names
+    assert [a["labels"]["alertname"] for a in amtool.json("alert", "query", "--receiver=pager")] == ["Broken"]
+    silence = amtool("silence", "add", "alertname=Slow", "-c", "x", "-a", "me")
+    wait_for("the silence", lambda: len(amtool.json("alert", "query")) == 1)
+    assert len(amtool.json("alert", "query", "-s")) == 1
+    amtool("silence", "expire", silence)
+
+
+def amtool_drives_belfry():
+    need("amtool")
+    with World() as world:
+        port = free_port()
+        start(world, port)
+        amtool = Amtool(port)
+        silences(amtool)
+        alerts(amtool)
+        assert "receiver: everyone" in amtool("config", "show")
+        assert "pager" in amtool("config", "routes")
+        assert amtool("config", "routes", "test", "severity=critical") == "pager"
+        amtool("config", "routes", "test", "--verify.receivers=everyone", "severity=critical", fails=True)
+        assert "disabled" in amtool("cluster", "show")
+
+
+PROMETHEUS = """
+global: {{evaluation_interval: 1s, scrape_interval: 1s}}
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["127.0.0.1:{belfry}"]}}]}}]}}
+rule_files: [sender.yml]
+"""
+
+SENDER_RULES = """
+groups: [{name: g, interval: 1s, rules: [{alert: FromOutside, expr: "vector(1)", labels: {severity: critical}}]}]
+"""
+
+
+def prometheus_sends_its_alerts():
+    need("prometheus")
+    with World() as world:
+        port, prometheus_port = free_port(), free_port()
+        belfry = start(world, port)
+        world.write("sender.yml", SENDER_RULES)
+        prometheus = world.add("prometheus", [
+            "prometheus", "--config.file=" + world.write("prometheus.yml", PROMETHEUS.format(belfry=port)),
+            "--storage.tsdb.path=" + world.path("prometheus"), "--rules.alert.resend-delay=1s",
+            f"--web.listen-address=127.0.0.1:{prometheus_port}"], prometheus_port, "/-/ready").start()
+
+        def outside():
+            return [a for a in get_json(port, "/api/v2/alerts") if a["labels"]["alertname"] == "FromOutside"]
+
+        wait_for("the alert from outside", outside)
+        prometheus.kill()
+        belfry.kill()
+        belfry.start()
+        assert outside(), "forgotten by a kill -9, with its lease still running"
+        wait_for("its lease to end", lambda: not outside(), 30)
+
+
+def a_silence_answered_survives_kill_9():
+    with World() as world:
+        port = free_port()
+        belfry = start(world, port)
+        kept = []
+        for number in range(12):
+            body = json.dumps({
+                "matchers": [{"name": "n", "value": str(number), "isRegex": False}], "comment": "c", "createdBy": "e2e",
+                "startsAt": "0001-01-01T00:00:00Z", "endsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))})
+            status, _, answer = call(port, "POST", "/api/v2/silences", body, {"Content-Type": "application/json"})
+            assert status == 200, answer
+            kept.append(json.loads(answer)["silenceID"])
+            if number % 3 == 2:
+                belfry.kill()
+                belfry.start()
+        have = {s["id"] for s in get_json(port, "/api/v2/silences")}
+        assert not set(kept) - have, "silences that were answered are gone"
+
+
+if __name__ == "__main__":
+    sys.exit(run_cases([amtool_drives_belfry, prometheus_sends_its_alerts, a_silence_answered_survives_kill_9]))
