@@ -50,6 +50,7 @@ struct Journal {
     uint64_t synced;
     int64_t synced_at_ns;
     bool failed, stop, writing;
+    bool roll; /* a new segment is wanted */
     Err failure;
     Segment *segments; /* older ones and, last, the current */
     size_t segments_count, segments_cap;
@@ -138,8 +139,8 @@ static bool due_for_sync(const Journal *journal, int64_t now_ns) {
 
 /* Writes what was pending, without the lock. A full segment is synced before the next one begins,
  * whatever the mode. */
-static bool write_group(Journal *journal, const Buf *group, uint64_t start, Err *err) {
-    if (start - journal->segment_start >= SEGMENT_BYTES) {
+static bool write_group(Journal *journal, const Buf *group, uint64_t start, bool roll, Err *err) {
+    if (roll || start - journal->segment_start >= SEGMENT_BYTES) {
         if ((journal->options.sync != STORE_SYNC_NEVER && !sync_segment(journal, err)) ||
             !begin_segment(journal, start, err)) {
             return false;
@@ -167,16 +168,20 @@ static void run_group(Journal *journal, Buf *group) {
     uint64_t end = journal->end;
     journal->writing = true;
     bool sync_due = due_for_sync(journal, clock_monotonic_ns());
+    bool asked = journal->roll; /* a segment without records will do as a new one */
+    bool roll = asked && end - group->len > journal->segment_start;
     pthread_mutex_unlock(&journal->lock);
 
     Err err = {0};
-    bool good = group->len == 0 || write_group(journal, group, end - group->len, &err);
+    bool good =
+        (group->len == 0 && !roll) || write_group(journal, group, end - group->len, roll, &err);
     if (good && sync_due) {
         good = sync_segment(journal, &err);
     }
 
     pthread_mutex_lock(&journal->lock);
     journal->writing = false;
+    journal->roll = journal->roll && !asked;
     if (good) {
         journal->written = end;
         journal->segments[journal->segments_count - 1].end = end;
@@ -194,7 +199,7 @@ static bool has_work(const Journal *journal) {
     if (journal->failed) {
         return false;
     }
-    return journal->pending.len > 0 ||
+    return journal->pending.len > 0 || journal->roll ||
            (journal->written > journal->synced && due_for_sync(journal, clock_monotonic_ns()));
 }
 
@@ -310,6 +315,17 @@ bool journal_restart(Journal *journal, Err *err) {
     journal->written = journal->synced = end;
     pthread_mutex_unlock(&journal->lock);
     return true;
+}
+
+void journal_roll(Journal *journal) {
+    pthread_mutex_lock(&journal->lock);
+    journal->roll = true;
+    pthread_cond_signal(&journal->work);
+    while (journal->roll && !journal->failed) {
+        pthread_cond_wait(&journal->done, &journal->lock);
+    }
+    journal->roll = false;
+    pthread_mutex_unlock(&journal->lock);
 }
 
 void journal_drop_before(Journal *journal, uint64_t lsn) {

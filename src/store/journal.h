@@ -62,6 +62,9 @@ bool journal_failure(Journal *journal, Err *ret_reason);
  * other means (a checkpoint): it counts as synced then. */
 bool journal_restart(Journal *journal, Err *err) MUST_CHECK;
 
+/* Begins a new segment, so that a checkpoint taken now makes the ones before superfluous. Does
+ * nothing after a failure. */
+void journal_roll(Journal *journal);
 /* Removes the segments that end at or before `lsn`. */
 void journal_drop_before(Journal *journal, uint64_t lsn);
 uint64_t journal_bytes(const Journal *journal);

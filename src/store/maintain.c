@@ -25,6 +25,7 @@ enum {
 bool maintain_checkpoint(Store *store, size_t keep, Err *err) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/head", store->dir);
+    journal_roll(store->journal);
     uint64_t lsn = journal_end(store->journal);
     if (!checkpoint_write(&store->head, store->files, path, lsn, err)) {
         return false;
