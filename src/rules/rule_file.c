@@ -567,10 +567,17 @@ bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_fi
     if (flavour == RULES_VMALERT) {
         bytes = expand_environment(&arena, bytes);
     }
-    if (!yaml_parse(&arena, bytes, path, &docs, problems)) {
+    /* With `%{NAME}` in it, bytes need not be YAML before it is replaced: they are vmalert's then.
+     */
+    AUTO(problems_finish) Problems syntax = {0};
+    bool is_yaml = yaml_parse(&arena, bytes, path, &docs, &syntax);
+    bool has_variables = memmem(bytes.ptr, bytes.len, "%{", 2) != NULL;
+    bool is_vmalert = flavour == RULES_AUTO && (is_yaml ? shows_vmalert(&docs) : has_variables);
+    if (!is_yaml && !is_vmalert) {
+        move_problems(problems, &syntax);
         return false;
     }
-    if (flavour == RULES_AUTO && shows_vmalert(&docs)) {
+    if (is_vmalert) {
         if (!yaml_parse(&arena, expand_environment(&arena, bytes), path, &docs, problems)) {
             return false;
         }

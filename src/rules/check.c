@@ -1,0 +1,69 @@
+/* belfry check, for rule files. */
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "rules/lint.h"
+
+typedef struct CheckedFiles {
+    RuleFile **files;
+    size_t files_count, files_cap;
+} CheckedFiles;
+
+static void checked_finish(CheckedFiles *checked) {
+    for (size_t i = 0; i < checked->files_count; i++) {
+        rule_file_unref(checked->files[i]);
+    }
+    free(checked->files);
+}
+
+static void check_path(Str path, RulesFlavour flavour, CheckedFiles *checked, Problems *problems) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str bytes = {0};
+    Err err = {0};
+    RuleFile *file = NULL;
+    if (!file_read(&arena, arena_cstr(&arena, path), YAML_BYTES_MAX, &bytes, &err)) {
+        problems_add(problems, path, 0, 0, "%s", err.text);
+    } else if (rule_file_load(path, bytes, flavour, &file, problems)) {
+        VEC_PUSH(*checked, files, file);
+    }
+}
+
+static void check_source(const RulesSource *source, CheckedFiles *checked, Problems *problems) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str *paths = NULL;
+    size_t count = 0;
+    Err err = {0};
+    if (str_eq(source->pattern, STR("-"))) {
+        check_path(source->pattern, source->flavour, checked, problems);
+        return;
+    }
+    if (!file_glob(&arena, arena_cstr(&arena, source->pattern), &paths, &count, &err)) {
+        problems_add(problems, source->pattern, 0, 0, "%s", err.text);
+        return;
+    }
+    if (count == 0) {
+        problems_add(problems, source->pattern, 0, 0, "no such file");
+    }
+    for (size_t i = 0; i < count; i++) {
+        check_path(paths[i], source->flavour, checked, problems);
+    }
+}
+
+bool rules_check(const RulesSource *sources, size_t count, bool lint, Engine *against,
+                 Problems *problems, Problems *findings) {
+    AUTO(checked_finish) CheckedFiles checked = {0};
+    size_t before = problems->items_count;
+    for (size_t i = 0; i < count; i++) {
+        check_source(&sources[i], &checked, problems);
+    }
+    for (size_t i = 0; lint && i < checked.files_count; i++) {
+        lint_file(checked.files[i], MINUTE_MS, findings);
+    }
+    if (lint && against) {
+        lint_matches(checked.files, checked.files_count, against, clock_now(), findings);
+    }
+    return problems->items_count == before;
+}

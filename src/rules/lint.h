@@ -1,0 +1,21 @@
+#pragma once
+
+/*
+ * What is allowed in a rule file and yet probably not meant: findings, which never keep a file from
+ * loading.
+ *
+ *   labels     a template uses a label that the expression's result cannot have
+ *   compare    an alert without any comparison fires whenever there is a result; `bool` at the top
+ * gives one always hold       `for` shorter than the interval waits for one interval anyway
+ *   duplicate  the same rule twice: name, labels and expression
+ *   match      a selector that matches nothing in the store (with one to look into)
+ */
+
+#include "rules/rule_file.h"
+
+/* All but `match`, for one file. */
+void lint_file(const RuleFile *file, DurationMs default_interval, Problems *findings);
+
+/* `match`, at `now`, for the rules of several files, which may read each other's recordings. */
+void lint_matches(RuleFile *const *files, size_t count, Engine *engine, TimeMs now,
+                  Problems *findings);
