@@ -12,6 +12,7 @@ static const struct {
     const char *purpose;
 } commands[] = {
     {"serve", command_serve, "run the server"},
+    {"check", command_check, "check rule files, configurations and unit tests"},
     {"test", command_test, "run unit tests of rules, or PromQL scripts"},
     {"query", command_query, "ask a running server a PromQL query"},
     {"status", command_status, "show what a running server sees: sources, rules, alerts"},

@@ -1,13 +1,14 @@
 #pragma once
 
 /*
- * The expression tree: what the parser makes of a text, the printer writes back and the evaluator runs.
+ * The expression tree: what the parser makes of a text, the printer writes back and the evaluator
+ * runs.
  *
- * One tree serves both flavours. What only MetricsQL has is marked so; a tree of PROMQL_PROMETHEUS never has it. WITH templates
- * are expanded while parsing, so nothing of them is left here.
+ * One tree serves both flavours. What only MetricsQL has is marked so; a tree of PROMQL_PROMETHEUS
+ * never has it. WITH templates are expanded while parsing, so nothing of them is left here.
  *
- * Threads: a tree never changes after promql_parse() and may be read from anywhere. It lives in the arena it was parsed into;
- * only the regexes of its matchers do not: expr_finish().
+ * Threads: a tree never changes after promql_parse() and may be read from anywhere. It lives in the
+ * arena it was parsed into; only the regexes of its matchers do not: expr_finish().
  *
  * Depth is bounded by EXPR_DEPTH_MAX, so walking it recursively is safe.
  */
@@ -28,8 +29,9 @@ typedef struct ExprSource {
     MatcherLink *matchers; /* what expr_finish() frees */
 } ExprSource;
 
-/* Where a node stands in the text: bytes [start, end). Positions in annotations ("1:5") are of `start`: expr_position(). In
- * MetricsQL they are those of the text that was written, WITH templates pointing into their definition. */
+/* Where a node stands in the text: bytes [start, end). Positions in annotations ("1:5") are of
+ * `start`: expr_position(). In MetricsQL they are those of the text that was written, WITH
+ * templates pointing into their definition. */
 typedef struct ExprSpan {
     uint32_t start, end;
 } ExprSpan;
@@ -37,25 +39,27 @@ typedef struct ExprSpan {
 typedef enum ExprKind {
     EXPR_NUMBER,
     EXPR_STRING,
-    EXPR_SELECTOR,  /* instant vector selector: foo{a="b"} */
-    EXPR_MATRIX,    /* range vector selector: foo[5m] */
-    EXPR_SUBQUERY,  /* (...)[5m:1m] */
+    EXPR_SELECTOR, /* instant vector selector: foo{a="b"} */
+    EXPR_MATRIX,   /* range vector selector: foo[5m] */
+    EXPR_SUBQUERY, /* (...)[5m:1m] */
     EXPR_CALL,
     EXPR_AGGREGATE,
     EXPR_BINARY,
     EXPR_UNARY,
     EXPR_PAREN,
-    EXPR_DURATION,  /* only below a DurationSpec, never evaluated as a value */
-    EXPR_SHIFT,     /* MetricsQL: `offset` and `@` behind anything: sum(x) offset 5m */
+    EXPR_DURATION, /* only below a DurationSpec, never evaluated as a value */
+    EXPR_SHIFT,    /* MetricsQL: `offset` and `@` behind anything: sum(x) offset 5m */
 } ExprKind;
 
-/* A duration in the text. For a plain literal `expr` is NULL. A duration expression keeps its tree for printing; if it
- * knows neither step() nor range(), `value` is right all the same, else `dynamic` is set: duration_spec_resolve(). */
+/* A duration in the text. For a plain literal `expr` is NULL. A duration expression keeps its tree
+ * for printing; if it knows neither step() nor range(), `value` is right all the same, else
+ * `dynamic` is set: duration_spec_resolve(). */
 typedef struct DurationSpec {
-    bool given;   /* false: `[5m:]` has no step, most selectors no offset */
+    bool given; /* false: `[5m:]` has no step, most selectors no offset */
     bool dynamic;
     DurationMs value; /* offsets may be negative */
     const Expr *expr;
+    Str text; /* MetricsQL: as written */
 } DurationSpec;
 
 typedef enum AtKind {
@@ -63,7 +67,7 @@ typedef enum AtKind {
     AT_TIME,  /* @ 1603774568.123 */
     AT_START, /* @ start() */
     AT_END,
-    AT_EXPR,  /* MetricsQL: any expression that is a number at the query's start */
+    AT_EXPR, /* MetricsQL: any expression that is a number at the query's start */
 } AtKind;
 
 typedef struct AtModifier {
@@ -78,25 +82,31 @@ typedef struct TimeShift {
 } TimeShift;
 
 typedef struct ExprSelector {
-    Str name; /* as written before the braces; "" if it was not. The matcher on __name__ is in the sets either way */
-    /* Series matching any of the sets. Prometheus: exactly one set. MetricsQL: {a="b" or c="d"} has more; none at all (`{}`
-     * through WITH) selects everything. */
+    Str name; /* as written before the braces; "" if it was not. The matcher on __name__ is in the
+                 sets either way */
+    /* Series matching any of the sets. Prometheus: exactly one set. MetricsQL: {a="b" or c="d"} has
+     * more; none at all (`{}` through WITH) selects everything. */
     MatcherSet *sets;
     size_t set_count;
     TimeShift shift;
     bool anchored, smoothed;
-    bool metadata_only; /* the second argument of info(): label matchers, not evaluated on its own */
+    bool
+        metadata_only; /* the second argument of info(): label matchers, not evaluated on its own */
 } ExprSelector;
 
 typedef struct ExprMatrix {
     const Expr *selector; /* EXPR_SELECTOR; its shift and modifiers are the whole's */
-    DurationSpec range;   /* MetricsQL: not given where a rollup function's window is implicit: rate(foo) */
+    DurationSpec
+        range; /* MetricsQL: not given where a rollup function's window is implicit: rate(foo) */
 } ExprMatrix;
 
 typedef struct ExprSubquery {
     const Expr *expr;
-    DurationSpec range; /* MetricsQL: not given where a rollup function stands over an expression: rate(sum(foo)) */
-    DurationSpec step;  /* not given: the default step of the options (MetricsQL: the query's step) */
+    DurationSpec range; /* MetricsQL: not given where a rollup function stands over an expression:
+                           rate(sum(foo)) */
+    DurationSpec
+        step; /* not given: the default step of the options (MetricsQL: the query's step) */
+    bool inherit_step; /* MetricsQL: `[5m:]` was written, not `[5m]` */
     TimeShift shift;
 } ExprSubquery;
 
@@ -104,6 +114,7 @@ typedef struct ExprCall {
     const Function *function;
     const Expr *const *args;
     size_t arg_count;
+    Str name;               /* MetricsQL: as written; "" for a union in parentheses: (a, b) */
     bool keep_metric_names; /* MetricsQL */
 } ExprCall;
 
@@ -112,21 +123,37 @@ typedef struct ExprAggregate {
     const Expr *expr;  /* the vector; MetricsQL aggregates over several: the union of `exprs` */
     const Expr *param; /* k, phi, ratio, label name; NULL where it takes none */
     bool without;
-    bool grouped;      /* `by` or `without` was written */
+    bool grouped; /* `by` or `without` was written */
     const Str *labels;
     size_t label_count;
-    const Expr *const *exprs; /* MetricsQL: all arguments as written, param included; NULL otherwise */
+    const Expr *const
+        *exprs; /* MetricsQL: all arguments as written, param included; NULL otherwise */
     size_t expr_count;
-    uint64_t limit;           /* MetricsQL `limit N`: output groups; 0 = all */
+    uint64_t limit; /* MetricsQL `limit N`: output groups; 0 = all */
 } ExprAggregate;
 
 typedef enum BinaryOp {
-    OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_POW, OP_ATAN2,
-    OP_EQ, OP_NE, OP_GT, OP_LT, OP_GE, OP_LE,
+    OP_ADD,
+    OP_SUB,
+    OP_MUL,
+    OP_DIV,
+    OP_MOD,
+    OP_POW,
+    OP_ATAN2,
+    OP_EQ,
+    OP_NE,
+    OP_GT,
+    OP_LT,
+    OP_GE,
+    OP_LE,
     OP_TRIM_UPPER, /* </ : keeps what a native histogram has below */
     OP_TRIM_LOWER, /* >/ */
-    OP_AND, OP_OR, OP_UNLESS,
-    OP_DEFAULT, OP_IF, OP_IFNOT, /* MetricsQL */
+    OP_AND,
+    OP_OR,
+    OP_UNLESS,
+    OP_DEFAULT,
+    OP_IF,
+    OP_IFNOT, /* MetricsQL */
     OP_COUNT,
 } BinaryOp;
 
@@ -148,7 +175,7 @@ typedef struct ExprBinary {
     bool return_bool;
     /* Only for two vectors: */
     MatchCard card;
-    bool on; /* else ignoring */
+    bool on;             /* else ignoring */
     bool matching_given; /* on() or ignoring() was written */
     const Str *match_labels;
     size_t match_label_count;
@@ -166,12 +193,21 @@ typedef struct ExprUnary {
     const Expr *expr;
 } ExprUnary;
 
-/* An operator or function inside a duration: operands are EXPR_NUMBER (seconds) or EXPR_DURATION. */
+/* An operator or function inside a duration: operands are EXPR_NUMBER (seconds) or EXPR_DURATION.
+ */
 typedef enum DurationOp {
-    DURATION_ADD, DURATION_SUB, DURATION_MUL, DURATION_DIV, DURATION_MOD, DURATION_POW,
-    DURATION_NEG, DURATION_PLUS, /* `right` only */
-    DURATION_STEP, DURATION_RANGE, /* no operands */
-    DURATION_MIN, DURATION_MAX,
+    DURATION_ADD,
+    DURATION_SUB,
+    DURATION_MUL,
+    DURATION_DIV,
+    DURATION_MOD,
+    DURATION_POW,
+    DURATION_NEG,
+    DURATION_PLUS, /* `right` only */
+    DURATION_STEP,
+    DURATION_RANGE, /* no operands */
+    DURATION_MIN,
+    DURATION_MAX,
 } DurationOp;
 
 typedef struct ExprDuration {
@@ -215,8 +251,9 @@ struct Expr {
 /* "line:column" of a byte offset in `text`, both from 1, columns in bytes, as Prometheus counts. */
 void expr_position(Buf *buf, Str text, uint32_t offset);
 
-/* The value of a duration in a query with this `step` (0 for instant ones: the options' default step) and `range` (to - from).
- * ERR_INVALID in Prometheus' words where a range or step comes out zero or negative (`positive`) or anything out of bounds. */
+/* The value of a duration in a query with this `step` (0 for instant ones: the options' default
+ * step) and `range` (to - from). ERR_INVALID in Prometheus' words where a range or step comes out
+ * zero or negative (`positive`) or anything out of bounds. */
 bool duration_spec_resolve(const DurationSpec *spec, DurationMs step, DurationMs range,
                            bool positive, DurationMs *ret_value, Err *err) MUST_CHECK;
 

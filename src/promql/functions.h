@@ -3,11 +3,13 @@
 /*
  * The names of the language: functions and aggregations with what they take and give, by flavour.
  *
- * The parser looks names up here and checks calls against the row; the evaluator has a table of bodies by the same ids. Where
- * a name means the same kind of thing in both flavours it has one id (the evaluator may still treat it differently by
- * `Expr.flavour`: MetricsQL's rate() does not extrapolate); where it takes other arguments it has a row for each.
+ * The parser looks names up here and checks calls against the row; the evaluator has a table of
+ * bodies by the same ids. Where a name means the same kind of thing in both flavours it has one id
+ * (the evaluator may still treat it differently by `Expr.flavour`: MetricsQL's rate() does not
+ * extrapolate); where it takes other arguments it has a row for each.
  *
- * Prometheus: all of 3.x, experimental ones included. MetricsQL: the functions listed in docs/promql.md.
+ * Prometheus: all of 3.x, experimental ones included. MetricsQL: the functions listed in
+ * docs/promql.md.
  */
 
 #include <stdbool.h>
@@ -238,19 +240,21 @@ typedef struct Function {
     FunctionId id;
     FunctionFlavours flavours;
     ValueType returns;
-    /* 0: exactly the listed arguments. n > 0: the last listed is optional and may stand up to n times. -1: any number of it, none
-     * included. (MetricsQL's *quantiles* functions, whose last is the vector, repeat the one before.) */
+    /* 0: exactly the listed arguments. n > 0: the last listed is optional and may stand up to n
+     * times. -1: any number of it, none included. (MetricsQL's *quantiles* functions, whose last is
+     * the vector, repeat the one before.) */
     int variadic;
-    /* A letter each: v instant vector, m window, s scalar, t text. A window is a range selector or subquery, and in
-     * MetricsQL any expression (its window is implicit). For MetricsQL the others only say what is meant: a vector of one
-     * series does for a scalar. */
+    /* A letter each: v instant vector, m window, s scalar, t text. A window is a range selector or
+     * subquery, and in MetricsQL any expression (its window is implicit). For MetricsQL the others
+     * only say what is meant: a vector of one series does for a scalar. */
     const char *args;
 } Function;
 
 /* NULL if there is none. MetricsQL names are found in any case. */
 const Function *function_find(Str name, bool metricsql);
 
-/* Of the listed arguments, and the type of the one at `index` (the last listed, for those beyond). */
+/* Of the listed arguments, and the type of the one at `index` (the last listed, for those beyond).
+ */
 int function_arg_count(const Function *function);
 ValueType function_arg_type(const Function *function, int index);
 

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * Text as Go writes and reads it, which is how Prometheus quotes strings in expressions and messages.
+ * Text as Go writes and reads it, which is how Prometheus quotes strings in expressions and
+ * messages.
  */
 
 #include "base/arena.h"
@@ -17,11 +18,11 @@ void go_quote(Buf *buf, Str text, size_t runes_max);
 /* Go's %q of a character: 'a', '\n'. -1 (end of text) and what is no UTF-8 come out as U+FFFD. */
 void go_quote_rune(Buf *buf, int32_t rune);
 
-/* The inside of a string literal with its quotes, which may be ", ' or `: escapes as Go has them. False if it is none.
- * The result is in `arena`, any bytes. */
+/* The inside of a string literal with its quotes, which may be ", ' or `: escapes as Go has them.
+ * False if it is none. The result is in `arena`, any bytes. */
 bool go_unquote(Arena *arena, Str quoted, Str *ret_text) MUST_CHECK;
 
-/* Reads one UTF-8 character at text.ptr[at]; its length, and in `*ret_rune` its number: 0xFFFD with length 1 for a byte
- * that begins none, -1 with length 0 at the end. */
+/* Reads one UTF-8 character at text.ptr[at]; its length, and in `*ret_rune` its number: 0xFFFD with
+ * length 1 for a byte that begins none, -1 with length 0 at the end. */
 size_t utf8_next(Str text, size_t at, int32_t *ret_rune);
 void utf8_put(Buf *buf, uint32_t rune);

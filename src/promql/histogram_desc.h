@@ -1,6 +1,7 @@
 #pragma once
 
-/* Native histograms of the series notation: {{schema:1 sum:3 count:22 buckets:[5 10 7]}}; and what reads both parts of it. */
+/* Native histograms of the series notation: {{schema:1 sum:3 count:22 buckets:[5 10 7]}}; and what
+ * reads both parts of it. */
 
 #include "promql/series_desc.h"
 

@@ -3,9 +3,10 @@
 /*
  * PromQL text -> tokens, one at a time.
  *
- * The same characters mean different things in three places, so the lexer keeps a state: outside, inside the braces of a selector
- * (identifiers are never keywords there, `=~` exists only there), and at the start of a range (`[`), where only durations and
- * their operators may stand. What is complained of and where follows Prometheus' lexer, since people look for its sentences.
+ * The same characters mean different things in three places, so the lexer keeps a state: outside,
+ * inside the braces of a selector (identifiers are never keywords there, `=~` exists only there),
+ * and at the start of a range (`[`), where only durations and their operators may stand. What is
+ * complained of and where follows Prometheus' lexer, since people look for its sentences.
  *
  * A plain value over the text, which has to outlive it.
  */

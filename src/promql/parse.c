@@ -14,6 +14,7 @@
 
 #include "base/number.h"
 #include "promql/go_text.h"
+#include "promql/metricsql.h"
 
 typedef struct OperatorRow {
     TokenKind token;
@@ -561,7 +562,7 @@ bool promql_parse(Arena *arena, Str text, PromqlFlavour flavour, const Expr **re
                        text.len, EXPR_BYTES_MAX);
     }
     if (flavour == PROMQL_METRICSQL) {
-        return err_set(err, ERR_UNSUPPORTED, "MetricsQL is not supported");
+        return metricsql_parse(arena, text, ret_expr, err);
     }
     return parse_prometheus(arena, text, ret_expr, err);
 }

@@ -3,15 +3,16 @@
 /*
  * The parser's inside: what its parts (expressions, selectors, durations; MetricsQL) share.
  *
- * Errors: the first one ends the parse. A function returns NULL or false after parser_fail(), and everyone above does the same. The
- * sentences are Prometheus'; its generated parser names the construct it was in ("in aggregation, expected ..."), which
- * `Parser.context` keeps.
+ * Errors: the first one ends the parse. A function returns NULL or false after parser_fail(), and
+ * everyone above does the same. The sentences are Prometheus'; its generated parser names the
+ * construct it was in ("in aggregation, expected ..."), which `Parser.context` keeps.
  */
 
 #include "promql/ast.h"
 #include "promql/lex.h"
 
-/* What an unexpected token is said to be unexpected in, and what was expected there. NULLs are left out. */
+/* What an unexpected token is said to be unexpected in, and what was expected there. NULLs are left
+ * out. */
 typedef struct ParseContext {
     const char *where;
     const char *expected;

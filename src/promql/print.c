@@ -12,6 +12,7 @@
 
 #include "base/number.h"
 #include "promql/go_text.h"
+#include "promql/metricsql.h"
 #include "promql/print.h"
 
 enum { LINE_MAX_DEFAULT = 100 };
@@ -417,7 +418,9 @@ void expr_print_lines(Buf *buf, const Expr *expr, size_t line_max) {
 }
 
 void expr_print(Buf *buf, const Expr *expr, bool pretty) {
-    if (pretty) {
+    if (expr->flavour == PROMQL_METRICSQL) {
+        metricsql_print(buf, expr);
+    } else if (pretty) {
         expr_print_lines(buf, expr, LINE_MAX_DEFAULT);
     } else {
         print_one(buf, expr);

@@ -3,9 +3,10 @@
 /*
  * PromQL: text -> expression tree -> plan -> values, over a snapshot of the store.
  *
- * Parsing and evaluation are apart: an expression is parsed once (rules at load, queries per request), never changes and may be
- * evaluated from many threads. Several expressions can be evaluated as one program: selectors, windows and
- * sub-expressions they share are computed once, and each result is what it would be alone.
+ * Parsing and evaluation are apart: an expression is parsed once (rules at load, queries per
+ * request), never changes and may be evaluated from many threads. Several expressions can be
+ * evaluated as one program: selectors, windows and sub-expressions they share are computed once,
+ * and each result is what it would be alone.
  *
  * The tree's nodes are in promql/ast.h.
  */
@@ -21,11 +22,13 @@ typedef enum PromqlFlavour {
     PROMQL_METRICSQL,  /* and the parts of MetricsQL listed in docs/promql.md */
 } PromqlFlavour;
 
-/* Parses and type-checks. The tree and its matchers' regexes live until expr_finish(); its text is copied into `arena`. Errors
- * are ERR_INVALID with Prometheus' words: `1:5: parse error: unexpected ...`. */
+/* Parses and type-checks. The tree and its matchers' regexes live until expr_finish(); its text is
+ * copied into `arena`. Errors are ERR_INVALID with Prometheus' words: `1:5: parse error: unexpected
+ * ...`. */
 bool promql_parse(Arena *arena, Str text, PromqlFlavour flavour, const Expr **ret_expr,
                   Err *err) MUST_CHECK;
-/* One selector, as `match[]` takes it; the sets (series match any of them) belong to the expression. */
+/* One selector, as `match[]` takes it; the sets (series match any of them) belong to the
+ * expression. */
 bool promql_parse_selector(Arena *arena, Str text, PromqlFlavour flavour, const Expr **ret_expr,
                            const MatcherSet **ret_sets, size_t *ret_count, Err *err) MUST_CHECK;
 /* Frees what an arena cannot (regexes). Accepts NULL. */
@@ -40,7 +43,8 @@ void expr_print(Buf *buf, const Expr *expr, bool pretty);
 struct JsonWriter;
 void expr_json(struct JsonWriter *json, const Expr *expr);
 
-/* Every vector selector in the tree, for dependency analysis and lint: calls `visit(ctx, matchers, range)`; range 0 = instant. */
+/* Every vector selector in the tree, for dependency analysis and lint: calls `visit(ctx, matchers,
+ * range)`; range 0 = instant. */
 void expr_selectors(const Expr *expr,
                     void (*visit)(void *ctx, const MatcherSet *matchers, DurationMs range),
                     void *ctx);
@@ -50,17 +54,18 @@ typedef struct QueryBudget {
     uint64_t series_max;
     uint64_t samples_max;
     uint64_t bytes_max;
-    int64_t deadline_ns;            /* on clock_monotonic_ns(); 0 = none */
-    const _Atomic bool *cancelled;  /* NULL, or set when the asker went away */
+    int64_t deadline_ns;           /* on clock_monotonic_ns(); 0 = none */
+    const _Atomic bool *cancelled; /* NULL, or set when the asker went away */
 } QueryBudget;
 
 typedef struct QueryOptions {
-    DurationMs lookback;       /* 5 m */
-    DurationMs default_step;   /* of subqueries without one: the evaluation interval, 1 m */
+    DurationMs lookback;     /* 5 m */
+    DurationMs default_step; /* of subqueries without one: the evaluation interval, 1 m */
     QueryBudget budget;
-    bool explain;              /* fill promql_explain()'s numbers */
-    bool start_timestamps;     /* use created timestamps where a test asks for it */
-    bool closed_windows;       /* Prometheus 2's windows and lookback: a sample exactly that old still counts */
+    bool explain;          /* fill promql_explain()'s numbers */
+    bool start_timestamps; /* use created timestamps where a test asks for it */
+    bool closed_windows;   /* Prometheus 2's windows and lookback: a sample exactly that old still
+                              counts */
 } QueryOptions;
 
 /* An instant query is a range of one step: from = to, step 0. */
@@ -69,28 +74,31 @@ typedef struct QueryRange {
     DurationMs step;
 } QueryRange;
 
-/* Evaluates `count` expressions as one program. Each has its own answer or error: `ret_ok[i]` tells which of `ret_values[i]` and
- * `errs[i]` was filled. Kinds: ERR_INVALID (execution error, Prometheus' words), ERR_LIMIT (names the limit and the option),
- * ERR_TIMEOUT, ERR_CANCELLED. `pool` may be NULL. */
+/* Evaluates `count` expressions as one program. Each has its own answer or error: `ret_ok[i]` tells
+ * which of `ret_values[i]` and `errs[i]` was filled. Kinds: ERR_INVALID (execution error,
+ * Prometheus' words), ERR_LIMIT (names the limit and the option), ERR_TIMEOUT, ERR_CANCELLED.
+ * `pool` may be NULL. */
 void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot, QueryRange range,
                 const QueryOptions *options, Pool *pool, Arena *arena, Value *ret_values,
                 bool *ret_ok, Err *errs);
 
-/* The plan of one expression with series, samples, bytes and time per node as JSON, after running it. */
+/* The plan of one expression with series, samples, bytes and time per node as JSON, after running
+ * it. */
 bool promql_explain(const Expr *expr, StoreSnapshot *snapshot, QueryRange range,
-                    const QueryOptions *options, Pool *pool, Arena *arena,
-                    struct JsonWriter *json, Err *err) MUST_CHECK;
+                    const QueryOptions *options, Pool *pool, Arena *arena, struct JsonWriter *json,
+                    Err *err) MUST_CHECK;
 
-/* The test language of Prometheus (promqltest): runs one script over a store of its own in a temporary folder; reports each failed
- * case into `report`, a line each. */
+/* The test language of Prometheus (promqltest): runs one script over a store of its own in a
+ * temporary folder; reports each failed case into `report`, a line each. */
 typedef struct PromqlTestResult {
     size_t passed, failed;
 } PromqlTestResult;
 bool promql_test_script(Str file, Str text, Buf *report, PromqlTestResult *ret_result,
                         Err *err) MUST_CHECK;
 
-/* Instant vectors in JSON and friends: Prometheus' `data` object of an answer ({"resultType":...,"result":...}). `instant` tells how a
- * vector or scalar is written; at most `limit` series (0 = all). */
+/* Instant vectors in JSON and friends: Prometheus' `data` object of an answer
+ * ({"resultType":...,"result":...}). `instant` tells how a vector or scalar is written; at most
+ * `limit` series (0 = all). */
 void value_json(struct JsonWriter *json, const Value *value, bool instant, size_t limit);
 /* Only the members `resultType` and `result`, into an object that is open already. */
 void value_json_members(struct JsonWriter *json, const Value *value, bool instant, size_t limit);

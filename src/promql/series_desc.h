@@ -1,18 +1,19 @@
 #pragma once
 
 /*
- * Series written for tests: `http_requests{job="api"} 0+10x5 _ stale {{sum:3 count:2 buckets:[1 1]}}x2`.
+ * Series written for tests: `http_requests{job="api"} 0+10x5 _ stale {{sum:3 count:2 buckets:[1
+ * 1]}}x2`.
  *
- * The notation of Prometheus' promqltest scripts and of the `input_series` in rule unit tests (promtool's and vmalert-tool's, which
- * agree on what both accept):
+ * The notation of Prometheus' promqltest scripts and of the `input_series` in rule unit tests
+ * (promtool's and vmalert-tool's, which agree on what both accept):
  *
  *   5        a value; also -1e3, Inf, NaN
  *   _        no sample at this step; _x3 for three of them
  *   stale    a stale marker
  *   1x3      1 1 1 1: the value and three repetitions
  *   1+2x3    1 3 5 7; 1-2x3 downward
- *   {{...}}  a native histogram: schema, sum, count, z_bucket, z_bucket_w, custom_values, buckets, offset, n_buckets, n_offset,
- *            counter_reset_hint; repeated and added to each other as values are
+ *   {{...}}  a native histogram: schema, sum, count, z_bucket, z_bucket_w, custom_values, buckets,
+ * offset, n_buckets, n_offset, counter_reset_hint; repeated and added to each other as values are
  *
  * Everything lives in the arena given.
  */
@@ -35,7 +36,8 @@ typedef struct SeriesDesc {
     size_t count;
 } SeriesDesc;
 
-/* Labels and values. Errors are ERR_INVALID, `LINE:COLUMN: parse error: ...`; too many points ERR_LIMIT. */
+/* Labels and values. Errors are ERR_INVALID, `LINE:COLUMN: parse error: ...`; too many points
+ * ERR_LIMIT. */
 bool series_desc_parse(Arena *arena, Str text, SeriesDesc *ret_desc, Err *err) MUST_CHECK;
 
 /* Only the values, as in `values:`; and only the labels, as in `series:` (metric{a="b"}). */

@@ -9,8 +9,9 @@
 
 typedef enum ValueType { VALUE_SCALAR, VALUE_STRING, VALUE_VECTOR, VALUE_MATRIX } ValueType;
 
-/* One series of an answer. A vector has one point, a matrix up to one a step (or the raw samples, for `x[5m]`). Points are
- * columns: `histograms` is NULL, or has one per point, NULL where the point is a float. */
+/* One series of an answer. A vector has one point, a matrix up to one a step (or the raw samples,
+ * for `x[5m]`). Points are columns: `histograms` is NULL, or has one per point, NULL where the
+ * point is a float. */
 typedef struct ValueSeries {
     LabelSet labels;
     const TimeMs *times;
@@ -21,22 +22,23 @@ typedef struct ValueSeries {
 
 /* The samples a query touched, as `stats=all` reports them. */
 typedef struct QueryStats {
-    uint64_t series;         /* selected */
-    uint64_t samples;        /* read, as Prometheus counts totalQueryableSamples */
+    uint64_t series;  /* selected */
+    uint64_t samples; /* read, as Prometheus counts totalQueryableSamples */
     uint64_t samples_peak;
     uint64_t bytes_peak;
-    int64_t eval_ns;         /* wall time */
+    int64_t eval_ns; /* wall time */
     int64_t queue_ns;
 } QueryStats;
 
 typedef struct Value {
     ValueType type;
-    double scalar;        /* VALUE_SCALAR, instant */
-    Str string;           /* VALUE_STRING */
-    TimeMs time;          /* of an instant scalar or string */
-    ValueSeries *series;  /* VECTOR, MATRIX; sorted by labels for ranges, as evaluated for instants */
+    double scalar; /* VALUE_SCALAR, instant */
+    Str string;    /* VALUE_STRING */
+    TimeMs time;   /* of an instant scalar or string */
+    ValueSeries
+        *series; /* VECTOR, MATRIX; sorted by labels for ranges, as evaluated for instants */
     size_t series_count;
-    const Str *warnings;  /* annotations with Prometheus' wording, each once */
+    const Str *warnings; /* annotations with Prometheus' wording, each once */
     const Str *infos;
     size_t warning_count, info_count;
     QueryStats stats;
