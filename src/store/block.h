@@ -72,6 +72,20 @@ Block *block_ref(Block *block);
 void block_unref(Block *block); /* accepts NULL */
 DEFINE_AUTO(Block, block_unref)
 
+/* Where the bytes of a block are, for `belfry store inspect`; together with `index` they are the
+ * file. Sections are those of frames (frame_write.c), as stored. */
+typedef struct BlockSections {
+    uint64_t frames;                     /* their number */
+    uint64_t windows;                    /* spans of time with samples */
+    uint64_t directory, meta, low, wide; /* of values */
+    uint64_t times;                      /* of all time columns, and what frames them */
+    uint64_t headers;                    /* of the file and of the frames of values */
+    uint64_t index;                      /* labels */
+    uint64_t table;                      /* of frames, and the footer */
+} BlockSections;
+
+bool block_sections(const Block *block, BlockSections *ret_sections, Err *err) MUST_CHECK;
+
 /* Reads everything and checks every checksum and that every chunk decodes: for `belfry store
  * verify`. */
 bool block_verify(const Block *block, Err *err) MUST_CHECK;

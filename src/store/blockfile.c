@@ -351,6 +351,39 @@ bool block_verify(const Block *block, Err *err) {
     return block_damaged(block) == 0 || corrupt(block, err, "has chunks that do not decode");
 }
 
+bool block_sections(const Block *block, BlockSections *ret_sections, Err *err) {
+    BlockSections sections = {
+        .frames = block->frame_count,
+        .windows = block->window_count,
+        .headers = BLOCK_HEADER_BYTES,
+        .index = block->info.index_bytes,
+    };
+    uint64_t *of_values[] = {&sections.directory, &sections.meta, &sections.low, &sections.wide};
+    uint64_t frames = 0;
+    for (uint32_t i = 0; i < block->frame_count; i++) {
+        const BlockFrame *entry = &block->frames[i];
+        char bytes[FRAME_HEADER_BYTES];
+        FrameHeader header;
+        if (!fd_read_at(block->fd, bytes, sizeof bytes, entry->offset, block->path, err) ||
+            !frame_header_read((Str){bytes, sizeof bytes}, &header, err)) {
+            return err_context(err, "%s: frame at %llu", block->path,
+                               (unsigned long long)entry->offset);
+        }
+        frames += entry->bytes;
+        if (entry->kind == FRAME_TIMES) {
+            sections.times += entry->bytes;
+            continue;
+        }
+        sections.headers += FRAME_HEADER_BYTES;
+        for (int s = 0; s < 4; s++) {
+            *of_values[s] += header.stored_bytes[s];
+        }
+    }
+    sections.table = block->info.bytes - BLOCK_HEADER_BYTES - frames - sections.index;
+    *ret_sections = sections;
+    return true;
+}
+
 void block_report(const Block *block, uint32_t index, const char *what) {
     Err err;
     err_set(&err, ERR_CORRUPT, "%s", what);

@@ -81,6 +81,11 @@ Test(block, gives_back_what_was_written) {
             TimeMs from = shape.from + (TimeMs)shape.samples * shape.step / 3;
             fleet_assert_block(&fleet, block, from, from + 20 * shape.step, shapes[i].what);
             cr_expect(block_verify(block, &err), "%s: %s", shapes[i].what, err.text);
+            BlockSections sections;
+            cr_assert(block_sections(block, &sections, &err), "%s", err.text);
+            cr_expect_eq(sections.directory + sections.meta + sections.low + sections.wide +
+                             sections.times + sections.headers + sections.index + sections.table,
+                         info.bytes, "%s: sections are not all of the file", shapes[i].what);
             block_unref(block);
             arena_finish(&fleet.arena);
         }
