@@ -495,7 +495,8 @@ static bool put_end(BlockWriter *writer, Err *err) {
     AUTO(buf_finish) Buf index = {0};
     AUTO(buf_finish) Buf table = {0};
     AUTO(buf_finish) Buf end = {0};
-    index_writer_finish(writer->index, block_zstd_level(writer->level + 1), &index);
+    /* The index is small at any level; higher ones would take longer than all the rest. */
+    index_writer_finish(writer->index, block_zstd_level(writer->level > 0), &index);
     put_table(writer, &table);
     writer->info.series_count = index_writer_count(writer->index);
     writer->info.index_bytes = index.len;

@@ -108,6 +108,37 @@ bool frame_header_read(Str bytes, FrameHeader *ret_header, Err *err) {
     return true;
 }
 
+/* Contexts of zstd that wait for their next use: making one costs as much as decompressing a
+ * section. */
+enum { CONTEXTS_KEPT = 8 };
+static _Atomic(ZSTD_DCtx *) contexts[CONTEXTS_KEPT];
+
+static ZSTD_DCtx *take_context(void) {
+    for (int i = 0; i < CONTEXTS_KEPT; i++) {
+        ZSTD_DCtx *context = atomic_exchange(&contexts[i], NULL);
+        if (context) {
+            return context;
+        }
+    }
+    ZSTD_DCtx *context = ZSTD_createDCtx();
+    assert(context);
+    return context;
+}
+
+static void give_context(ZSTD_DCtx *context) {
+    for (int i = 0; context && i < CONTEXTS_KEPT; i++) {
+        context = atomic_exchange(&contexts[i], context);
+    }
+    ZSTD_freeDCtx(context);
+}
+
+static bool unpack_section(char *bytes, uint32_t raw, Str stored) {
+    ZSTD_DCtx *context = take_context();
+    size_t len = ZSTD_decompressDCtx(context, bytes, raw, stored.ptr, stored.len);
+    give_context(context);
+    return !ZSTD_isError(len) && len == raw;
+}
+
 static bool open_sections(Opening *opening, Str body, Err *err) {
     Frame *frame = opening->frame;
     for (int i = 0; i < SECTION_COUNT; i++) {
@@ -119,11 +150,8 @@ static bool open_sections(Opening *opening, Str body, Err *err) {
         memset(bytes + raw, 0, PACK_SLACK);
         if (raw == stored) {
             memcpy(bytes, body.ptr, stored);
-        } else {
-            size_t len = ZSTD_decompress(bytes, raw, body.ptr, stored);
-            if (ZSTD_isError(len) || len != raw) {
-                return corrupt(err, "section does not decompress");
-            }
+        } else if (!unpack_section(bytes, raw, (Str){body.ptr, stored})) {
+            return corrupt(err, "section does not decompress");
         }
         opening->sections[i] = reader_of((Str){bytes, raw});
         body = str_skip(body, stored);

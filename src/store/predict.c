@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -31,17 +32,24 @@ static inline void tally_add(Tally *tally, uint64_t residual) {
     tally->bits += length > 1 ? (uint32_t)length - 1 : 0;
 }
 
+/* n log2(n) for the numbers a chunk can have; log2() itself was a tenth of encoding short chunks.
+ */
+static double entropies[CHUNK_SAMPLES_MAX + 1];
+static pthread_once_t entropies_once = PTHREAD_ONCE_INIT;
+
+static void fill_entropies(void) {
+    for (int n = 1; n <= CHUNK_SAMPLES_MAX; n++) {
+        entropies[n] = n * log2(n);
+    }
+}
+
 static double tally_bits(const Tally *tally, size_t count) {
-    double bits = tally->bits;
-    double count_log = log2((double)count);
-    for (int length = 0; length <= 64; length++) {
-        uint32_t n = tally->lengths[length];
-        if (n == count) {
-            return bits;
-        }
-        if (n) {
-            bits += n * (count_log - log2(n));
-        }
+    pthread_once(&entropies_once, fill_entropies);
+    double bits = tally->bits + entropies[count];
+    size_t left = count;
+    for (int length = 0; left; length++) {
+        bits -= entropies[tally->lengths[length]];
+        left -= tally->lengths[length];
     }
     return bits;
 }
