@@ -35,7 +35,8 @@ Regex *regex_new_search(const char *pattern, size_t pattern_bytes, Err *err);
 /* True if the whole of `text` matches (regex_new), or any part of it (regex_new_search). */
 bool regex_matches(const Regex *regex, const char *text, size_t text_bytes);
 
-/* Finds the first match at or after `from`; fills up to `span_count` groups, group 0 the whole. */
+/* Finds the first match at or after `from` (of regex_new: only one of all that is left); fills up
+ * to `span_count` groups, group 0 the whole. */
 bool regex_find(const Regex *regex, const char *text, size_t text_bytes, size_t from,
                 RegexSpan *spans, size_t span_count);
 

@@ -493,10 +493,12 @@ static bool run_join(Exec *exec, PlanNode *node, Err *err) {
                  .many = sides[swapped],
                  .one = sides[!swapped],
                  .swapped = swapped,
-                 .fill_one_given = swapped ? binary->fill_left_given : binary->fill_right_given,
-                 .fill_many_given = swapped ? binary->fill_right_given : binary->fill_left_given,
-                 .fill_one = swapped ? binary->fill_left : binary->fill_right,
-                 .fill_many = swapped ? binary->fill_right : binary->fill_left};
+                 /* Prometheus turns group_right around before it looks at the fill values, so
+                  * fill_left always stands for the many side (fill-modifier.test). */
+                 .fill_one_given = binary->fill_right_given,
+                 .fill_many_given = binary->fill_left_given,
+                 .fill_one = binary->fill_right,
+                 .fill_many = binary->fill_left};
     bool ok = join_all(&join, matching.count, err);
     arena_finish(&scratch);
     if (ok) {

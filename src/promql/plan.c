@@ -735,8 +735,12 @@ static PlanNode *plan_expr(Scope scope, const Expr *expr) {
         Scope single = scope;
         single.grid.count = 1;
         PlanNode *inner = plan_expr(single, expr);
-        if (!inner || inner->op == PLAN_NUMBER) {
-            return inner;
+        if (!inner) {
+            return NULL;
+        }
+        if (inner->op == PLAN_NUMBER) {
+            inner->uses--;
+            return plan_number(scope, expr, inner->number);
         }
         PlanNode *node = new_node(scope, PLAN_SPREAD, expr, 1);
         node->args[0] = inner;
