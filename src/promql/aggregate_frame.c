@@ -5,9 +5,11 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "base/number.h"
 #include "promql/aggregate.h"
+#include "promql/go_text.h"
 #include "promql/histogram_ops.h"
 #include "promql/range_functions.h"
 
@@ -265,10 +267,33 @@ static void pick_first(Picker *picker, const Members *members, size_t k, size_t 
     }
 }
 
-/* The share [0, ratio) of series by a hash of their labels, or for a negative ratio what that of 1
- * + ratio leaves. */
+static void put_length(Buf *buf, size_t len) {
+    if (len < 255) {
+        buf_byte(buf, (char)len);
+        return;
+    }
+    const char bytes[] = {(char)255, (char)len, (char)(len >> 8), (char)(len >> 16)};
+    buf_put(buf, bytes, sizeof bytes);
+}
+
+/* Where a series stands between 0 and 1: Prometheus' hash of its labels (XXH64 over each text
+ * behind its length), so that the same series are sampled. */
+static double ratio_place(LabelSet labels) {
+    Buf text = {0};
+    for (size_t i = 0; i < labels.count; i++) {
+        put_length(&text, labels.items[i].name.len);
+        buf_str(&text, labels.items[i].name);
+        put_length(&text, labels.items[i].value.len);
+        buf_str(&text, labels.items[i].value);
+    }
+    double place = (double)XXH64(buf_view(&text).ptr, text.len, 0) / 18446744073709551615.0;
+    buf_finish(&text);
+    return place;
+}
+
+/* The share [0, ratio) of series, or for a negative ratio what that of 1 + ratio leaves. */
 static bool is_in_ratio(LabelSet labels, double ratio) {
-    double place = (double)labels_hash(labels).lo / 18446744073709551615.0;
+    double place = ratio_place(labels);
     return ratio >= 0 ? place < ratio : place >= 1 + ratio;
 }
 
@@ -434,7 +459,11 @@ static bool run_count_values(Exec *exec, PlanNode *node, Arena *arena, const Fra
     const ExprAggregate *aggregate = &node->expr->aggregate;
     Str label = expr_unwrap(aggregate->param)->string;
     if (label.len == 0 || !str_is_utf8(label)) {
-        return err_set(err, ERR_INVALID, "invalid label name \"%.*s\"", STR_ARG(label));
+        Buf quoted = {0};
+        go_quote(&quoted, label, 0);
+        err_set(err, ERR_INVALID, "invalid label name %.*s", STR_ARG(buf_view(&quoted)));
+        buf_finish(&quoted);
+        return false;
     }
     ValueCounts counts = {.arena = arena, .node = node, .label = label, .grouping = *aggregate};
     counts.index.arena = arena;

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/number.h"
+#include "promql/go_text.h"
 
 static void rehash(Notes *notes) {
     size_t slot_count = notes->slot_count ? notes->slot_count * 2 : 16;
@@ -92,7 +93,7 @@ typedef struct NumberText {
 /* %g as Go prints it. */
 static const char *go_g(NumberText *out, double value) {
     Buf buf = {0};
-    number_put_general(&buf, value, 21);
+    number_put_general(&buf, value, GO_EXPONENT_MIN);
     size_t len = buf.len < sizeof out->text ? buf.len : sizeof out->text - 1;
     memcpy(out->text, buf_view(&buf).ptr, len);
     out->text[len] = 0;

@@ -9,6 +9,7 @@
 
 #include "promql/binary.h"
 
+#include "promql/go_text.h"
 #include "promql/scalar_ops.h"
 
 /* ---- matching ---- */
@@ -57,32 +58,6 @@ Matching match_frames(Exec *exec, Arena *arena, const PlanNode *node, const Fram
 
 /* ---- text of errors ---- */
 
-static void put_quoted(Buf *buf, Str text) {
-    buf_byte(buf, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        char byte = text.ptr[i];
-        switch (byte) {
-        case '"':
-        case '\\':
-            buf_byte(buf, '\\');
-            buf_byte(buf, byte);
-            break;
-        case '\n':
-            buf_str(buf, STR("\\n"));
-            break;
-        case '\t':
-            buf_str(buf, STR("\\t"));
-            break;
-        case '\r':
-            buf_str(buf, STR("\\r"));
-            break;
-        default:
-            buf_byte(buf, byte);
-        }
-    }
-    buf_byte(buf, '"');
-}
-
 void labels_put(Buf *buf, LabelSet labels) {
     buf_byte(buf, '{');
     for (size_t i = 0; i < labels.count; i++) {
@@ -92,10 +67,10 @@ void labels_put(Buf *buf, LabelSet labels) {
         if (label_name_is_legacy(labels.items[i].name)) {
             buf_str(buf, labels.items[i].name);
         } else {
-            put_quoted(buf, labels.items[i].name);
+            go_quote(buf, labels.items[i].name, 0);
         }
         buf_byte(buf, '=');
-        put_quoted(buf, labels.items[i].value);
+        go_quote(buf, labels.items[i].value, 0);
     }
     buf_byte(buf, '}');
 }
@@ -484,21 +459,21 @@ static bool run_join(Exec *exec, PlanNode *node, Err *err) {
     Side sides[] = {make_side(arena, left, matching.left, matching.count),
                     make_side(arena, right, matching.right, matching.count)};
     Arena scratch = {0};
-    Join join = {.exec = exec,
-                 .node = node,
-                 .binary = binary,
-                 .arena = arena,
-                 .scratch = &scratch,
-                 .steps = node->grid.count,
-                 .many = sides[swapped],
-                 .one = sides[!swapped],
-                 .swapped = swapped,
-                 /* Prometheus turns group_right around before it looks at the fill values, so
-                  * fill_left always stands for the many side (fill-modifier.test). */
-                 .fill_one_given = binary->fill_right_given,
-                 .fill_many_given = binary->fill_left_given,
-                 .fill_one = binary->fill_right,
-                 .fill_many = binary->fill_left};
+    Join join = {
+        .exec = exec,
+        .node = node,
+        .binary = binary,
+        .arena = arena,
+        .scratch = &scratch,
+        .steps = node->grid.count,
+        .many = sides[swapped],
+        .one = sides[!swapped],
+        .swapped = swapped,
+        /* Not swapped with the sides, as in Prometheus: fill_right stands for the one side. */
+        .fill_one_given = binary->fill_right_given,
+        .fill_many_given = binary->fill_left_given,
+        .fill_one = binary->fill_right,
+        .fill_many = binary->fill_left};
     bool ok = join_all(&join, matching.count, err);
     arena_finish(&scratch);
     if (ok) {

@@ -66,7 +66,7 @@ bool exec_read_series(Worker *worker, PlanNode *node, size_t index, Column *ret_
         return exec_read_series(worker, node->args[0], index, ret_column) &&
                vector_scalar_column(worker, node, ret_column);
     default:
-        assert(false && "a streamed operator");
+        assert(false);
         return false;
     }
 }

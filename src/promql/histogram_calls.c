@@ -11,6 +11,7 @@
 
 #include "base/number.h"
 #include "promql/calls.h"
+#include "promql/go_text.h"
 #include "promql/histogram_ops.h"
 
 /* ---- classic histograms ---- */
@@ -451,7 +452,7 @@ static Str quantile_text(Arena *arena, double q) {
     if (isnan(q)) {
         buf_str(&buf, STR("NaN"));
     } else {
-        number_put_general(&buf, q, 21);
+        number_put_general(&buf, q, GO_EXPONENT_MIN);
         bool plain = true;
         for (size_t i = 0; i < buf.len; i++) {
             plain = plain && buf.ptr[i] != '.' && buf.ptr[i] != 'e' && buf.ptr[i] != 'I';

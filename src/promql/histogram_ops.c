@@ -405,6 +405,15 @@ static bool add(HistogramSum *sum, const Histogram *other, bool negative, Histog
     return true;
 }
 
+static const double *copy_bounds(Arena *arena, const Histogram *histogram) {
+    if (!histogram->custom_count) {
+        return NULL;
+    }
+    double *bounds = arena_raw(arena, histogram->custom_count * sizeof *bounds);
+    memcpy(bounds, histogram->custom_values, histogram->custom_count * sizeof *bounds);
+    return bounds;
+}
+
 void histogram_sum_start(Arena *arena, const Histogram *first, HistogramSum *ret_sum) {
     *ret_sum = (HistogramSum){.arena = arena,
                               .schema = first->schema,
@@ -415,7 +424,7 @@ void histogram_sum_start(Arena *arena, const Histogram *first, HistogramSum *ret
                               .sum = first->sum,
                               .positive = bucket_list(arena, &first->positive),
                               .negative = bucket_list(arena, &first->negative),
-                              .custom_values = first->custom_values,
+                              .custom_values = copy_bounds(arena, first),
                               .custom_count = first->custom_count};
 }
 
@@ -564,12 +573,8 @@ Histogram *histogram_sum_result(const HistogramSum *sum) {
                           .sum = sum->sum,
                           .positive = bucket_list_side(sum->arena, &sum->positive),
                           .negative = bucket_list_side(sum->arena, &sum->negative),
+                          .custom_values = sum->custom_values,
                           .custom_count = sum->custom_count};
-    if (sum->custom_count) {
-        double *bounds = arena_raw(sum->arena, sum->custom_count * sizeof *bounds);
-        memcpy(bounds, sum->custom_values, sum->custom_count * sizeof *bounds);
-        result->custom_values = bounds;
-    }
     return result;
 }
 

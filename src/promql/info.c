@@ -135,6 +135,22 @@ static bool has_identity(LabelSet labels) {
     return labels_has(labels, identifying[0]) || labels_has(labels, identifying[1]);
 }
 
+static bool check_floats(Worker *worker, const PlanNode *reader, size_t index, LabelSet labels,
+                         Err *err) {
+    PlanNode values = *reader;
+    Column column = {0};
+    values.mode = SELECT_VALUE;
+    if (!select_column(worker, &values, index, &column) || !column.histograms) {
+        return true;
+    }
+    Buf text = {0};
+    labels_print(&text, labels);
+    err_set(err, ERR_INVALID, "this should be an info metric, with float samples: %.*s",
+            STR_ARG(buf_view(&text)));
+    buf_finish(&text);
+    return false;
+}
+
 /* Info series of identities that occur among the input, each step's sample time as its value. */
 static bool read_info_series(Info *info, const HashIndex *identities, Err *err) {
     InfoTimeVisit visit = {.plan = info->exec->plan};
@@ -157,12 +173,19 @@ static bool read_info_series(Info *info, const HashIndex *identities, Err *err) 
     size_t count = selection_count(selector->selection);
     info->series.columns = arena_array(info->arena, Column, count);
     Worker worker = {.exec = info->exec};
+    bool ok = true;
     for (size_t i = 0; i < count; i++) {
         LabelSet labels = selection_labels(selector->selection, i);
         arena_reset(&worker.scratch);
         Column *column = &info->series.columns[info->series.count];
-        if (hash_index_find(identities, identity(labels)) != UINT32_MAX &&
-            select_column(&worker, reader, i, column)) {
+        if (hash_index_find(identities, identity(labels)) == UINT32_MAX) {
+            continue;
+        }
+        if (!check_floats(&worker, reader, i, labels, err)) {
+            ok = false;
+            break;
+        }
+        if (select_column(&worker, reader, i, column)) {
             column->labels = labels_copy(info->arena, labels);
             double *values = arena_raw(info->arena, info->node->grid.count * sizeof *values);
             memcpy(values, column->values, info->node->grid.count * sizeof *values);
@@ -173,7 +196,7 @@ static bool read_info_series(Info *info, const HashIndex *identities, Err *err) 
     arena_finish(&worker.out);
     arena_finish(&worker.scratch);
     selection_free(selector->selection);
-    return true;
+    return ok;
 }
 
 /* ---- which labels ---- */

@@ -101,11 +101,20 @@ static bool is_label_name(Str name) {
     return name.len > 0 && str_is_utf8(name);
 }
 
+/* The match found is of the whole text, not of its first part that fits. */
+static Regex *new_anchored(Str pattern) {
+    Buf text = {0};
+    Err ignored;
+    buf_printf(&text, "^(?:%.*s)$", STR_ARG(pattern));
+    Regex *regex = regex_new(text.ptr, text.len, &ignored);
+    buf_finish(&text);
+    return regex;
+}
+
 static bool run_label_replace(Exec *exec, PlanNode *node, Err *err) {
     (void)exec;
     Str pattern = call_text(node, 4), dst = call_text(node, 1);
-    Err ignored;
-    Regex *regex = regex_new(pattern.ptr, pattern.len, &ignored);
+    Regex *regex = new_anchored(pattern);
     if (!regex) {
         return err_set(err, ERR_INVALID, "invalid regular expression in label_replace(): %.*s",
                        STR_ARG(pattern));

@@ -13,6 +13,10 @@ typedef struct Scope {
     Plan *plan;
     PlanRoot *root;
     Grid grid;
+    /* Below histogram_count() and its like only counts and sums matter, unless something between
+     * looks at buckets. Prometheus then tells of resets where it would not otherwise, see select.c.
+     */
+    bool stats, needs_buckets;
 } Scope;
 
 static PlanNode *plan_expr(Scope scope, const Expr *expr);
@@ -158,10 +162,11 @@ static Hash128 node_key(const PlanNode *node) {
     Buf key = {0};
     buf_printf(&key,
                "%d %" PRId64 " %" PRId64 " %zu %" PRIx64 " m%d s%d a%d@%" PRId64 " o%" PRId64
-               " r%" PRId64 " %d%d F%d ",
+               " r%" PRId64 " %d%d%d F%d ",
                node->op, node->grid.start, node->grid.step, node->grid.count,
                value_bits(node->number), node->mode, node->swapped, node->has_at, node->at,
-               node->offset, node->range, node->anchored, node->smoothed, node->expr->flavour);
+               node->offset, node->range, node->anchored, node->smoothed, node->stats,
+               node->expr->flavour);
     for (size_t i = 0; i < node->arg_count; i++) {
         buf_printf(&key, "#%u ", node->args[i] ? node->args[i]->id : UINT32_MAX);
     }
@@ -242,7 +247,7 @@ static bool resolve_duration(Scope scope, const DurationSpec *spec, bool positiv
 }
 
 static bool resolve_at_expr(Scope scope, const Expr *expr, TimeMs *ret_at) {
-    Scope single = {scope.plan, scope.root, {scope.plan->range.from, 1, 1}};
+    Scope single = {scope.plan, scope.root, {scope.plan->range.from, 1, 1}, false, false};
     PlanNode *node = plan_expr(single, expr);
     if (!node) {
         return false;
@@ -345,6 +350,7 @@ static void attach_selector(Scope scope, PlanNode *node, const ExprSelector *sel
     TimeMs from, to;
     node->anchored = selector->anchored;
     node->smoothed = selector->smoothed;
+    node->stats = scope.stats && !scope.needs_buckets;
     plan_node_span(scope.plan, node, &from, &to);
     node->selector = share_selector(scope.plan, selector, from, to);
 }
@@ -408,7 +414,8 @@ static bool plan_subquery(Scope scope, const Expr *expr, PlanNode *node) {
     if (!check_grid(scope, grid)) {
         return false;
     }
-    node->subquery = plan_expr((Scope){scope.plan, scope.root, grid}, subquery->expr);
+    Scope inner = {scope.plan, scope.root, grid, false, true};
+    node->subquery = plan_expr(inner, subquery->expr);
     return node->subquery != NULL;
 }
 
@@ -567,9 +574,27 @@ static PlanNode *plan_plain_call(Scope scope, const Expr *expr) {
     return intern(scope, node);
 }
 
+static void look_at_buckets(FunctionId id, Scope *scope) {
+    switch (id) {
+    case FUNC_HISTOGRAM_AVG:
+    case FUNC_HISTOGRAM_COUNT:
+    case FUNC_HISTOGRAM_SUM:
+        scope->stats = true;
+        return;
+    case FUNC_HISTOGRAM_FRACTION:
+    case FUNC_HISTOGRAM_QUANTILE:
+    case FUNC_HISTOGRAM_QUANTILES:
+        scope->needs_buckets = true;
+        return;
+    default:
+        return;
+    }
+}
+
 static PlanNode *plan_call(Scope scope, const Expr *expr) {
     const ExprCall *call = &expr->call;
     FunctionId id = call->function->id;
+    look_at_buckets(id, &scope);
     double number;
     if (fold_query_function(scope.plan, id, &number)) {
         return plan_number(scope, expr, number);
@@ -608,6 +633,9 @@ static PlanNode *plan_scalar_binary(Scope scope, const Expr *expr, PlanNode *lef
 }
 
 static PlanNode *plan_binary(Scope scope, const Expr *expr) {
+    if (expr->binary.op == OP_TRIM_LOWER || expr->binary.op == OP_TRIM_UPPER) {
+        scope.needs_buckets = true;
+    }
     PlanNode *left = plan_expr(scope, expr->binary.left);
     PlanNode *right = left ? plan_expr(scope, expr->binary.right) : NULL;
     if (!right) {
@@ -774,7 +802,7 @@ bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root) {
     if (expr->type == VALUE_STRING) {
         return true; /* answered from the tree */
     }
-    root->node = plan_expr((Scope){plan, root, grid}, expr);
+    root->node = plan_expr((Scope){plan, root, grid, false, false}, expr);
     return root->node != NULL;
 }
 

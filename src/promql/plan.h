@@ -75,6 +75,7 @@ struct PlanNode {
     DurationMs offset;
     DurationMs range; /* of a window */
     bool anchored, smoothed;
+    bool stats; /* only counts and sums of histograms are asked for */
 
     NodeState state;
     Frame frame;

@@ -18,7 +18,7 @@ bool scalar_compare(BinaryOp op, double left, double right) {
     case OP_LE:
         return left <= right;
     default:
-        assert(false && "a comparison");
+        assert(false);
         return false;
     }
 }

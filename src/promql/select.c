@@ -1,6 +1,7 @@
 #include "promql/select.h"
 
 #include "promql/extended.h"
+#include "promql/histogram_ops.h"
 
 bool select_open(Exec *exec, PlanSelector *selector, Err *err) {
     if (!selector->opened) {
@@ -55,6 +56,8 @@ typedef struct InstantRead {
     Column *column;
     DurationMs lookback;
     size_t points;
+    const Histogram *shared; /* the copy of sample `shared_at`, for all steps that see it */
+    size_t shared_at;
 } InstantRead;
 
 static void put_sample(InstantRead *read, size_t step, size_t at) {
@@ -67,15 +70,13 @@ static void put_sample(InstantRead *read, size_t step, size_t at) {
         return;
     }
     Arena *arena = &read->worker->out;
-    /* The sample is shared by the steps that see it. */
-    if (step > 0 && read->column->histograms && read->column->histograms[step - 1] && at > 0 &&
-        read->column->histograms[step - 1]->sum == histogram->sum &&
-        histogram_eq(read->column->histograms[step - 1], histogram)) {
-        read->column->histograms[step] = read->column->histograms[step - 1];
+    if (read->shared && read->shared_at == at) {
+        read->column->histograms[step] = read->shared;
         return;
     }
-    column_set_histogram(arena, read->column, node->grid.count, step,
-                         histogram_copy(arena, histogram));
+    read->shared = histogram_copy(arena, histogram);
+    read->shared_at = at;
+    column_set_histogram(arena, read->column, node->grid.count, step, read->shared);
 }
 
 static void fill_instants(InstantRead *read) {
@@ -93,12 +94,68 @@ static void fill_instants(InstantRead *read) {
     }
 }
 
+/* ---- reset hints ---- */
+
+/* How far back the sample before a span is looked for. */
+static const DurationMs hint_lookback = HOUR_MS;
+
+/* What a histogram says of a reset since the sample before. Prometheus finds this out when samples
+ * arrive and keeps it; here it is found when they are read, which needs no state and knows of
+ * samples that came late. As there, a reset that was found (and not told by the sender) is only
+ * called one where nothing but counts and sums is asked for, and else left unknown. */
+static ResetHint hint_after(Arena *arena, const Histogram *before, const Histogram *now,
+                            bool stats) {
+    if (now->hint == RESET_YES || now->hint == RESET_GAUGE) {
+        return now->hint;
+    }
+    if (!before || before->hint == RESET_GAUGE || histogram_is_stale(before)) {
+        return RESET_UNKNOWN;
+    }
+    Histogram unknown = *now;
+    unknown.hint = RESET_UNKNOWN;
+    if (!histogram_is_reset(arena, &unknown, before)) {
+        return RESET_NO;
+    }
+    return stats ? RESET_YES : RESET_UNKNOWN;
+}
+
+static const Histogram *sample_before(Worker *worker, const PlanNode *node, size_t index,
+                                      TimeMs from) {
+    SeriesData data = {0};
+    selection_read(node->selector->selection, index, from - hint_lookback, from - 1,
+                   &worker->scratch, &data);
+    return data.count && data.histograms ? data.histograms[data.count - 1] : NULL;
+}
+
+static void find_hints(Worker *worker, const PlanNode *node, size_t index, TimeMs from,
+                       SeriesData *data) {
+    Arena *arena = &worker->scratch;
+    const Histogram *before = sample_before(worker, node, index, from);
+    const Histogram **hinted = arena_array(arena, const Histogram *, data->count);
+    for (size_t i = 0; i < data->count; i++) {
+        const Histogram *now = data->histograms[i];
+        if (now && !histogram_is_stale(now)) {
+            Histogram *copy = arena_new(arena, Histogram);
+            *copy = *now;
+            copy->hint = hint_after(arena, before, now, node->stats);
+            hinted[i] = copy;
+        } else {
+            hinted[i] = now;
+        }
+        before = now;
+    }
+    data->histograms = hinted;
+}
+
 static bool read_data(Worker *worker, PlanNode *node, size_t index, SeriesData *ret_data) {
     TimeMs from, to;
     plan_node_span(worker->exec->plan, node, &from, &to);
     *ret_data = (SeriesData){0};
     selection_read(node->selector->selection, index, from, to, &worker->scratch, ret_data);
     worker->samples_read += ret_data->count;
+    if (ret_data->count && ret_data->histograms) {
+        find_hints(worker, node, index, from, ret_data);
+    }
     return ret_data->count > 0;
 }
 
