@@ -132,28 +132,13 @@ static void run_if(SetRun *run, bool wanted) {
     keep_masked(run, run->left, run->matching.left, right, wanted);
 }
 
-/* MetricsQL: a number among the operands stands for an unlabelled series. */
-static const Frame *operand(Arena *arena, const PlanNode *arg, size_t steps) {
-    if (arg->op != PLAN_NUMBER) {
-        return &arg->frame;
-    }
-    Frame *frame = arena_new(arena, Frame);
-    frame->columns = arena_new(arena, Column);
-    frame->count = 1;
-    frame->columns[0].values = arena_raw(arena, steps * sizeof(double));
-    for (size_t step = 0; step < steps; step++) {
-        frame->columns[0].values[step] = arg->number;
-    }
-    return frame;
-}
-
 bool run_set_operator(Exec *exec, PlanNode *node, Err *err) {
     Arena *arena = frame_arena(&node->frame);
     size_t steps = node->grid.count;
     SetRun run = {.node = node,
                   .arena = arena,
-                  .left = operand(arena, node->args[0], steps),
-                  .right = operand(arena, node->args[1], steps),
+                  .left = &node->args[0]->frame,
+                  .right = &node->args[1]->frame,
                   .steps = steps};
     size_t bytes = (run.left->count + run.right->count) * (sizeof(Column) + steps + 16);
     if (!exec_charge_bytes(exec, bytes, err)) {

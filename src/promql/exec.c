@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "promql/metricsql_rollup.h"
 #include "promql/range_functions.h"
 #include "promql/scalar_ops.h"
 #include "promql/select.h"
@@ -110,6 +111,10 @@ static bool prepare_numbers(Exec *exec, PlanNode *node, Err *err) {
 
 static bool prepare_self(Exec *exec, PlanNode *node, Err *err) {
     return prepare_below(exec, node, err) && prepare_numbers(exec, node, err);
+}
+
+bool exec_prepare_window(Exec *exec, PlanNode *node, Err *err) {
+    return prepare_self(exec, node, err);
 }
 
 static bool is_read_through(const PlanNode *node) {
@@ -377,6 +382,14 @@ static bool run_spread(Exec *exec, PlanNode *node, Err *err) {
     return true;
 }
 
+/* A number as a vector of one series without labels. */
+static void run_vector_of(PlanNode *node) {
+    double *values = new_scalar_column(node);
+    for (size_t i = 0; i < node->grid.count; i++) {
+        values[i] = exec_scalar(node->args[0], i);
+    }
+}
+
 static void run_shift(PlanNode *node) {
     const Frame *from = &node->args[0]->frame;
     node->frame.columns = arena_array(frame_arena(&node->frame), Column, from->count);
@@ -414,6 +427,9 @@ static bool run_whole(Exec *exec, PlanNode *node, Err *err) {
     case PLAN_SHIFT:
         run_shift(node);
         return true;
+    case PLAN_VECTOR_OF:
+        run_vector_of(node);
+        return true;
     case PLAN_BINARY:
         return run_binary(exec, node, err);
     case PLAN_CALL:
@@ -433,6 +449,25 @@ static bool run_raw(Exec *exec, PlanNode *node, Err *err) {
                           : exec_node(exec, node->subquery, err);
 }
 
+/* In MetricsQL NaN is no sample. */
+static void drop_nans(PlanNode *node) {
+    size_t count = 0;
+    Frame *frame = &node->frame;
+    for (size_t i = 0; i < frame->count; i++) {
+        Column *column = &frame->columns[i];
+        column_own(frame_arena(frame), column, node->grid.count);
+        for (size_t step = 0; step < node->grid.count; step++) {
+            if (column->values[step] != column->values[step]) {
+                column->values[step] = value_none();
+            }
+        }
+        if (node->type == VALUE_SCALAR || column_any(column, node->grid.count)) {
+            frame->columns[count++] = *column;
+        }
+    }
+    frame->count = count;
+}
+
 static bool run_op(Exec *exec, PlanNode *node, Err *err) {
     if (plan_is_streamed(node)) {
         return run_streamed(exec, node, err);
@@ -441,7 +476,9 @@ static bool run_op(Exec *exec, PlanNode *node, Err *err) {
     case PLAN_AGGREGATE:
         return run_aggregate(exec, node, err);
     case PLAN_ROLLUP:
-        return run_absent_over_time(exec, node, err);
+        return metricsql_is_multi(node->expr->call.function->id)
+                   ? run_metricsql_multi(exec, node, err)
+                   : run_absent_over_time(exec, node, err);
     case PLAN_RAW:
         return run_raw(exec, node, err);
     default:
@@ -456,6 +493,9 @@ bool exec_node(Exec *exec, PlanNode *node, Err *err) {
     if (node->state == NODE_PENDING) {
         int64_t began = exec->options->explain ? clock_monotonic_ns() : 0;
         bool ok = exec_check(exec, &node->err) && run_op(exec, node, &node->err);
+        if (ok && node->expr->flavour == PROMQL_METRICSQL && node->op != PLAN_SHIFT) {
+            drop_nans(node);
+        }
         node->state = ok ? NODE_DONE : NODE_FAILED;
         node->run_ns = exec->options->explain ? clock_monotonic_ns() - began : 0;
         node->frame_bytes = node->frame.bytes;

@@ -62,6 +62,8 @@ void exec_release(Exec *exec, PlanNode *node);
 /* Series a streamed node may give, once exec_prepare() was true: which opens selectors and computes
  * frames below it. */
 bool exec_prepare(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+/* The same for a rollup that is not streamed: its window and numbers. */
+bool exec_prepare_window(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
 size_t exec_series_count(const PlanNode *node);
 /* When all series were read: gives up what lies below a streamed node. */
 void exec_unprepare(Exec *exec, PlanNode *node);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "promql/metricsql_rollup.h"
 #include "promql/scalar_ops.h"
 
 /* What a node is planned under. */
@@ -172,7 +173,8 @@ static Hash128 node_key(const PlanNode *node) {
     }
     buf_printf(&key, "S%p Q%u ", (void *)node->selector,
                node->subquery ? node->subquery->id : UINT32_MAX);
-    if (node->op != PLAN_SPREAD && node->op != PLAN_NUMBER && node->op != PLAN_SHIFT) {
+    if (node->op != PLAN_SPREAD && node->op != PLAN_NUMBER && node->op != PLAN_SHIFT &&
+        node->op != PLAN_VECTOR_OF) {
         put_key_expr(&key, node);
     }
     Hash128 hash = hash128(buf_view(&key));
@@ -289,6 +291,10 @@ void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, Ti
     TimeMs last = plan_node_ref(node, node->grid.count ? node->grid.count - 1 : 0);
     bool windowed = node->op == PLAN_ROLLUP || node->op == PLAN_RAW;
     DurationMs back = windowed ? node->range + plan->closed : plan->lookback;
+    if (node->op == PLAN_ROLLUP && node->expr->flavour == PROMQL_METRICSQL) {
+        DurationMs implicit = node->grid.count > 1 ? node->grid.step : plan->lookback;
+        back = (back > implicit ? back : implicit) + metricsql_silence;
+    }
     if (windowed && (node->anchored || node->smoothed)) {
         back += plan->lookback;
     }
@@ -365,6 +371,18 @@ static PlanNode *plan_select(Scope scope, const Expr *expr, SelectMode mode) {
     return intern(scope, node);
 }
 
+/* An operand or argument that has to be a vector. Only MetricsQL lets a number stand there. */
+static PlanNode *plan_vector(Scope scope, const Expr *expr) {
+    PlanNode *inner = plan_expr(scope, expr);
+    if (!inner || inner->type != VALUE_SCALAR) {
+        return inner;
+    }
+    PlanNode *node = new_node(scope, PLAN_VECTOR_OF, expr, 1);
+    node->type = VALUE_VECTOR;
+    node->args[0] = inner;
+    return intern(scope, node);
+}
+
 /* ---- subqueries ---- */
 
 /* The steps inside a subquery: multiples of its step after the first window's beginning. As in
@@ -379,6 +397,20 @@ static Grid subquery_grid(TimeMs outer_first, TimeMs outer_last, DurationMs offs
     TimeMs end = outer_last - offset;
     size_t count = end < start ? 0 : (size_t)((end - start) / step) + 1;
     return (Grid){start, step, count};
+}
+
+/* MetricsQL: multiples of the step, from far enough back to see the sample before the first window,
+ * to one step beyond the last. */
+static Grid metricsql_grid(TimeMs first, TimeMs last, DurationMs range, DurationMs step) {
+    TimeMs start = first - range - step - metricsql_silence, end = last + step;
+    start -= ((start % step) + step) % step;
+    end += (step - ((end % step) + step) % step) % step;
+    return (Grid){start, step, (size_t)((end - start) / step) + 1};
+}
+
+/* The step of the query; an instant one counts as far apart as its lookback. */
+static DurationMs metricsql_step(Scope scope) {
+    return scope.plan->range.step ? scope.plan->range.step : scope.plan->lookback;
 }
 
 static bool check_grid(Scope scope, Grid grid) {
@@ -400,22 +432,21 @@ static bool plan_subquery(Scope scope, const Expr *expr, PlanNode *node) {
         !resolve_duration(scope, &subquery->step, true, &step)) {
         return false;
     }
-    bool metricsql = expr->flavour == PROMQL_METRICSQL;
-    if (step == 0) {
-        step =
-            metricsql && scope.plan->range.step ? scope.plan->range.step : scope.plan->default_step;
-    }
-    if (node->range == 0) {
-        node->range = step > scope.grid.step ? step : scope.grid.step;
-    }
     TimeMs first = node->has_at ? node->at : scope.grid.start;
     TimeMs last = node->has_at ? node->at : grid_last(&scope.grid);
-    Grid grid = subquery_grid(first, last, node->offset, node->range + scope.plan->closed, step);
+    Grid grid;
+    if (expr->flavour == PROMQL_METRICSQL) {
+        step = step ? step : metricsql_step(scope);
+        grid = metricsql_grid(first - node->offset, last - node->offset, node->range, step);
+    } else {
+        step = step ? step : scope.plan->default_step;
+        grid = subquery_grid(first, last, node->offset, node->range + scope.plan->closed, step);
+    }
     if (!check_grid(scope, grid)) {
         return false;
     }
     Scope inner = {scope.plan, scope.root, grid, false, true};
-    node->subquery = plan_expr(inner, subquery->expr);
+    node->subquery = plan_vector(inner, subquery->expr);
     return node->subquery != NULL;
 }
 
@@ -431,10 +462,6 @@ static bool plan_window(Scope scope, const Expr *window, PlanNode *node) {
     if (!resolve_shift(scope, &selector->selector.shift, node) ||
         !resolve_duration(scope, &window->matrix.range, true, &node->range)) {
         return false;
-    }
-    if (node->range == 0) {
-        /* MetricsQL: the step, or the lookback of an instant query. */
-        node->range = scope.grid.count > 1 ? scope.grid.step : scope.plan->lookback;
     }
     attach_selector(scope, node, &selector->selector);
     return true;
@@ -469,7 +496,8 @@ static bool plan_args(Scope scope, const Expr *expr, PlanNode *node, int skip) {
         if ((int)i == skip || arg->type == VALUE_STRING || metadata) {
             continue;
         }
-        node->args[i] = plan_expr(scope, arg);
+        bool vector = function_arg_type(call->function, (int)i) == VALUE_VECTOR;
+        node->args[i] = vector ? plan_vector(scope, arg) : plan_expr(scope, arg);
         if (!node->args[i]) {
             return false;
         }
@@ -636,17 +664,18 @@ static PlanNode *plan_binary(Scope scope, const Expr *expr) {
     if (expr->binary.op == OP_TRIM_LOWER || expr->binary.op == OP_TRIM_UPPER) {
         scope.needs_buckets = true;
     }
-    PlanNode *left = plan_expr(scope, expr->binary.left);
-    PlanNode *right = left ? plan_expr(scope, expr->binary.right) : NULL;
+    bool set = binary_op_is_set(expr->binary.op);
+    PlanNode *left = (set ? plan_vector : plan_expr)(scope, expr->binary.left);
+    PlanNode *right = left ? (set ? plan_vector : plan_expr)(scope, expr->binary.right) : NULL;
     if (!right) {
         return NULL;
     }
     bool left_scalar = expr->binary.left->type == VALUE_SCALAR;
     bool right_scalar = expr->binary.right->type == VALUE_SCALAR;
-    if (left_scalar && right_scalar) {
+    if (left_scalar && right_scalar && !set) {
         return plan_scalar_binary(scope, expr, left, right);
     }
-    bool mixed = (left_scalar || right_scalar) && !binary_op_is_set(expr->binary.op);
+    bool mixed = (left_scalar || right_scalar) && !set;
     PlanNode *node = new_node(scope, mixed ? PLAN_VECTOR_SCALAR : PLAN_BINARY, expr, 2);
     node->swapped = mixed && left_scalar;
     node->args[0] = node->swapped ? right : left;
@@ -675,7 +704,8 @@ static PlanNode *plan_aggregate_metricsql(Scope scope, const Expr *expr) {
         if (aggregate->exprs[i]->type == VALUE_STRING) {
             continue;
         }
-        node->args[i] = plan_expr(scope, aggregate->exprs[i]);
+        bool number = aggregate->exprs[i] == aggregate->param;
+        node->args[i] = (number ? plan_expr : plan_vector)(scope, aggregate->exprs[i]);
         if (!node->args[i]) {
             return NULL;
         }
@@ -697,7 +727,7 @@ static PlanNode *plan_aggregate(Scope scope, const Expr *expr) {
             return NULL;
         }
     }
-    node->args[0] = plan_expr(scope, expr_unwrap(aggregate->expr));
+    node->args[0] = plan_vector(scope, expr_unwrap(aggregate->expr));
     return node->args[0] ? intern(scope, node) : NULL;
 }
 
@@ -826,7 +856,8 @@ bool plan_is_streamed(const PlanNode *node) {
     case PLAN_VECTOR_SCALAR:
         return node->type != VALUE_SCALAR;
     case PLAN_ROLLUP:
-        return node->expr->call.function->id != FUNC_ABSENT_OVER_TIME;
+        return node->expr->call.function->id != FUNC_ABSENT_OVER_TIME &&
+               !metricsql_is_multi(node->expr->call.function->id);
     default:
         return false;
     }
@@ -858,6 +889,8 @@ Str plan_node_name(const PlanNode *node) {
         return STR("spread");
     case PLAN_SHIFT:
         return STR("shift");
+    case PLAN_VECTOR_OF:
+        return STR("vector");
     }
     return STR("");
 }

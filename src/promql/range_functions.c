@@ -1,5 +1,6 @@
 #include "promql/range_functions.h"
 
+#include "promql/metricsql_rollup.h"
 #include "promql/range_histograms.h"
 
 double rollup_number(const RollupCall *call, size_t index, size_t step) {
@@ -102,7 +103,7 @@ static bool uses_start_times(FunctionId id) {
     return id == FUNC_RATE || id == FUNC_IRATE || id == FUNC_INCREASE || id == FUNC_RESETS;
 }
 
-static bool read_points(Worker *worker, PlanNode *node, size_t index, SeriesPoints *ret_points) {
+bool rollup_points(Worker *worker, PlanNode *node, size_t index, SeriesPoints *ret_points) {
     if (node->subquery) {
         return subquery_points(worker, node, index, ret_points);
     }
@@ -118,14 +119,32 @@ static bool read_points(Worker *worker, PlanNode *node, size_t index, SeriesPoin
 
 /* ---- the function ---- */
 
-static FloatKernel *find_kernel(const PlanNode *node) {
-    FunctionId id = node->expr->call.function->id;
-    FloatKernel *kernel = NULL;
-    if (node->expr->flavour == PROMQL_METRICSQL) {
-        kernel = metricsql_kernel(id);
-    }
-    kernel = kernel ? kernel : rate_kernel(id);
+static FloatKernel *find_kernel(FunctionId id) {
+    FloatKernel *kernel = rate_kernel(id);
     return kernel ? kernel : over_time_kernel(id);
+}
+
+/* MetricsQL: what the function gives is still the same thing as the metric. */
+static bool keeps_meaning(FunctionId id) {
+    switch (id) {
+    case FUNC_AVG_OVER_TIME:
+    case FUNC_DEFAULT_ROLLUP:
+    case FUNC_GEOMEAN_OVER_TIME:
+    case FUNC_HOEFFDING_BOUND_LOWER:
+    case FUNC_HOEFFDING_BOUND_UPPER:
+    case FUNC_HOLT_WINTERS:
+    case FUNC_IQR_OVER_TIME:
+    case FUNC_MAX_OVER_TIME:
+    case FUNC_MEDIAN_OVER_TIME:
+    case FUNC_MIN_OVER_TIME:
+    case FUNC_MODE_OVER_TIME:
+    case FUNC_PREDICT_LINEAR:
+    case FUNC_QUANTILE_OVER_TIME:
+    case FUNC_TIMESTAMP_WITH_NAME:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool keeps_name(const PlanNode *node) {
@@ -134,11 +153,9 @@ static bool keeps_name(const PlanNode *node) {
     case FUNC_FIRST_OVER_TIME:
     case FUNC_LAST_OVER_TIME:
         return true;
-    case FUNC_DEFAULT_ROLLUP:
-    case FUNC_TIMESTAMP_WITH_NAME:
-        return node->expr->flavour == PROMQL_METRICSQL;
     default:
-        return call->keep_metric_names;
+        return call->keep_metric_names ||
+               (node->expr->flavour == PROMQL_METRICSQL && keeps_meaning(call->function->id));
     }
 }
 
@@ -197,7 +214,7 @@ static bool any_float(const double *values, size_t count) {
 
 bool rollup_column(Worker *worker, PlanNode *node, size_t index, Column *ret_column) {
     SeriesPoints points;
-    if (!read_points(worker, node, index, &points)) {
+    if (!rollup_points(worker, node, index, &points)) {
         return false;
     }
     const ExprCall *expr = &node->expr->call;
@@ -209,8 +226,11 @@ bool rollup_column(Worker *worker, PlanNode *node, size_t index, Column *ret_col
     ret_column->labels = points.labels;
     ret_column->drop_name = points.drop_name || !keeps_name(node);
     ret_column->values = column_alloc(&worker->out, node->grid.count);
+    if (node->expr->flavour == PROMQL_METRICSQL) {
+        return metricsql_column(&call, &points.floats, ret_column);
+    }
     Windows windows = make_windows(worker, node, points.floats.times, points.floats.count);
-    find_kernel(node)(&call, &points.floats, &windows, ret_column->values);
+    find_kernel(call.id)(&call, &points.floats, &windows, ret_column->values);
     if (points.histograms.count) {
         run_histogram_steps(&call, &points, &windows, ret_column);
     }

@@ -39,7 +39,10 @@ double rollup_number(const RollupCall *call, size_t index, size_t step);
 /* NULL where there is none. */
 FloatKernel *rate_kernel(FunctionId id);
 FloatKernel *over_time_kernel(FunctionId id);
-FloatKernel *metricsql_kernel(FunctionId id);
+
+/* The samples of one series a rollup looks at, from the store or a subquery's frame; in the
+ * worker's scratch arena. */
+bool rollup_points(Worker *worker, PlanNode *node, size_t index, SeriesPoints *ret_points);
 
 /* A rollup's column of one series. False: nothing at any step. */
 bool rollup_column(Worker *worker, PlanNode *node, size_t index, Column *ret_column);

@@ -4,11 +4,6 @@
 #include "promql/calls.h"
 #include "promql/range_functions.h"
 
-FloatKernel *metricsql_kernel(FunctionId id) {
-    (void)id;
-    return NULL;
-}
-
 CallFn *metricsql_call(FunctionId id) {
     (void)id;
     return NULL;
