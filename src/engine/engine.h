@@ -4,8 +4,8 @@
  * The engine answers queries and takes results back, wherever the data is:
  *
  *   local    promql over our own store: expressions asked together run as one program
- *   remote   any Prometheus-compatible API (VictoriaMetrics cluster, Thanos, Mimir): each expression's text is sent
- *            there, written results go by remote write
+ *   remote   any Prometheus-compatible API (VictoriaMetrics cluster, Thanos, Mimir): each
+ * expression's text is sent there, written results go by remote write
  *
  * Threads: every function may be called from any thread.
  */
@@ -22,10 +22,10 @@ typedef struct EngineExpr {
 } EngineExpr;
 
 typedef struct EngineRemoteOptions {
-    const char *url;             /* "http://host:8428": "/api/v1/query" is appended */
-    const char *write_url;       /* NULL: url + "/api/v1/write" */
-    const NetOptions *net;       /* headers, TLS, proxy, timeout */
-    const Str *params;           /* "key=value", added to every query */
+    const char *url;       /* "http://host:8428": "/api/v1/query" is appended */
+    const char *write_url; /* NULL: url + "/api/v1/write" */
+    const NetOptions *net; /* headers, TLS, proxy, timeout */
+    const Str *params;     /* "key=value", added to every query */
     size_t param_count;
 } EngineRemoteOptions;
 
@@ -41,11 +41,10 @@ void engine_instant(Engine *engine, const EngineExpr *exprs, size_t count, TimeM
                     Err *errs);
 
 bool engine_range(Engine *engine, const EngineExpr *expr, QueryRange range,
-                  const QueryOptions *options, Arena *arena, Value *ret_value,
-                  Err *err) MUST_CHECK;
+                  const QueryOptions *options, Arena *arena, Value *ret_value, Err *err) MUST_CHECK;
 
-/* Writes results (recordings, ALERTS). Local: visible at once; durable after engine_sync(*ret_lsn). Remote: durable when it
- * returns. */
+/* Writes results (recordings, ALERTS). Local: visible at once; durable after engine_sync(*ret_lsn).
+ * Remote: durable when it returns. */
 bool engine_write(Engine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
                   Err *err) MUST_CHECK;
 bool engine_sync(Engine *engine, uint64_t lsn, Err *err) MUST_CHECK;

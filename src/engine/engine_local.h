@@ -1,6 +1,7 @@
 #pragma once
 
-/* The local engine: expressions asked together run as one program over one snapshot of our own store. */
+/* The local engine: expressions asked together run as one program over one snapshot of our own
+ * store. */
 
 #include "engine/engine.h"
 
@@ -14,5 +15,5 @@ void local_query(const LocalEngine *engine, const EngineExpr *exprs, size_t coun
                  const QueryOptions *options, Arena *arena, Value *ret_values, bool *ret_ok,
                  Err *errs);
 
-bool local_write(const LocalEngine *engine, const SampleBatch *batch, TimeMs now,
-                 uint64_t *ret_lsn, Err *err) MUST_CHECK;
+bool local_write(const LocalEngine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
+                 Err *err) MUST_CHECK;

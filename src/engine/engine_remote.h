@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * The remote engine: each expression's text goes to a Prometheus-compatible API by POST, all of one call at once (a few in flight);
- * results are written back by remote write 1.0.
+ * The remote engine: each expression's text goes to a Prometheus-compatible API by POST, all of one
+ * call at once (a few in flight); results are written back by remote write 1.0.
  *
- * Native histograms in answers are not understood: the API tells their buckets, not their schema. Such a query fails.
+ * Native histograms in answers are not understood: the API tells their buckets, not their schema.
+ * Such a query fails.
  */
 
 #include "engine/engine.h"

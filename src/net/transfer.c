@@ -53,7 +53,8 @@ static void set_text(Transfer *transfer, CURLoption option, Str text) {
 static bool read_secret(Transfer *transfer, Str path, Str *ret_secret, Err *err) {
     Str bytes;
     if (!file_read(&transfer->arena, text_of(transfer, path), SECRET_BYTES_MAX, &bytes, err)) {
-        err->kind = ERR_IO; /* also where it is missing: it may be back when the request is tried again */
+        err->kind =
+            ERR_IO; /* also where it is missing: it may be back when the request is tried again */
         return false;
     }
     *ret_secret = str_trim(bytes);

@@ -81,9 +81,10 @@ bool decimal_nearest(const uint64_t *bits, size_t count, int exponent, int64_t *
 }
 
 /*
- * (double)x, correctly rounded, in operations that every vector unit has. The high half, with its sign bit flipped, becomes the
- * low mantissa bits of a double of 2^84, the low half those of one of 2^52; taking the offsets off is exact,
- * and the sum of the two rounds once, as the conversion does. (What compilers emit for unsigned integers, for signed ones.)
+ * (double)x, correctly rounded, in operations that every vector unit has. The high half, with its
+ * sign bit flipped, becomes the low mantissa bits of a double of 2^84, the low half those of one of
+ * 2^52; taking the offsets off is exact, and the sum of the two rounds once, as the conversion
+ * does. (What compilers emit for unsigned integers, for signed ones.)
  */
 static inline double double_of_int(int64_t x) {
     uint64_t high = ((uint64_t)x >> 32) ^ UINT64_C(0x4530000080000000);

@@ -225,8 +225,7 @@ void head_select(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_
 
 /* The parts that matching series are made of, each once. */
 void head_used_parts(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,
-                     TimeMs from, TimeMs to, Arena *arena, uint32_t **ret_parts,
-                     size_t *ret_count);
+                     TimeMs from, TimeMs to, Arena *arena, uint32_t **ret_parts, size_t *ret_count);
 
 void head_read(Head *head, uint32_t epoch, HeadRef ref, TimeMs from, TimeMs to, Arena *arena,
                SeriesData *ret_data);

@@ -78,11 +78,11 @@ struct Request {
     /* the server's own */
     void *connection;
     int socket;
-    bool path_known; /* some route has this path, if not this method */
+    bool path_known;       /* some route has this path, if not this method */
     struct Import *import; /* a body taken in pieces; NULL = it is in `body` */
-    bool refused;    /* body too large and the like: the rest is read and thrown away */
-    bool running;    /* suspended, being worked on */
-    Request *next;   /* in one of the server's lists */
+    bool refused;          /* body too large and the like: the rest is read and thrown away */
+    bool running;          /* suspended, being worked on */
+    Request *next;         /* in one of the server's lists */
     uint64_t order_id;
     Request *next_running, *previous_running;
 };

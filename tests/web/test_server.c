@@ -152,6 +152,6 @@ Test(server, stops_while_an_order_waits) {
     net_send(box, &reload);
     WebOrder order;
     cr_assert(web_take_order(test.web, 10 * SECOND_MS, &order)); /* taken, never answered */
-    net_box_free(box); /* its client leaves, too */
+    net_box_free(box);                                           /* its client leaves, too */
     test_web_close(&test);
 }
