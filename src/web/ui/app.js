@@ -1,5 +1,5 @@
 "use strict";
-// The page for people: what burns, since when, who knows; quiet it in two clicks; and why something rang or did not.
+// The page for people: what burns, since when, who knows; quiet it in two clicks.
 
 const main = document.getElementById("main");
 const state = document.getElementById("state");
@@ -58,8 +58,7 @@ function alertCard(alert, silences, flags) {
     labelList(alert.labels, ["alertname", "severity"]),
     quiet ? h("p", { class: "soft" }, "Quiet: ", by.join("; ")) : null,
     h("div", { class: "row" },
-      h("button", { onclick: () => openQuiet(alert.labels) }, "Keep quiet…"),
-      h("a", { href: `#why/${alert.fingerprint}` }, "Why?")));
+      h("button", { onclick: () => openQuiet(alert.labels) }, "Keep quiet…")));
 }
 
 async function burning() {
@@ -169,17 +168,6 @@ async function sources() {
       h("td", {}, s.interval ? `${s.interval} s` : "?"), h("td", {}, String(s.series)), h("td", {}, String(s.refusedTotal)))))))];
 }
 
-// ---- why? ----
-
-async function why(fingerprint) {
-  const form = h("form", { class: "line", onsubmit: (event) => { event.preventDefault(); location.hash = `why/${event.target.q.value}`; } },
-    h("label", { for: "q" }, "Alert name or fingerprint"), h("input", { id: "q", name: "q", value: fingerprint || "" }), h("button", {}, "Explain"));
-  if (!fingerprint) return [h("h2", {}, "Why was I (not) paged?"), form];
-  const { data } = await call("GET", `/api/v1/explain?alert=${encodeURIComponent(fingerprint)}`);
-  return [h("h2", {}, "Why was I (not) paged?"), form, data.length ? null : h("p", {}, "Nothing is recorded of it."),
-    h("ol", {}, data.map((row) => h("li", {}, h("strong", {}, clock(row.at)), ` ${row.what} `, h("span", { class: "soft" }, row.reason))))];
-}
-
 // ---- query ----
 
 function graph(series) {
@@ -218,7 +206,7 @@ async function query(text) {
 
 // ---- the frame ----
 
-const pages = { burning, rules, quiet, sources, why, query };
+const pages = { burning, rules, quiet, sources, query };
 let shown = 0;
 
 async function show() {
