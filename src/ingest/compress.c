@@ -105,16 +105,25 @@ bool ingest_unsnappy(Str packed, size_t bytes_max, Buf *out, Err *err) {
 
 /* ---- zstd ---- */
 
-enum { STEP_BYTES = 128 * 1024, ZSTD_WINDOW_LOG_MAX = 27 };
+enum { STEP_BYTES = 128 * 1024, WINDOW_LOG_MIN = 17, WINDOW_LOG_MAX = 27 };
 
 static void free_zstd(ZSTD_DCtx **stream) {
     ZSTD_freeDCtx(*stream);
 }
 
+/* A frame may ask for a window of memory; one larger than all it may unpack to is never needed. */
+static int window_log(size_t bytes_max) {
+    int log = WINDOW_LOG_MIN;
+    while (log < WINDOW_LOG_MAX && ((size_t)1 << log) < bytes_max) {
+        log++;
+    }
+    return log;
+}
+
 bool ingest_unzstd(Str packed, size_t bytes_max, Buf *out, Err *err) {
     out->len = 0;
     AUTO(free_zstd) ZSTD_DCtx *stream = ZSTD_createDCtx();
-    ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+    ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, window_log(bytes_max));
     ZSTD_inBuffer in = {packed.ptr, packed.len, 0};
     size_t left = 1;
     while (in.pos < in.size || left != 0) {

@@ -195,3 +195,71 @@ Test(relabel, prometheus_words_for_what_it_refuses) {
         buf_finish(&complaints);
     }
 }
+
+/* ---- vmagent's `if` and regex verdicts, through a rule that keeps ---- */
+
+static bool keeps(const char *rule, LabelSet labels, const char *name) {
+    Buf complaints = {0};
+    Relabel *relabel;
+    cr_assert(read_rules(rule, &relabel, &complaints), "%s: %s: %s", name, rule, complaints.ptr);
+    Arena arena = {0};
+    LabelSet out;
+    bool kept = relabel_apply(relabel, labels, &arena, &out);
+    relabel_free(relabel);
+    buf_finish(&complaints);
+    arena_finish(&arena);
+    return kept;
+}
+
+Test(relabel, conditions_match_as_in_vmagent) {
+    Arena arena = {0};
+    cJSON *root;
+    cJSON *list = corpus_cases(&arena, "relabel/if-match.json", &root);
+    for (cJSON *item = list->child; item; item = item->next) {
+        const char *name = corpus_text(item, "name");
+        Str rule = arena_printf(&arena, "- action: keep\n  if: %s\n", corpus_text(item, "if"));
+        bool want = cJSON_IsTrue(cJSON_GetObjectItem(item, "match"));
+        LabelSet labels = labels_of_text(&arena, corpus_text(item, "metric"));
+        cr_expect_eq(keeps(rule.ptr, labels, name), want, "%s: %s on %s", name,
+                     corpus_text(item, "if"), corpus_text(item, "metric"));
+    }
+    cJSON_Delete(root);
+    arena_finish(&arena);
+}
+
+Test(relabel, conditions_that_are_none_are_refused) {
+    Arena arena = {0};
+    cJSON *root;
+    cJSON *list = corpus_cases(&arena, "relabel/if-unmarshal.json", &root);
+    for (cJSON *item = list->child; item; item = item->next) {
+        const char *yaml = corpus_text(item, "yaml");
+        Str rule = arena_printf(&arena, "- action: keep\n  if: %s\n", yaml);
+        Buf complaints = {0};
+        Relabel *relabel = NULL;
+        bool valid = read_rules(rule.ptr, &relabel, &complaints);
+        cr_expect_eq(valid, cJSON_IsTrue(cJSON_GetObjectItem(item, "valid")), "%s: %s", yaml,
+                     complaints.ptr);
+        relabel_free(relabel);
+        buf_finish(&complaints);
+    }
+    cJSON_Delete(root);
+    arena_finish(&arena);
+}
+
+Test(relabel, expressions_match_the_whole_text) {
+    Arena arena = {0};
+    cJSON *root;
+    cJSON *list = corpus_cases(&arena, "relabel/regex-match.json", &root);
+    for (cJSON *item = list->child; item; item = item->next) {
+        const char *pattern = corpus_text(item, "pattern"), *text = corpus_text(item, "text");
+        Str rule =
+            arena_printf(&arena, "- {action: keep, source_labels: [a], regex: '%s'}\n", pattern);
+        Label label = {STR("a"), str_of(text)};
+        LabelSet labels = {&label, text[0] != 0};
+        cr_expect_eq(keeps(rule.ptr, labels, corpus_text(item, "name")),
+                     cJSON_IsTrue(cJSON_GetObjectItem(item, "match")), "%s on \"%s\"", pattern,
+                     text);
+    }
+    cJSON_Delete(root);
+    arena_finish(&arena);
+}
