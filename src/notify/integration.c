@@ -508,7 +508,6 @@ static const FieldSpec discord_fields[] = {
 static const FieldSpec sns_fields[] = {COMMON_FIELDS,
                                        {"api_url", FIELD_TEMPLATE, NULL, NULL},
                                        {"sigv4", FIELD_TREE, NULL, NULL},
-                                       {"use_aws_http_client", FIELD_BOOL, NULL, NULL},
                                        {"topic_arn", FIELD_TEMPLATE, NULL, NULL},
                                        {"use_aws_http_client", FIELD_BOOL, NULL, NULL},
                                        {"phone_number", FIELD_TEMPLATE, NULL, NULL},

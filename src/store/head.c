@@ -25,7 +25,9 @@ void head_init(Head *head, Str source_label, DurationMs span) {
     pthread_rwlock_init(&head->gate, &attr);
     pthread_rwlockattr_destroy(&attr);
     head->source_label = mem_grow(NULL, source_label.len + 1);
-    memcpy(head->source_label, source_label.ptr, source_label.len);
+    if (source_label.len) {
+        memcpy(head->source_label, source_label.ptr, source_label.len);
+    }
     head->source_label[source_label.len] = '\0';
     head->source_part = label_part(source_label);
 }
