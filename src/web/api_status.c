@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -114,6 +115,18 @@ static void put_own(Web *web, MetricWriter *out) {
                  "Unix time of the last load.", (double)info->reload_at / 1000);
 }
 
+/* How full the file system of the data directory is: what the shipped rules warn of. */
+static void put_file_system(const Store *store, MetricWriter *out) {
+    struct statvfs space;
+    if (statvfs(store_dir(store), &space) == 0) {
+        double unit = (double)space.f_frsize;
+        metric_gauge(out, "belfry_store_filesystem_size_bytes", "Size of the data's file system.",
+                     (double)space.f_blocks * unit);
+        metric_gauge(out, "belfry_store_filesystem_avail_bytes", "What is left of it.",
+                     (double)space.f_bavail * unit);
+    }
+}
+
 void handle_metrics(Web *web, Request *request) {
     respond_text(request, 200, STR(""));
     request->response.content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -126,6 +139,7 @@ void handle_metrics(Web *web, Request *request) {
     }
     const WebDoors *doors = web_doors(web);
     store_metrics(doors->store, &out);
+    put_file_system(doors->store, &out);
     rules_metrics(doors->rules, &out);
     notify_metrics(doors->notify, &out);
     state_metrics(doors->state, &out);
