@@ -52,6 +52,32 @@ static bool has_scope(const Route *route, bool direct) {
     return !direct && route->receiver->integration_count == 0;
 }
 
+/* Where it goes, with whom, and when they are told: `detail` is Alertmanager's group key. */
+static bool note_route(Notify *notify, StateTx *tx, const LiveAlert *alert, const Group *group,
+                       TimeMs now, Err *err) {
+    const Route *route = group->route;
+    LedgerRow row = {.at = now,
+                     .alert_key = alert->short_key,
+                     .group_id = group->id,
+                     .decision = STR("routed"),
+                     .reason = STR("fired"),
+                     .subject = route->receiver->name,
+                     .detail = str_of(strchr(group->key, '@') + 1),
+                     .until =
+                         group->next_due > now && group->next_due < TIME_MAX ? group->next_due : 0};
+    if (!ledger_row(notify, tx, &row, err)) {
+        return false;
+    }
+    if (!route->digest) {
+        return true;
+    }
+    row.decision = STR("held");
+    row.reason = STR("digest");
+    row.detail = row.subject;
+    row.subject = route->digest->name;
+    return ledger_row(notify, tx, &row, err);
+}
+
 static bool join_route(Notify *notify, StateTx *tx, LiveAlert *alert, const Route *route,
                        TimeMs now, bool note, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
@@ -65,8 +91,7 @@ static bool join_route(Notify *notify, StateTx *tx, LiveAlert *alert, const Rout
             !live_join(notify, tx, group, alert, err) || !touch(group, alert, tx, now, err)) {
             return false;
         }
-        if (note && !ledger_alert(notify, tx, now, alert, group, "routed", "fired",
-                                  route->receiver->name, route->key, err)) {
+        if (note && !note_route(notify, tx, alert, group, now, err)) {
             return false;
         }
     }
@@ -103,8 +128,8 @@ static bool accept_one(Notify *notify, StateTx *tx, const AlertChange *change, i
     bool was_firing = known && live_is_firing(known);
     LiveAlert *alert = live_alert_put(notify, id, &change->alert);
     if (firing && !was_firing) {
-        flapping_note(alert, now);
-        return accept_route(notify, tx, alert, now, true, err);
+        return flapping_note(notify, tx, alert, err) &&
+               accept_route(notify, tx, alert, now, true, err);
     }
     return firing || !was_firing || touch_groups(alert, tx, now, err);
 }

@@ -195,6 +195,33 @@ static const Message *make_message(Notify *notify, const OutboxEntry *entry, Are
     return message;
 }
 
+/* ---- what the ledger says of it ---- */
+
+static bool note_answer(Notify *notify, StateTx *tx, const OutboxEntry *entry, const char *decision,
+                        Str answer, TimeMs now, Err *err) {
+    static const char *const actions[] = {"trigger", "resolve", "acknowledge", "notice"};
+    ByteReader reader = reader_of(entry->row.members);
+    const Group *group = idmap_get(&notify->groups_by_id, (uint64_t)entry->row.group_id);
+    AUTO(arena_finish) Arena arena = {0};
+    const LiveAlert **shown =
+        arena_array(&arena, const LiveAlert *, entry->row.members.len / 2 + 1);
+    size_t count = 0;
+    int64_t id;
+    bool firing;
+    while (entry->row.action != OUTBOX_NOTICE && members_next(&reader, &id, &firing)) {
+        const LiveAlert *alert = live_alert(notify, id);
+        if (alert) {
+            shown[count++] = alert;
+        }
+    }
+    if (count == 1) {
+        return ledger_alert(notify, tx, now, shown[0], group, decision, actions[entry->row.action],
+                            entry->row.integration, answer, err);
+    }
+    return ledger_group(notify, tx, now, group, shown, count, decision, actions[entry->row.action],
+                        entry->row.integration, answer, err);
+}
+
 /* ---- choosing what to send ---- */
 
 /* An integration that is gone lends its incidents to another one of its type: the same receiver's,
@@ -252,11 +279,20 @@ static bool start_entry(Notify *notify, StateTx *tx, OutboxEntry *entry, Startin
     entry->row.attempts++;
     delivery->rows[delivery->count] = entry->row.id;
     delivery->messages[delivery->count++] = make_message(notify, entry, &delivery->arena, now);
-    return outbox_update(tx, entry, err);
+    bool is_first = entry->row.attempts == 1 && entry->row.action != OUTBOX_NOTICE;
+    return outbox_update(tx, entry, err) &&
+           (!is_first || note_answer(notify, tx, entry, "attempted", STR(""), now, err));
+}
+
+/* In shadow mode nothing leaves but a test somebody asked for; what was queued before waits. */
+static bool is_held(const Notify *notify, const OutboxRow *row) {
+    return notify->config->policy.shadow &&
+           !(row->action == OUTBOX_NOTICE && notice_is_test(row->members));
 }
 
 static bool is_due(const Notify *notify, const OutboxEntry *entry, TimeMs now) {
-    return !entry->in_flight && entry->row.status == OUTBOX_QUEUED && entry->row.due_at <= now &&
+    return !entry->in_flight && !is_held(notify, &entry->row) &&
+           entry->row.status == OUTBOX_QUEUED && entry->row.due_at <= now &&
            outbox_is_first(notify, entry);
 }
 
@@ -371,31 +407,6 @@ static bool keep_answer(Notify *notify, StateTx *tx, const OutboxEntry *entry,
         changed = true;
     }
     return !changed || sent_store(tx, sent, err);
-}
-
-static bool note_answer(Notify *notify, StateTx *tx, const OutboxEntry *entry, const char *decision,
-                        Str answer, TimeMs now, Err *err) {
-    static const char *const actions[] = {"trigger", "resolve", "acknowledge", "notice"};
-    ByteReader reader = reader_of(entry->row.members);
-    const Group *group = idmap_get(&notify->groups_by_id, (uint64_t)entry->row.group_id);
-    AUTO(arena_finish) Arena arena = {0};
-    const LiveAlert **shown =
-        arena_array(&arena, const LiveAlert *, entry->row.members.len / 2 + 1);
-    size_t count = 0;
-    int64_t id;
-    bool firing;
-    while (entry->row.action != OUTBOX_NOTICE && members_next(&reader, &id, &firing)) {
-        const LiveAlert *alert = live_alert(notify, id);
-        if (alert) {
-            shown[count++] = alert;
-        }
-    }
-    if (count == 1) {
-        return ledger_alert(notify, tx, now, shown[0], group, decision, actions[entry->row.action],
-                            entry->row.integration, answer, err);
-    }
-    return ledger_group(notify, tx, now, group, shown, count, decision, actions[entry->row.action],
-                        entry->row.integration, answer, err);
 }
 
 static bool try_again(Notify *notify, StateTx *tx, OutboxEntry *entry, const Delivery *delivery,
@@ -567,7 +578,7 @@ TimeMs deliver_next_due(const Notify *notify) {
     for (size_t i = 0; i < notify->outbox.entries_count; i++) {
         const OutboxEntry *entry = notify->outbox.entries[i];
         if (entry->in_flight || entry->row.status != OUTBOX_QUEUED || entry->row.due_at >= due ||
-            !outbox_is_first(notify, entry)) {
+            is_held(notify, &entry->row) || !outbox_is_first(notify, entry)) {
             continue;
         }
         const DeliveryLane *lane = idmap_get(&notify->lanes, lane_key(entry->row.integration));

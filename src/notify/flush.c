@@ -16,6 +16,7 @@
 #include "notify/live.h"
 #include "notify/outbox.h"
 #include "notify/route.h"
+#include "notify/shadow.h"
 #include "notify/silence.h"
 #include "notify/suppress.h"
 
@@ -99,6 +100,9 @@ static bool tell(Flush *flush, Telling *telling, const int64_t *open, size_t ope
     bool silent_end = telling->ends && telling->integration && !telling->integration->send_resolved;
     if (sent->firing.count == 0) {
         sent->delivered = flush->notify->config->policy.shadow; /* a new incident */
+        if (sent->delivered) {
+            shadow_mark(sent);
+        }
         if (telling->integration) {
             free(sent->target);
             Str target = target_of(telling->integration);
@@ -275,18 +279,30 @@ static bool note_suppression(const Flush *flush, LiveAlert *alert, const Suppres
     }
     AUTO(arena_finish) Arena arena = {0};
     bool was_noted = alert->noted_by != SUPPRESSED_NOT;
+    AUTO(buf_finish) Buf source = {0};
+    if (found->source) {
+        labels_print(&source, found->source->alert.labels);
+    }
     alert->noted_by = (uint8_t)found->by;
     alert->noted_subject = subject;
     if (found->by) {
         counter_add(&flush->notify->counters.suppressed, 1);
     }
-    Str detail = found->who.len ? arena_printf(&arena, "by %.*s: %.*s", STR_ARG(found->who),
-                                               STR_ARG(found->why))
-                                : found->why;
+    Str detail = found->source    ? buf_view(&source)
+                 : found->who.len ? arena_printf(&arena, "by %.*s: %.*s", STR_ARG(found->who),
+                                                 STR_ARG(found->why))
+                                  : found->why;
     return (!found->by && !was_noted) ||
-           ledger_alert(flush->notify, flush->tx, flush->now, alert, flush->group,
-                        suppressor_text((Suppressor)found->by), "", found->subject, detail,
-                        flush->err);
+           ledger_row(flush->notify, flush->tx,
+                      &(LedgerRow){.at = flush->now,
+                                   .alert_key = alert->short_key,
+                                   .group_id = flush->group->id,
+                                   .decision = str_of(suppressor_text(found->by)),
+                                   .reason = STR(""),
+                                   .subject = found->subject,
+                                   .detail = detail,
+                                   .until = found->until},
+                      flush->err);
 }
 
 static bool find_quiet(const Flush *flush, LiveAlert *alert, bool *ret_quiet) {
@@ -296,6 +312,10 @@ static bool find_quiet(const Flush *flush, LiveAlert *alert, bool *ret_quiet) {
     counter_add(&flush->notify->counters.decide_ns, (uint64_t)(clock_thread_cpu_ns() - start));
     counter_add(&flush->notify->counters.decided, 1);
     *ret_quiet = found.by != SUPPRESSED_NOT;
+    if (found.by == SUPPRESSED_FLAPPING) { /* nothing else wakes it when that is over */
+        Notify *notify = flush->notify;
+        notify->next_silence_change = earlier(notify->next_silence_change, found.until);
+    }
     return !live_is_firing(alert) || note_suppression(flush, alert, &found);
 }
 
@@ -394,19 +414,34 @@ static bool decide_group_all(Flush *flush, const bool *quiet) {
 
 /* ---- groups ---- */
 
-/* A row when a time interval begins to hold something back. */
+/* A row when a time interval begins to hold something back, about those it had not held before. */
 static bool note_window(const Flush *flush) {
     Group *group = flush->group;
-    bool held = false;
+    int64_t *held = mem_grow(NULL, (2 * group->members_count + 1) * sizeof *held);
+    int64_t *news = held + group->members_count;
+    size_t held_count = 0, news_count = 0;
     for (size_t i = 0; flush->window.is_muted && i < group->members_count; i++) {
-        held |= live_is_firing(group->members[i]) && !is_told(group, group->members[i]);
+        const LiveAlert *alert = group->members[i];
+        if (live_is_firing(alert) && !is_told(group, alert)) {
+            held[held_count++] = alert->id;
+            if (!idset_has(&group->noted_muted, alert->id)) {
+                news[news_count++] = alert->short_key;
+            }
+        }
     }
-    bool is_news = held && !group->noted_muted;
-    group->noted_muted = held;
-    return !is_news ||
-           ledger_group(flush->notify, flush->tx, flush->now, group,
-                        (const LiveAlert *const *)group->members, group->members_count, "muted",
-                        "time interval", flush->window.by, STR(""), flush->err);
+    LedgerRow row = {.at = flush->now,
+                     .group_id = group->id,
+                     .decision = STR("muted"),
+                     .reason = STR("time interval"),
+                     .subject = flush->window.by,
+                     .detail = str_of(group->receiver),
+                     .members = news,
+                     .member_count = news_count,
+                     .until = flush->window.next_change < TIME_MAX ? flush->window.next_change : 0};
+    bool ok = !news_count || ledger_row(flush->notify, flush->tx, &row, flush->err);
+    free(group->noted_muted.ids);
+    group->noted_muted = (IdSet){held, held_count};
+    return ok;
 }
 
 static bool finish_group(Flush *flush) {
@@ -467,6 +502,10 @@ static bool flush_direct(Flush *flush) {
     if (group->changed_count) {
         return true;
     }
+    bool may_hold = flush->window.is_muted || group->noted_muted.count;
+    if (may_hold && !note_window(flush)) {
+        return false;
+    }
     if (group->members_count == 0) {
         return live_group_drop(flush->notify, flush->tx, group, flush->err);
     }
@@ -515,9 +554,11 @@ static void wake_suppressed(Notify *notify, TimeMs now) {
 }
 
 static bool tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
-    if (now >= notify->next_silence_change &&
-        !(silences_tick(notify, tx, now, err) && flags_tick(notify, tx, now, err))) {
-        return false;
+    if (now >= notify->next_silence_change) {
+        notify->suppression_changed = true;
+        if (!silences_tick(notify, tx, now, err) || !flags_tick(notify, tx, now, err)) {
+            return false;
+        }
     }
     if (notify->suppression_changed) {
         wake_suppressed(notify, now);

@@ -3,6 +3,7 @@
 #include "notify/live.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -11,6 +12,7 @@
 #include "notify/outbox.h"
 #include "notify/route.h"
 #include "notify/silence.h"
+#include "notify/suppress.h"
 
 /* ---- alerts ---- */
 
@@ -81,6 +83,8 @@ static LiveAlert *new_alert(Notify *notify, int64_t id, const Alert *from) {
     alert_dedup_key(from, alert->key);
     alert->short_key = state_alert_key(alert->key);
     alert->fingerprint = labels_fingerprint(from->labels);
+    snprintf(alert->fingerprint_hex, sizeof alert->fingerprint_hex, "%016llx",
+             (unsigned long long)alert->fingerprint);
     idmap_put(&notify->alerts, (uint64_t)id, alert);
     return alert;
 }
@@ -182,6 +186,7 @@ static Group *new_group(Notify *notify, const GroupRow *row) {
 static void free_group(Group *group) {
     free_sent_list(&group->sent);
     arena_finish(&group->arena);
+    free(group->noted_muted.ids);
     free(group->members);
     free(group->changed);
     free(group->key);
@@ -419,37 +424,42 @@ Sent *sent_by_id(Notify *notify, const OutboxRow *row) {
 
 /* ---- the ledger ---- */
 
+bool ledger_row(Notify *notify, StateTx *tx, const LedgerRow *row, Err *err) {
+    counter_add(&notify->counters.ledger_rows, 1);
+    return state_put_ledger(tx, row, err);
+}
+
 bool ledger_alert(Notify *notify, StateTx *tx, TimeMs now, const LiveAlert *alert,
                   const Group *group, const char *decision, const char *reason, Str subject,
                   Str detail, Err *err) {
-    counter_add(&notify->counters.ledger_rows, 1);
-    LedgerRow row = {.at = now,
-                     .alert_key = alert->short_key,
-                     .group_id = group ? group->id : 0,
-                     .decision = str_of(decision),
-                     .reason = str_of(reason),
-                     .subject = subject,
-                     .detail = detail};
-    return state_put_ledger(tx, &row, err);
+    return ledger_row(notify, tx,
+                      &(LedgerRow){.at = now,
+                                   .alert_key = alert->short_key,
+                                   .group_id = group ? group->id : 0,
+                                   .decision = str_of(decision),
+                                   .reason = str_of(reason),
+                                   .subject = subject,
+                                   .detail = detail},
+                      err);
 }
 
 bool ledger_group(Notify *notify, StateTx *tx, TimeMs now, const Group *group,
                   const LiveAlert *const *members, size_t count, const char *decision,
                   const char *reason, Str subject, Str detail, Err *err) {
-    counter_add(&notify->counters.ledger_rows, 1);
     int64_t *keys = mem_grow(NULL, (count + 1) * sizeof *keys);
     for (size_t i = 0; i < count; i++) {
         keys[i] = members[i]->short_key;
     }
-    LedgerRow row = {.at = now,
-                     .group_id = group ? group->id : 0,
-                     .decision = str_of(decision),
-                     .reason = str_of(reason),
-                     .subject = subject,
-                     .detail = detail,
-                     .members = keys,
-                     .member_count = count};
-    bool ok = state_put_ledger(tx, &row, err);
+    bool ok = ledger_row(notify, tx,
+                         &(LedgerRow){.at = now,
+                                      .group_id = group ? group->id : 0,
+                                      .decision = str_of(decision),
+                                      .reason = str_of(reason),
+                                      .subject = subject,
+                                      .detail = detail,
+                                      .members = keys,
+                                      .member_count = count},
+                         err);
     free(keys);
     return ok;
 }
@@ -532,10 +542,64 @@ static bool load_alerts(Notify *notify, Err *err) {
     return true;
 }
 
+/* ---- what has been written down already ---- */
+
+static void restore_quiet(IdMap *by_key, const LedgerRow *row) {
+    LiveAlert *alert = idmap_get(by_key, (uint64_t)row->alert_key);
+    Suppressor by = suppressor_of(row->decision);
+    if (alert && by != SUPPRESSED_NOT && row->at >= alert->alert.fired_at) {
+        alert->noted_by = (uint8_t)by;
+        alert->noted_subject = fnv1a(FNV1A_START, row->subject);
+    }
+}
+
+static void restore_muted(Notify *notify, const LedgerRow *row) {
+    Group *group = idmap_get(&notify->groups_by_id, (uint64_t)row->group_id);
+    if (!group || row->at < group->created_at) {
+        return;
+    }
+    int64_t *ids = mem_grow(NULL, (group->members_count + 1) * sizeof *ids);
+    size_t count = 0;
+    for (size_t i = 0; i < group->members_count; i++) {
+        if (live_is_firing(group->members[i]) && group->members[i]->alert.fired_at <= row->at) {
+            ids[count++] = group->members[i]->id;
+        }
+    }
+    free(group->noted_muted.ids);
+    group->noted_muted = (IdSet){ids, count};
+}
+
+/* The ledger has a row where a decision differs from the last one; so the last ones are read. */
+static bool restore_notes(Notify *notify, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    IdMap by_key = {0};
+    TimeMs oldest = now;
+    for (size_t i = 0; i < notify->alerts.cap; i++) {
+        LiveAlert *alert = notify->alerts.slots[i].value;
+        if (alert && live_is_firing(alert) && alert->short_key) {
+            idmap_put(&by_key, (uint64_t)alert->short_key, alert);
+            oldest = alert->alert.fired_at < oldest ? alert->alert.fired_at : oldest;
+        }
+    }
+    LedgerRow *rows;
+    size_t count;
+    bool ok = state_load_quiet(notify->state, oldest, &arena, &rows, &count, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        restore_quiet(&by_key, &rows[i]);
+    }
+    idmap_finish(&by_key);
+    ok = ok && state_load_muted(notify->state, now, &arena, &rows, &count, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        restore_muted(notify, &rows[i]);
+    }
+    return ok;
+}
+
 bool live_reload(Notify *notify, TimeMs now, Err *err) {
     live_clear(notify);
     bool ok = load_alerts(notify, err) && load_groups(notify, err) && outbox_load(notify, err) &&
-              silences_load(notify, now, err) && flags_load(notify, now, err);
+              restore_notes(notify, now, err) && silences_load(notify, now, err) &&
+              flags_load(notify, now, err);
     notify->stale = !ok;
     notify->suppression_changed = true;
     return ok;

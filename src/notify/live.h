@@ -62,6 +62,8 @@ typedef struct Suppression {
     Suppressor by;
     Str subject; /* silence or flag id, fingerprint of the source; valid under the lock */
     Str who, why;
+    TimeMs until;            /* 0 = open */
+    const LiveAlert *source; /* of an inhibition */
 } Suppression;
 
 struct LiveAlert {
@@ -71,6 +73,7 @@ struct LiveAlert {
     char key[65];
     int64_t short_key; /* of the ledger */
     uint64_t fingerprint;
+    char fingerprint_hex[17];
     Group **groups;
     size_t groups_count, groups_cap;
     SentList sent;         /* of integrations that tell of each alert by itself */
@@ -79,9 +82,7 @@ struct LiveAlert {
     uint8_t noted_by;      /* Suppressor of the last ledger row */
     uint64_t noted_subject;
     uint32_t queued_count; /* in how many direct groups' lists of what changed it is */
-    /* Starts within the flapping window, newest last. */
-    TimeMs starts[8];
-    uint8_t start_count;
+    TimeMs damped_until;   /* it has begun too often of late; 0 = it has not */
     /* Inhibition: bits of the rules it is source or target of, 64 a word. */
     uint64_t *inhibit_bits;
 };
@@ -96,7 +97,7 @@ struct Group {
     char dedup_key[65];
     bool is_direct; /* each alert by itself, at once */
     bool retired;
-    bool noted_muted; /* the ledger says that a time interval holds it back */
+    IdSet noted_muted; /* of whom the ledger says that a time interval holds them back */
     TimeMs next_due, created_at, flushed_at;
     TimeMs stored_due;   /* next_due as the database has it */
     LiveAlert **members; /* sorted by id */
@@ -243,6 +244,9 @@ void sent_set_firing(Sent *sent, const int64_t *ids, size_t count);
 Sent *sent_by_id(Notify *notify, const OutboxRow *row);
 
 /* ---- the ledger ---- */
+
+/* Any row; the two below fill in what most of them have. */
+bool ledger_row(Notify *notify, StateTx *tx, const LedgerRow *row, Err *err) MUST_CHECK;
 
 bool ledger_alert(Notify *notify, StateTx *tx, TimeMs now, const LiveAlert *alert,
                   const Group *group, const char *decision, const char *reason, Str subject,

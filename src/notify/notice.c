@@ -65,6 +65,10 @@ void notice_read(Str members, Arena *arena, Message *message) {
     message->group_key = STR("{}:{}");
 }
 
+bool notice_is_test(Str members) {
+    return members.len && ((unsigned char)members.ptr[0] & NOTICE_TEST);
+}
+
 bool notice_queue(Notify *notify, StateTx *tx, Str name, const Notice *notice, TimeMs now,
                   size_t *ret_count, Err *err) {
     const Receiver *receiver = config_receiver(notify->config, name);

@@ -18,6 +18,7 @@ typedef struct Notice {
 /* The bytes an outbox row carries in `members`. */
 void notice_write(Buf *buf, const Notice *notice, TimeMs now);
 /* Fills the message of a row. */
+bool notice_is_test(Str members);
 void notice_read(Str members, Arena *arena, Message *message);
 
 /* Queues a notice to every integration of a receiver; ERR_NOT_FOUND if there is no such receiver.

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "notify/accept.h"
+#include "notify/shadow.h"
 
 static bool has_integration(const Group *group, const char *id) {
     for (size_t i = 0; group->route && i < group->route->receiver->integration_count; i++) {
@@ -97,6 +98,9 @@ static bool settle_group(Notify *notify, StateTx *tx, Group *group, TimeMs now, 
 bool reroute_all(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     size_t count;
+    if (!shadow_forget(notify, tx, err)) {
+        return false;
+    }
     LiveAlert **alerts = list_alerts(notify, &arena, &count);
     for (size_t i = 0; i < notify->group_list_count; i++) {
         notify->group_list[i]->route = NULL;

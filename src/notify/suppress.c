@@ -4,8 +4,6 @@
 #include "notify/inhibit.h"
 #include "notify/silence.h"
 
-enum { STARTS_KEPT = 8 };
-
 const char *suppressor_text(Suppressor by) {
     static const char *const texts[] = {
         [SUPPRESSED_NOT] = "released",        [SUPPRESSED_FLAG] = "flagged",
@@ -15,21 +13,24 @@ const char *suppressor_text(Suppressor by) {
     return texts[by];
 }
 
-void flapping_note(LiveAlert *alert, TimeMs now) {
-    if (alert->start_count == STARTS_KEPT) {
-        memmove(alert->starts, alert->starts + 1, (STARTS_KEPT - 1) * sizeof *alert->starts);
-        alert->start_count--;
+Suppressor suppressor_of(Str decision) {
+    for (int by = SUPPRESSED_FLAG; by <= SUPPRESSED_FLAPPING; by++) {
+        if (str_eq(decision, str_of(suppressor_text((Suppressor)by)))) {
+            return (Suppressor)by;
+        }
     }
-    alert->starts[alert->start_count++] = now;
+    return SUPPRESSED_NOT;
 }
 
-static bool is_flapping(const NotifyPolicy *policy, const LiveAlert *alert, TimeMs now) {
-    int64_t recent = 0;
-    for (uint8_t i = 0; i < alert->start_count; i++) {
-        recent += alert->starts[i] > now - policy->flap_window;
+bool flapping_note(const Notify *notify, StateTx *tx, LiveAlert *alert, Err *err) {
+    const NotifyPolicy *policy = &notify->config->policy;
+    TimeMs start = 0;
+    if (policy->flap_changes &&
+        !state_nth_start(tx, alert->short_key, policy->flap_changes, &start, err)) {
+        return false;
     }
-    int64_t most = policy->flap_changes < STARTS_KEPT ? policy->flap_changes : STARTS_KEPT;
-    return policy->flap_changes && recent >= most;
+    alert->damped_until = start ? start + policy->flap_window : 0;
+    return true;
 }
 
 Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs now) {
@@ -46,22 +47,27 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
         return (Suppression){.by = SUPPRESSED_FLAG,
                              .subject = flag->flag.id,
                              .who = flag->flag.owner,
-                             .why = flag->flag.reason};
+                             .why = flag->flag.reason,
+                             .until = flag->flag.ends_at};
     }
     if (silences_find(notify, labels, now, &silence, 1)) {
         return (Suppression){.by = SUPPRESSED_SILENCE,
                              .subject = silence->silence.id,
                              .who = silence->silence.created_by,
-                             .why = silence->silence.comment};
+                             .why = silence->silence.comment,
+                             .until = silence->silence.ends_at};
     }
     const LiveAlert *source = inhibit_source(notify, alert);
     if (source) {
         return (Suppression){.by = SUPPRESSED_INHIBITED,
-                             .subject = {source->key, 16},
-                             .why = labels_get(source->alert.labels, STR("alertname"))};
+                             .subject = str_of(source->fingerprint_hex),
+                             .source = source};
     }
-    if (is_flapping(policy, alert, now)) {
-        return (Suppression){.by = SUPPRESSED_FLAPPING, .why = STR("it starts and ends too often")};
+    if (policy->flap_changes && now < alert->damped_until) {
+        return (Suppression){.by = SUPPRESSED_FLAPPING,
+                             .subject = STR("flapping"),
+                             .why = STR("it starts and ends too often"),
+                             .until = alert->damped_until};
     }
     return (Suppression){0};
 }

@@ -10,5 +10,9 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
 /* "silenced", "flagged", "inhibited"...: the ledger's decision. */
 const char *suppressor_text(Suppressor by);
 
-/* Remembers a start, for damping. */
-void flapping_note(LiveAlert *alert, TimeMs now);
+/* Of a decision of the ledger; SUPPRESSED_NOT for others. */
+Suppressor suppressor_of(Str decision);
+
+/* An alert begins to fire: whether it has done so too often within the window is read from its
+ * history, so that neither its end nor a restart makes it forgotten. */
+bool flapping_note(const Notify *notify, StateTx *tx, LiveAlert *alert, Err *err) MUST_CHECK;

@@ -63,7 +63,7 @@ static bool prune(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
 }
 
 static bool has_heartbeat(const Notify *notify) {
-    return notify->config->policy.heartbeat_receiver.len != 0;
+    return notify->config->policy.heartbeat_receiver.len && !notify->config->policy.shadow;
 }
 
 TimeMs watch_next_due(const Notify *notify) {

@@ -285,6 +285,75 @@ bool state_alert_history(State *state, TimeMs from, TimeMs to, const char hex_ke
     return true;
 }
 
+static bool query_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, DbRows *rows,
+                           Err *err) {
+    if (alert_key) {
+        return db_query(db, rows, err,
+                        HISTORY_COLUMNS
+                        " WHERE h.alert_key = ?1 AND (h.at BETWEEN ?2 AND ?3 OR (h.at > ?3"
+                        " AND h.event = 2 AND h.fired_at <= ?3)) ORDER BY h.at, h.id",
+                        DB_INT(alert_key), DB_INT(from), DB_INT(to));
+    }
+    return db_query(db, rows, err,
+                    HISTORY_COLUMNS " WHERE h.at >= ?1 AND (h.at <= ?2 OR (h.event = 2"
+                                    " AND h.fired_at <= ?2)) ORDER BY h.at, h.id",
+                    DB_INT(from), DB_INT(to));
+}
+
+static bool read_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, Arena *arena,
+                          HistoryList *list, Err *err) {
+    DbRows rows;
+    bool ok = query_episodes(db, from, to, alert_key, &rows, err);
+    if (!ok) {
+        return false;
+    }
+    while (ok && db_next(&rows)) {
+        AlertHistoryRow row;
+        ok = read_history_row(&rows, arena, &row, err);
+        if (ok) {
+            VEC_PUSH(*list, rows, row);
+        }
+    }
+    Err at_end;
+    bool done = db_done(&rows, ok ? err : &at_end);
+    return ok && done;
+}
+
+bool state_load_episode_rows(State *state, TimeMs from, TimeMs to, int64_t alert_key, Arena *arena,
+                             AlertHistoryRow **ret_rows, size_t *ret_count, Err *err) {
+    _Static_assert(ALERT_BECAME_RESOLVED == 2, "the number in the statements");
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    HistoryList list = {0};
+    bool ok = read_episodes(db, from, to, alert_key, arena, &list, err);
+    state_reader_done(state, db);
+    if (!ok) {
+        free(list.rows);
+        return err_context(err, "alert history");
+    }
+    *ret_count = list.rows_count;
+    *ret_rows = list_to_arena(arena, list.rows, list.rows_count * sizeof *list.rows);
+    return true;
+}
+
+bool state_nth_start(StateTx *tx, int64_t alert_key, int64_t nth, TimeMs *ret_at, Err *err) {
+    _Static_assert(ALERT_BECAME_FIRING == 1, "the number in the statement");
+    DbRows rows;
+    if (!db_query(tx_db(tx), &rows, err,
+                  "SELECT at FROM alert_history WHERE alert_key = ? AND event = 1"
+                  " ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?",
+                  DB_INT(alert_key), DB_INT(nth - 1))) {
+        return false;
+    }
+    TimeMs at = db_next(&rows) ? db_int(&rows, 0) : 0;
+    while (db_next(&rows)) {
+    }
+    *ret_at = at;
+    return db_done(&rows, err);
+}
+
 bool state_prune(StateTx *tx, TimeMs before, size_t rows_max, bool *ret_more, Err *err) {
     Db *db = tx_db(tx);
     if (!db_run(db, err,

@@ -18,10 +18,10 @@ bool state_put_ledger(StateTx *tx, const LedgerRow *row, Err *err) {
     }
     return db_run(tx_db(tx), err,
                   "INSERT INTO ledger (at, alert_key, group_id, decision, reason, subject, detail,"
-                  " members) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                  " members, until_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                   DB_INT(row->at), DB_INT(row->alert_key), DB_INT(row->group_id),
                   DB_TEXT(row->decision), DB_TEXT(row->reason), DB_TEXT(row->subject),
-                  DB_TEXT(row->detail), DB_BLOB(buf_view(&members)));
+                  DB_TEXT(row->detail), DB_BLOB(buf_view(&members)), DB_INT(row->until));
 }
 
 typedef struct LedgerList {
@@ -46,7 +46,8 @@ static LedgerRow read_row(const DbRows *rows, Arena *arena) {
                        .subject = db_str(rows, 6, arena),
                        .detail = db_str(rows, 7, arena),
                        .members = members,
-                       .member_count = count};
+                       .member_count = count,
+                       .until = db_int(rows, 9)};
 }
 
 static bool is_about(const LedgerRow *row, int64_t alert_key) {
@@ -62,7 +63,8 @@ static bool is_about(const LedgerRow *row, int64_t alert_key) {
 }
 
 #define LEDGER_COLUMNS                                                                             \
-    "SELECT id, at, alert_key, group_id, decision, reason, subject, detail, members FROM ledger"
+    "SELECT id, at, alert_key, group_id, decision, reason, subject, detail, members, until_at"     \
+    " FROM ledger"
 
 static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
     if (!filter->alert_key) {
@@ -70,15 +72,16 @@ static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
                         LEDGER_COLUMNS " WHERE at BETWEEN ? AND ? ORDER BY at DESC, id DESC",
                         DB_INT(filter->from), DB_INT(filter->to));
     }
-    return db_query(db, rows, err,
-                    LEDGER_COLUMNS
-                    " WHERE id IN (SELECT id FROM ledger WHERE alert_key = ?1 AND alert_key != 0"
-                    "  AND at BETWEEN ?2 AND ?3"
-                    "  UNION SELECT id FROM ledger WHERE group_id != 0 AND at BETWEEN ?2 AND ?3"
-                    "  AND group_id IN (SELECT group_id FROM ledger WHERE alert_key = ?1"
-                    "   AND alert_key != 0 AND group_id != 0))"
-                    " ORDER BY at DESC, id DESC",
-                    DB_INT(filter->alert_key), DB_INT(filter->from), DB_INT(filter->to));
+    return db_query(
+        db, rows, err,
+        LEDGER_COLUMNS
+        " WHERE id IN (SELECT id FROM ledger WHERE alert_key = ?1 AND alert_key != 0"
+        "  AND at BETWEEN ?2 AND ?3"
+        "  UNION SELECT id FROM ledger WHERE group_id != 0 AND at BETWEEN ?2 AND ?3"
+        "  AND alert_key = 0 AND group_id IN (SELECT group_id FROM ledger WHERE alert_key = ?1"
+        "   AND alert_key != 0 AND group_id != 0))"
+        " ORDER BY at DESC, id DESC",
+        DB_INT(filter->alert_key), DB_INT(filter->from), DB_INT(filter->to));
 }
 
 static bool read_ledger(Db *db, const LedgerFilter *filter, Arena *arena, LedgerList *list,
@@ -97,20 +100,88 @@ static bool read_ledger(Db *db, const LedgerFilter *filter, Arena *arena, Ledger
     return db_done(&rows, err);
 }
 
+static bool give(State *state, Db *db, bool ok, LedgerList *list, Arena *arena,
+                 LedgerRow **ret_rows, size_t *ret_count, Err *err) {
+    state_reader_done(state, db);
+    if (!ok) {
+        free(list->rows);
+        return err_context(err, "ledger");
+    }
+    *ret_count = list->rows_count;
+    *ret_rows = list_to_arena(arena, list->rows, list->rows_count * sizeof *list->rows);
+    return true;
+}
+
 bool state_load_ledger(State *state, const LedgerFilter *filter, Arena *arena, LedgerRow **ret_rows,
                        size_t *ret_count, Err *err) {
     Db *db;
+    LedgerList list = {0};
     if (!state_reader(state, &db, err)) {
         return false;
     }
-    LedgerList list = {0};
     bool ok = read_ledger(db, filter, arena, &list, err);
-    state_reader_done(state, db);
-    if (!ok) {
-        free(list.rows);
-        return err_context(err, "ledger");
+    return give(state, db, ok, &list, arena, ret_rows, ret_count, err);
+}
+
+/* ---- what a restart has to know ---- */
+
+static bool read_quiet(Db *db, TimeMs from, Arena *arena, LedgerList *list, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err,
+                  "SELECT alert_key, max(id), decision, subject, at FROM ledger INDEXED BY"
+                  " ledger_quiet WHERE decision IN"
+                  " ('silenced', 'flagged', 'inhibited', 'damped', 'released') AND at >= ?"
+                  " GROUP BY alert_key",
+                  DB_INT(from))) {
+        return false;
     }
-    *ret_count = list.rows_count;
-    *ret_rows = list_to_arena(arena, list.rows, list.rows_count * sizeof *list.rows);
-    return true;
+    while (db_next(&rows)) {
+        LedgerRow row = {.alert_key = db_int(&rows, 0),
+                         .id = db_int(&rows, 1),
+                         .decision = db_str(&rows, 2, arena),
+                         .subject = db_str(&rows, 3, arena),
+                         .at = db_int(&rows, 4)};
+        VEC_PUSH(*list, rows, row);
+    }
+    return db_done(&rows, err);
+}
+
+static bool read_muted(Db *db, TimeMs now, LedgerList *list, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err,
+                  "SELECT group_id, max(id), at, until_at FROM ledger INDEXED BY ledger_muted"
+                  " WHERE decision = 'muted' AND until_at > ? GROUP BY group_id",
+                  DB_INT(now))) {
+        return false;
+    }
+    while (db_next(&rows)) {
+        LedgerRow row = {.group_id = db_int(&rows, 0),
+                         .id = db_int(&rows, 1),
+                         .at = db_int(&rows, 2),
+                         .until = db_int(&rows, 3)};
+        VEC_PUSH(*list, rows, row);
+    }
+    return db_done(&rows, err);
+}
+
+bool state_load_quiet(State *state, TimeMs from, Arena *arena, LedgerRow **ret_rows,
+                      size_t *ret_count, Err *err) {
+    Db *db;
+    LedgerList list = {0};
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    bool ok = read_quiet(db, from, arena, &list, err);
+    return give(state, db, ok, &list, arena, ret_rows, ret_count, err);
+}
+
+bool state_load_muted(State *state, TimeMs now, Arena *arena, LedgerRow **ret_rows,
+                      size_t *ret_count, Err *err) {
+    Db *db;
+    LedgerList list = {0};
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    bool ok = read_muted(db, now, &list, err);
+    return give(state, db, ok, &list, arena, ret_rows, ret_count, err);
 }

@@ -114,10 +114,18 @@ static const char silences_sql[] =
     "NULL,"
     " is_equal INTEGER NOT NULL, PRIMARY KEY (flag_id, position)) STRICT, WITHOUT ROWID;";
 
+/* The two indexes are what a restart reads to know which decisions have been written down. */
+static const char ledger_until_sql[] =
+    "ALTER TABLE ledger ADD COLUMN until_at INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX ledger_quiet ON ledger (alert_key, id) WHERE decision IN"
+    " ('silenced', 'flagged', 'inhibited', 'damped', 'released');"
+    "CREATE INDEX ledger_muted ON ledger (group_id, id) WHERE decision = 'muted';";
+
 static const Migration migrations[] = {
     {1, "alerts, history, audit", alerts_sql},
     {2, "groups, sent sets, outbox, ledger", notify_sql},
     {3, "silences and maintenance flags", silences_sql},
+    {20, "until when the ledger says something is held", ledger_until_sql},
 };
 
 enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };

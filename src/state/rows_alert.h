@@ -19,6 +19,16 @@ typedef struct AlertRow {
 bool state_load_alert_rows(State *state, Arena *arena, AlertRow **ret_rows, size_t *ret_count,
                            Err *err) MUST_CHECK;
 
+/* History of what fired at some time in [from, to], oldest first: rows of that span, and the ends
+ * that came later. `alert_key` 0 = of all alerts. */
+bool state_load_episode_rows(State *state, TimeMs from, TimeMs to, int64_t alert_key, Arena *arena,
+                             AlertHistoryRow **ret_rows, size_t *ret_count, Err *err) MUST_CHECK;
+
+/* When the alert began to fire the `nth` time back (1 = its newest start); 0 = not so often. Sees
+ * what the transaction has written. */
+bool state_nth_start(StateTx *tx, int64_t alert_key, int64_t nth, TimeMs *ret_at,
+                     Err *err) MUST_CHECK;
+
 /* The rows of history and ledger that are older than `before`, and texts nothing points to any
  * more. Bounded work: at most `rows_max` of each; true in `ret_more` if there are more. */
 bool state_prune(StateTx *tx, TimeMs before, size_t rows_max, bool *ret_more, Err *err) MUST_CHECK;

@@ -12,10 +12,12 @@ typedef struct LedgerRow {
     TimeMs at;
     int64_t alert_key; /* state_alert_key(); 0 = see members */
     int64_t group_id;  /* 0 = none */
-    Str decision; /* "routed", "silenced", "sent", "answered"...: a constant, see notify/ledger.h */
+    Str decision; /* "routed", "silenced", "sent", "delivered"...: a constant, see notify/explain.c
+                   */
     Str reason;
     Str subject;            /* receiver, silence id, flag id, fingerprint: what decided */
     Str detail;             /* a sentence */
+    TimeMs until;           /* what is held back is so until then; 0 = no such time */
     const int64_t *members; /* alert keys */
     size_t member_count;
 } LedgerRow;
@@ -28,6 +30,15 @@ typedef struct LedgerFilter {
     Str decision;      /* "" = all */
     size_t limit;      /* 0 = none */
 } LedgerFilter;
+
+/* What each alert was last noted to be kept quiet by ("silenced", "flagged", "inhibited", "damped",
+ * or "released"), rows since `from`: alert_key, decision, subject, at. In no order. */
+bool state_load_quiet(State *state, TimeMs from, Arena *arena, LedgerRow **ret_rows,
+                      size_t *ret_count, Err *err) MUST_CHECK;
+/* What each group was last noted to be muted by, where that has not ended at `now`: group_id, at,
+ * until. In no order. */
+bool state_load_muted(State *state, TimeMs now, Arena *arena, LedgerRow **ret_rows,
+                      size_t *ret_count, Err *err) MUST_CHECK;
 
 /* Newest first. */
 bool state_load_ledger(State *state, const LedgerFilter *filter, Arena *arena, LedgerRow **ret_rows,
