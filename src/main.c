@@ -14,6 +14,7 @@ static const struct {
     {"serve", command_serve, "run the server"},
     {"check", command_check, "check rule files, configurations and unit tests"},
     {"test", command_test, "run unit tests of rules, or PromQL scripts"},
+    {"replay", command_replay, "show how often rules would have rung over stored history"},
     {"query", command_query, "ask a running server a PromQL query"},
     {"status", command_status, "show what a running server sees: sources, rules, alerts"},
     {"silence", command_silence, "add, list and expire silences"},

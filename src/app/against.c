@@ -1,5 +1,6 @@
 #include "app/against.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,12 @@ bool against_open(const char *where, Against *against, Err *err) {
     }
     if (access(where, F_OK) != 0) {
         return err_errno(err, "%s", where);
+    }
+    /* Opening makes a data directory of any other. */
+    char format[4096];
+    if (snprintf(format, sizeof format, "%s/FORMAT", where) >= (int)sizeof format ||
+        access(format, F_OK) != 0) {
+        return err_set(err, ERR_INVALID, "%s: no data directory of Belfry, and no URL", where);
     }
     against->pool = pool_new("work", (int)sysconf(_SC_NPROCESSORS_ONLN), 1000);
     StoreOptions options = {

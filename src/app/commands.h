@@ -8,6 +8,7 @@
 int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_test(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_query(int argc, char **argv);
 int command_silence(int argc, char **argv);
 int command_maintenance(int argc, char **argv);

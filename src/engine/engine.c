@@ -1,4 +1,4 @@
-/* The engine's door: passes on to the one of the two it is. */
+/* The engine's door: passes on to the one of the three it is. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -6,10 +6,12 @@
 #include "base/mem.h"
 #include "engine/engine_local.h"
 #include "engine/engine_remote.h"
+#include "engine/engine_replay.h"
 
 struct Engine {
     LocalEngine local;
-    RemoteEngine *remote; /* NULL: local */
+    RemoteEngine *remote; /* NULL: local or replay */
+    ReplayEngine *replay;
 };
 
 Engine *engine_local_new(Store *store, Pool *pool) {
@@ -24,21 +26,48 @@ Engine *engine_remote_new(Net *net, const EngineRemoteOptions *options) {
     return engine;
 }
 
+Engine *engine_replay_new(const EngineReplayOptions *options) {
+    Engine *engine = mem_zero(1, sizeof *engine);
+    engine->replay = replay_engine_new(options);
+    return engine;
+}
+
+void engine_replay_expect(Engine *engine, const EngineExpr *expr, DurationMs step,
+                          uint64_t timing) {
+    assert(engine->replay);
+    replay_engine_expect(engine->replay, expr, step, timing);
+}
+
 void engine_free(Engine *engine) {
     if (engine) {
         remote_engine_free(engine->remote);
+        replay_engine_free(engine->replay);
         free(engine);
     }
 }
 
 bool engine_is_local(const Engine *engine) {
-    return !engine->remote;
+    return !engine->remote && !engine->replay;
 }
 
 void engine_instant(Engine *engine, const EngineExpr *exprs, size_t count, TimeMs time,
                     const QueryOptions *options, Arena *arena, Value *ret_values, bool *ret_ok,
                     Err *errs) {
     QueryRange range = {.from = time, .to = time};
+    if (engine->replay) {
+        replay_instant(engine->replay, exprs, count, time, options, arena, ret_values, ret_ok,
+                       errs);
+    } else if (engine->remote) {
+        remote_query(engine->remote, exprs, count, range, options, arena, ret_values, ret_ok, errs);
+    } else {
+        local_query(&engine->local, exprs, count, range, options, arena, ret_values, ret_ok, errs);
+    }
+}
+
+void engine_program(Engine *engine, const EngineExpr *exprs, size_t count, QueryRange range,
+                    const QueryOptions *options, Arena *arena, Value *ret_values, bool *ret_ok,
+                    Err *errs) {
+    assert(range.step > 0 && !engine->replay);
     if (engine->remote) {
         remote_query(engine->remote, exprs, count, range, options, arena, ret_values, ret_ok, errs);
     } else {
@@ -48,28 +77,28 @@ void engine_instant(Engine *engine, const EngineExpr *exprs, size_t count, TimeM
 
 bool engine_range(Engine *engine, const EngineExpr *expr, QueryRange range,
                   const QueryOptions *options, Arena *arena, Value *ret_value, Err *err) {
-    assert(range.step > 0);
     bool ok = false;
-    if (engine->remote) {
-        remote_query(engine->remote, expr, 1, range, options, arena, ret_value, &ok, err);
-    } else {
-        local_query(&engine->local, expr, 1, range, options, arena, ret_value, &ok, err);
-    }
+    engine_program(engine, expr, 1, range, options, arena, ret_value, &ok, err);
     return ok;
 }
 
 bool engine_write(Engine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
                   Err *err) {
+    if (engine->replay) {
+        return replay_write(engine->replay, batch, now, ret_lsn, err);
+    }
     return engine->remote ? remote_write(engine->remote, batch, ret_lsn, err)
                           : local_write(&engine->local, batch, now, ret_lsn, err);
 }
 
 bool engine_sync(Engine *engine, uint64_t lsn, Err *err) {
-    return engine->remote || store_wait_synced(engine->local.store, lsn, err);
+    return engine->remote || engine->replay || store_wait_synced(engine->local.store, lsn, err);
 }
 
 void engine_sources(Engine *engine, Arena *arena, StoreSource **ret_sources, size_t *ret_count) {
-    if (engine->remote) {
+    if (engine->replay) {
+        replay_sources(engine->replay, arena, ret_sources, ret_count);
+    } else if (engine->remote) {
         *ret_sources = NULL;
         *ret_count = 0;
     } else {

@@ -6,6 +6,7 @@
  *   local    promql over our own store: expressions asked together run as one program
  *   remote   any Prometheus-compatible API (VictoriaMetrics cluster, Thanos, Mimir): each
  * expression's text is sent there, written results go by remote write
+ *   replay   one of these as history, and what rules write during a replay (engine_replay.h)
  *
  * Threads: every function may be called from any thread.
  */
@@ -37,6 +38,11 @@ bool engine_is_local(const Engine *engine);
 
 /* All expressions at one time, as one program where we can. Answers as promql_run() gives them. */
 void engine_instant(Engine *engine, const EngineExpr *exprs, size_t count, TimeMs time,
+                    const QueryOptions *options, Arena *arena, Value *ret_values, bool *ret_ok,
+                    Err *errs);
+
+/* All expressions over one range, as one program where we can; `range.step` is not 0. */
+void engine_program(Engine *engine, const EngineExpr *exprs, size_t count, QueryRange range,
                     const QueryOptions *options, Arena *arena, Value *ret_values, bool *ret_ok,
                     Err *errs);
 

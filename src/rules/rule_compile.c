@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "model/label.h"
+#include "promql/ast.h"
 #include "rules/rule_file.h"
 #include "rules/rule_text.h"
 
@@ -119,8 +120,8 @@ static void add_selector(void *ctx, const MatcherSet *matchers, DurationMs range
     }
 }
 
-static void collect_selectors(Compiler *compiler, RuleDef *rule) {
-    SelectorList list = {.arena = &compiler->file->arena};
+static void collect_selectors(RuleFile *file, RuleDef *rule) {
+    SelectorList list = {.arena = &file->arena};
     expr_selectors(rule->expr, count_selector, &list);
     list.items = arena_array(list.arena, RuleSelector, list.count + 1);
     list.count = 0;
@@ -169,7 +170,7 @@ static void compile_expr(Compiler *compiler) {
         (void)complain(compiler, rule->expr_line, rule->expr_column, sentence);
         return;
     }
-    collect_selectors(compiler, rule);
+    collect_selectors(compiler->file, rule);
     AUTO(buf_finish) Buf canonical = {0};
     expr_print(&canonical, rule->expr, false);
     rule->is_absence =
@@ -197,6 +198,19 @@ bool rule_file_compile(RuleFile *file, const RuleReading *reading, Problems *pro
         }
     }
     return problems->items_count == before;
+}
+
+bool rule_file_change_expr(RuleFile *file, RuleDef *rule, Str text, Err *err) {
+    const Expr *expr = NULL;
+    Str copy = arena_str(&file->arena, text);
+    if (!promql_parse(&file->arena, copy, rule->expr->flavour, &expr, err)) {
+        return false;
+    }
+    expr_finish(rule->expr);
+    rule->expr = expr;
+    rule->expr_text = copy;
+    collect_selectors(file, rule);
+    return true;
 }
 
 static void free_texts(RuleTexts texts) {

@@ -115,5 +115,8 @@ DEFINE_AUTO(RuleFile, rule_file_unref)
 
 /* rule_compile.c: parses expressions and templates of all rules and checks names. */
 bool rule_file_compile(RuleFile *file, const RuleReading *reading, Problems *problems);
+/* Gives one rule of a file that nobody evaluates yet another expression, in the flavour of the old
+ * one. */
+bool rule_file_change_expr(RuleFile *file, RuleDef *rule, Str text, Err *err) MUST_CHECK;
 /* Frees what is not in the arena. */
 void rule_file_decompile(RuleFile *file);
