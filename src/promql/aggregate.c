@@ -467,7 +467,7 @@ static bool run_folded(Exec *exec, PlanNode *node, Err *err) {
 }
 
 bool run_aggregate(Exec *exec, PlanNode *node, Err *err) {
-    if (node->arg_count != 2 || node->expr->aggregate.aggregate->flavours == IN_METRICSQL) {
+    if (node->expr->flavour == PROMQL_METRICSQL && !aggregate_is_folded(&node->expr->aggregate)) {
         return run_aggregate_metricsql(exec, node, err);
     }
     return add_column(node->expr->aggregate.aggregate->id) ? run_folded(exec, node, err)

@@ -158,3 +158,13 @@ void expr_selectors(const Expr *expr,
     SelectorVisit top = {.visit = visit, .ctx = ctx};
     visit_selectors(&top, expr);
 }
+
+bool aggregate_is_folded(const ExprAggregate *aggregate) {
+    for (size_t i = 0; i < aggregate->label_count; i++) {
+        if (str_eq(aggregate->labels[i], LABEL_METRIC_NAME)) {
+            return false;
+        }
+    }
+    return aggregate->aggregate->flavours == IN_BOTH && aggregate->aggregate->param == PARAM_NONE &&
+           aggregate->expr_count == 1 && aggregate->limit == 0;
+}

@@ -262,3 +262,7 @@ void expr_children(const Expr *expr, void (*visit)(void *ctx, const Expr *child)
 
 /* Without parentheses around it. */
 const Expr *expr_unwrap(const Expr *expr);
+
+/* MetricsQL: an aggregation of one vector and with nothing that only metricsql_aggregates.c knows
+ * of. Names are dropped there before series are grouped by them. */
+bool aggregate_is_folded(const ExprAggregate *aggregate);

@@ -237,12 +237,29 @@ static void compute_step(Join *join, Element many, Element one, size_t step, Col
     }
 }
 
+/* MetricsQL: series that lost all their values stay, for `(x / y) default 0`. */
 static bool drop_if_empty(Join *join, const Column *column) {
+    if (join->node->expr->flavour == PROMQL_METRICSQL) {
+        return false;
+    }
     if (!column_any(column, join->steps)) {
         join->node->frame.count--;
         return true;
     }
     return false;
+}
+
+/* MetricsQL: a comparison of what is with what is not at that step holds for != only; unless it is
+ * not there because another comparison took it away. */
+static bool binary_keeps_unmatched(const Expr *expr) {
+    const ExprBinary *binary = &expr->binary;
+    const Expr *right = binary->right;
+    if (right->kind == EXPR_SHIFT) {
+        right = right->shift.expr;
+    }
+    bool filtered = right->kind == EXPR_BINARY && binary_op_is_comparison(right->binary.op) &&
+                    right->type == VALUE_VECTOR;
+    return expr->flavour == PROMQL_METRICSQL && binary_op_is_comparison(binary->op) && !filtered;
 }
 
 static double compute_float(const ExprBinary *binary, double left, double right) {
@@ -263,8 +280,9 @@ static void join_pair(Join *join, const Column *many, const Column *one) {
     const double *left = join->swapped ? one->values : many->values;
     const double *right = join->swapped ? many->values : one->values;
     double *out = to->values;
+    bool lone = binary_keeps_unmatched(join->node->expr);
     for (size_t step = 0; step < join->steps; step++) {
-        if (!value_is_none(left[step]) && !value_is_none(right[step])) {
+        if (!value_is_none(left[step]) && (lone || !value_is_none(right[step]))) {
             out[step] = compute_float(binary, left[step], right[step]);
         }
     }
@@ -476,13 +494,16 @@ static bool run_join(Exec *exec, PlanNode *node, Err *err) {
         .fill_many = binary->fill_left};
     bool ok = join_all(&join, matching.count, err);
     arena_finish(&scratch);
-    if (ok) {
+    if (ok && node->expr->flavour == PROMQL_PROMETHEUS) {
         drop_empty_columns(&node->frame, node->grid.count);
     }
     return ok;
 }
 
 bool run_binary(Exec *exec, PlanNode *node, Err *err) {
+    if (binary_is_membership(&node->expr->binary)) {
+        return run_membership(exec, node, err);
+    }
     return binary_op_is_set(node->expr->binary.op) ? run_set_operator(exec, node, err)
                                                    : run_join(exec, node, err);
 }

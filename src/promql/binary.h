@@ -34,6 +34,10 @@ typedef struct Matching {
 Matching match_frames(Exec *exec, Arena *arena, const PlanNode *node, const Frame *left,
                       const Frame *right);
 
+/* MetricsQL: `q == (1, 2, 3)` and `q != (1, 2, 3)` ask whether a value is among those. */
+bool binary_is_membership(const ExprBinary *binary);
+bool run_membership(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+
 /* and, or, unless, and MetricsQL's default, if, ifnot. */
 bool run_set_operator(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
 

@@ -23,7 +23,7 @@ static Presence find_presence(Arena *arena, const Frame *frame, const uint32_t *
 /* A column with only the steps where the other side is there (`wanted`), or is not. Borrows where
  * all stay. */
 static bool mask_column(Arena *arena, const Column *from, const uint8_t *row, bool wanted,
-                        size_t steps, Column *to) {
+                        bool keep_empty, size_t steps, Column *to) {
     bool all = true, any = false;
     for (size_t step = 0; step < steps; step++) {
         if (column_has(from, step)) {
@@ -32,7 +32,7 @@ static bool mask_column(Arena *arena, const Column *from, const uint8_t *row, bo
             any = any || stays;
         }
     }
-    if (!any) {
+    if (!any && !keep_empty) {
         return false;
     }
     *to = *from;
@@ -63,10 +63,11 @@ typedef struct SetRun {
 static void keep_masked(SetRun *run, const Frame *from, const uint32_t *numbers, Presence other,
                         bool wanted) {
     Frame *frame = &run->node->frame;
+    bool keep_empty = run->node->expr->flavour == PROMQL_METRICSQL;
     for (size_t i = 0; i < from->count; i++) {
         const uint8_t *row = other.bytes + (size_t)numbers[i] * run->steps;
-        frame->count += mask_column(run->arena, &from->columns[i], row, wanted, run->steps,
-                                    &frame->columns[frame->count]);
+        frame->count += mask_column(run->arena, &from->columns[i], row, wanted, keep_empty,
+                                    run->steps, &frame->columns[frame->count]);
     }
 }
 
@@ -163,4 +164,51 @@ bool run_set_operator(Exec *exec, PlanNode *node, Err *err) {
         run_if(&run, node->expr->binary.op == OP_IF);
         return true;
     }
+}
+
+/* ---- membership ---- */
+
+static bool is_union(const Expr *expr) {
+    return expr->kind == EXPR_CALL && expr->call.function->id == FUNC_UNION;
+}
+
+bool binary_is_membership(const ExprBinary *binary) {
+    bool equality = binary->op == OP_EQ || binary->op == OP_NE;
+    return equality && (is_union(binary->left) || is_union(binary->right));
+}
+
+static bool is_member(const Frame *set, double value, size_t step) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->columns[i].values[step] == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool run_membership(Exec *exec, PlanNode *node, Err *err) {
+    bool left_is_set = is_union(node->expr->binary.left);
+    const Frame *from = &node->args[left_is_set]->frame, *set = &node->args[!left_is_set]->frame;
+    bool wanted = node->expr->binary.op == OP_EQ;
+    size_t steps = node->grid.count;
+    Arena *arena = frame_arena(&node->frame);
+    size_t bytes = from->count * (sizeof(Column) + steps * sizeof(double));
+    if (!exec_charge_bytes(exec, bytes, err)) {
+        return false;
+    }
+    node->frame.bytes = bytes;
+    node->frame.columns = arena_array(arena, Column, from->count);
+    for (size_t i = 0; i < from->count; i++) {
+        Column *column = &node->frame.columns[node->frame.count++];
+        *column = from->columns[i];
+        column->borrowed = true;
+        column->histograms = NULL;
+        column_own(arena, column, steps);
+        for (size_t step = 0; step < steps; step++) {
+            if (is_member(set, column->values[step], step) != wanted) {
+                column->values[step] = value_none();
+            }
+        }
+    }
+    return true;
 }

@@ -301,8 +301,9 @@ static CallFn *plain_call(FunctionId id) {
 
 bool run_call(Exec *exec, PlanNode *node, Err *err) {
     FunctionId id = node->expr->call.function->id;
-    CallFn *const found[] = {plain_call(id), label_call(id), histogram_call(id),
-                             metricsql_call(id)};
+    bool metricsql = node->expr->flavour == PROMQL_METRICSQL;
+    CallFn *const found[] = {metricsql ? metricsql_call(id) : NULL, plain_call(id), label_call(id),
+                             histogram_call(id)};
     for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
         if (found[i]) {
             return found[i](exec, node, err);

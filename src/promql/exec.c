@@ -102,8 +102,14 @@ static bool prepare_below(Exec *exec, PlanNode *node, Err *err) {
 static bool prepare_numbers(Exec *exec, PlanNode *node, Err *err) {
     size_t first = node->op == PLAN_ROLLUP ? 0 : 1;
     for (size_t i = first; i < node->arg_count; i++) {
-        if (node->args[i] && !exec_node(exec, node->args[i], err)) {
+        const PlanNode *arg = node->args[i];
+        if (arg && !exec_node(exec, node->args[i], err)) {
             return false;
+        }
+        if (arg && arg->type != VALUE_SCALAR && arg->frame.count != 1) {
+            return err_set(err, ERR_INVALID,
+                           "%.*s: arg #%zu must contain a single timeseries; got %zu timeseries",
+                           STR_ARG(plan_node_name(node)), i + 1, arg->frame.count);
         }
     }
     return true;
@@ -390,13 +396,6 @@ static void run_vector_of(PlanNode *node) {
     }
 }
 
-static void run_shift(PlanNode *node) {
-    const Frame *from = &node->args[0]->frame;
-    node->frame.columns = arena_array(frame_arena(&node->frame), Column, from->count);
-    node->frame.count = from->count;
-    memcpy(node->frame.columns, from->columns, from->count * sizeof *from->columns);
-}
-
 /* ---- running a node ---- */
 
 static bool run_args(Exec *exec, PlanNode *node, Err *err) {
@@ -424,9 +423,6 @@ static bool run_whole(Exec *exec, PlanNode *node, Err *err) {
         return true;
     case PLAN_SPREAD:
         return run_spread(exec, node, err);
-    case PLAN_SHIFT:
-        run_shift(node);
-        return true;
     case PLAN_VECTOR_OF:
         run_vector_of(node);
         return true;
@@ -449,9 +445,8 @@ static bool run_raw(Exec *exec, PlanNode *node, Err *err) {
                           : exec_node(exec, node->subquery, err);
 }
 
-/* In MetricsQL NaN is no sample. */
-static void drop_nans(PlanNode *node) {
-    size_t count = 0;
+/* In MetricsQL NaN is no sample, and names are dropped at once. */
+static void settle_metricsql(PlanNode *node) {
     Frame *frame = &node->frame;
     for (size_t i = 0; i < frame->count; i++) {
         Column *column = &frame->columns[i];
@@ -461,11 +456,12 @@ static void drop_nans(PlanNode *node) {
                 column->values[step] = value_none();
             }
         }
-        if (node->type == VALUE_SCALAR || column_any(column, node->grid.count)) {
-            frame->columns[count++] = *column;
+        if (column->drop_name) {
+            column->labels =
+                labels_with(frame_arena(frame), column->labels, LABEL_METRIC_NAME, STR(""));
+            column->drop_name = false;
         }
     }
-    frame->count = count;
 }
 
 static bool run_op(Exec *exec, PlanNode *node, Err *err) {
@@ -493,8 +489,8 @@ bool exec_node(Exec *exec, PlanNode *node, Err *err) {
     if (node->state == NODE_PENDING) {
         int64_t began = exec->options->explain ? clock_monotonic_ns() : 0;
         bool ok = exec_check(exec, &node->err) && run_op(exec, node, &node->err);
-        if (ok && node->expr->flavour == PROMQL_METRICSQL && node->op != PLAN_SHIFT) {
-            drop_nans(node);
+        if (ok && node->expr->flavour == PROMQL_METRICSQL) {
+            settle_metricsql(node);
         }
         node->state = ok ? NODE_DONE : NODE_FAILED;
         node->run_ns = exec->options->explain ? clock_monotonic_ns() - began : 0;

@@ -97,7 +97,7 @@ static const Function functions[] = {
     {"ts_of_last_over_time", FUNC_TS_OF_LAST_OVER_TIME, IN_PROMETHEUS, VALUE_VECTOR, 0, "m"},
     {"ts_of_max_over_time", FUNC_TS_OF_MAX_OVER_TIME, IN_PROMETHEUS, VALUE_VECTOR, 0, "m"},
     {"ts_of_min_over_time", FUNC_TS_OF_MIN_OVER_TIME, IN_PROMETHEUS, VALUE_VECTOR, 0, "m"},
-    {"vector", FUNC_VECTOR, IN_BOTH, VALUE_VECTOR, 0, "s"},
+    {"vector", FUNC_VECTOR, IN_PROMETHEUS, VALUE_VECTOR, 0, "s"},
     {"year", FUNC_YEAR, IN_BOTH, VALUE_VECTOR, 1, "v"},
 
     /* over a window of one series */
@@ -176,17 +176,17 @@ static const Function functions[] = {
     {"interpolate", FUNC_INTERPOLATE, IN_METRICSQL, VALUE_VECTOR, 0, "v"},
     {"keep_last_value", FUNC_KEEP_LAST_VALUE, IN_METRICSQL, VALUE_VECTOR, 0, "v"},
     {"keep_next_value", FUNC_KEEP_NEXT_VALUE, IN_METRICSQL, VALUE_VECTOR, 0, "v"},
-    {"label_copy", FUNC_LABEL_COPY, IN_METRICSQL, VALUE_VECTOR, -1, "vtt"},
+    {"label_copy", FUNC_LABEL_COPY, IN_METRICSQL, VALUE_VECTOR, -1, "vt"},
     {"label_del", FUNC_LABEL_DEL, IN_METRICSQL, VALUE_VECTOR, -1, "vt"},
     {"label_graphite_group", FUNC_LABEL_GRAPHITE_GROUP, IN_METRICSQL, VALUE_VECTOR, -1, "vs"},
     {"label_join", FUNC_LABEL_JOIN, IN_METRICSQL, VALUE_VECTOR, -1, "vttt"},
     {"label_keep", FUNC_LABEL_KEEP, IN_METRICSQL, VALUE_VECTOR, -1, "vt"},
     {"label_lowercase", FUNC_LABEL_LOWERCASE, IN_METRICSQL, VALUE_VECTOR, -1, "vt"},
-    {"label_map", FUNC_LABEL_MAP, IN_METRICSQL, VALUE_VECTOR, -1, "vttt"},
+    {"label_map", FUNC_LABEL_MAP, IN_METRICSQL, VALUE_VECTOR, -1, "vtt"},
     {"label_match", FUNC_LABEL_MATCH, IN_METRICSQL, VALUE_VECTOR, 0, "vtt"},
     {"label_mismatch", FUNC_LABEL_MISMATCH, IN_METRICSQL, VALUE_VECTOR, 0, "vtt"},
-    {"label_move", FUNC_LABEL_MOVE, IN_METRICSQL, VALUE_VECTOR, -1, "vtt"},
-    {"label_set", FUNC_LABEL_SET, IN_METRICSQL, VALUE_VECTOR, -1, "vtt"},
+    {"label_move", FUNC_LABEL_MOVE, IN_METRICSQL, VALUE_VECTOR, -1, "vt"},
+    {"label_set", FUNC_LABEL_SET, IN_METRICSQL, VALUE_VECTOR, -1, "vt"},
     {"label_transform", FUNC_LABEL_TRANSFORM, IN_METRICSQL, VALUE_VECTOR, 0, "vttt"},
     {"label_uppercase", FUNC_LABEL_UPPERCASE, IN_METRICSQL, VALUE_VECTOR, -1, "vt"},
     {"label_value", FUNC_LABEL_VALUE, IN_METRICSQL, VALUE_VECTOR, 0, "vt"},
@@ -224,6 +224,7 @@ static const Function functions[] = {
      "vt"},
     {"timezone_offset", FUNC_TIMEZONE_OFFSET, IN_METRICSQL, VALUE_SCALAR, 0, "t"},
     {"union", FUNC_UNION, IN_METRICSQL, VALUE_VECTOR, -1, "v"},
+    {"vector", FUNC_VECTOR, IN_METRICSQL, VALUE_VECTOR, 0, "v"},
 };
 
 static const Aggregate aggregates[] = {
@@ -379,4 +380,25 @@ const Aggregate *aggregate_find(Str name, bool metricsql) {
         }
     }
     return NULL;
+}
+
+bool aggregate_is_ranking(AggregateId id) {
+    switch (id) {
+    case AGGREGATE_BOTTOMK:
+    case AGGREGATE_BOTTOMK_AVG:
+    case AGGREGATE_BOTTOMK_LAST:
+    case AGGREGATE_BOTTOMK_MAX:
+    case AGGREGATE_BOTTOMK_MEDIAN:
+    case AGGREGATE_BOTTOMK_MIN:
+    case AGGREGATE_OUTLIERSK:
+    case AGGREGATE_TOPK:
+    case AGGREGATE_TOPK_AVG:
+    case AGGREGATE_TOPK_LAST:
+    case AGGREGATE_TOPK_MAX:
+    case AGGREGATE_TOPK_MEDIAN:
+    case AGGREGATE_TOPK_MIN:
+        return true;
+    default:
+        return false;
+    }
 }

@@ -324,5 +324,8 @@ typedef struct Aggregate {
     AggregateParam param;
 } Aggregate;
 
+/* MetricsQL's aggregations that give series in order: topk, topk_max, outliersk... */
+bool aggregate_is_ranking(AggregateId id);
+
 /* Both in any case, as both languages have it. */
 const Aggregate *aggregate_find(Str name, bool metricsql);

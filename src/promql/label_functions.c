@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/regex.h"
 #include "promql/calls.h"
+#include "promql/label_text.h"
 
 /* ---- label_replace ---- */
 
@@ -43,8 +44,7 @@ static int group_number(const Regex *regex, Str name) {
     return number <= regex_group_count(regex) ? number : -1;
 }
 
-/* As Go's Regexp.Expand: $1, $name, ${name}, $$; what names no group is empty. */
-static void expand(Buf *out, Str text, const Regex *regex, Str source, const RegexSpan *spans) {
+void label_text_expand(Buf *out, Str text, const Regex *regex, Str source, const RegexSpan *spans) {
     size_t i = 0;
     while (i < text.len) {
         if (text.ptr[i] != '$') {
@@ -87,7 +87,7 @@ static bool replace_label(Replace *replace, Column *column) {
         return false;
     }
     Buf value = {0};
-    expand(&value, replace->text, replace->regex, source, replace->spans);
+    label_text_expand(&value, replace->text, replace->regex, source, replace->spans);
     column->labels = labels_with(replace->arena, column->labels, replace->dst,
                                  arena_str(replace->arena, buf_view(&value)));
     buf_finish(&value);

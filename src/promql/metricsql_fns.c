@@ -495,10 +495,6 @@ static double present(const RollupView *view) {
     return view->count ? 1 : value_nan();
 }
 
-static double absent(const RollupView *view) {
-    return view->count ? value_nan() : 1;
-}
-
 static double tfirst(const RollupView *view) {
     return view->count ? (double)view->times[0] / 1e3 : value_nan();
 }
@@ -611,7 +607,7 @@ typedef struct FnRow {
 } FnRow;
 
 static const FnRow rows[] = {
-    {FUNC_ABSENT_OVER_TIME, absent},
+    {FUNC_ABSENT_OVER_TIME, present},
     {FUNC_ASCENT_OVER_TIME, ascent},
     {FUNC_AVG_OVER_TIME, avg},
     {FUNC_CHANGES, changes},

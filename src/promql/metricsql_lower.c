@@ -355,7 +355,10 @@ static Expr *lower_binary(MqlParser *parser, const MqlNode *node) {
     if (!right) {
         return NULL;
     }
-    bool scalar = left->type == VALUE_SCALAR && right->type == VALUE_SCALAR;
+    /* A comparison of numbers keeps some of them, which makes it a vector. */
+    bool filters = binary_op_is_comparison(from->op) && !from->return_bool;
+    bool scalar = left->type != VALUE_VECTOR && left->type != VALUE_MATRIX &&
+                  right->type != VALUE_VECTOR && right->type != VALUE_MATRIX && !filters;
     Expr *expr = new_expr(parser, node, EXPR_BINARY, scalar ? VALUE_SCALAR : VALUE_VECTOR);
     bool set = from->op == OP_AND || from->op == OP_OR || from->op == OP_UNLESS;
     expr->binary = (ExprBinary){

@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "base/number.h"
-#include "promql/calls.h"
 #include "promql/go_text.h"
+#include "promql/metricsql_calls.h"
 
 /* ---- what functions are like ---- */
 
@@ -230,6 +230,56 @@ bool metricsql_is_multi(FunctionId id) {
     }
 }
 
+static bool check_part(const Expr *expr, Err *err) {
+    static const char *const parts[] = {"min", "max", "avg", NULL};
+    static const char *const candle[] = {"open", "close", "low", "high", NULL};
+    bool is_candle = expr->call.function->id == FUNC_ROLLUP_CANDLESTICK;
+    const char *const *known = is_candle ? candle : parts;
+    Str asked = expr_unwrap(expr->call.args[1])->string;
+    for (size_t i = 0; known[i]; i++) {
+        if (str_eq(asked, str_of(known[i]))) {
+            return true;
+        }
+    }
+    return err_set(err, ERR_INVALID, "%s: unexpected second arg \"%.*s\"; want one of %s",
+                   expr->call.function->name, STR_ARG(asked),
+                   is_candle ? "\"open\", \"close\", \"low\", \"high\""
+                             : "\"min\", \"max\", \"avg\"");
+}
+
+static bool check_aggregate(const Expr *name, Err *err) {
+    const Function *function = name->kind == EXPR_STRING ? function_find(name->string, true) : NULL;
+    bool plain = function && strcmp(function->args, "m") == 0; /* no numbers beside the window */
+    if (plain && metricsql_rollup_fn(function->id)) {
+        return true;
+    }
+    return name->kind == EXPR_STRING
+               ? err_set(err, ERR_INVALID,
+                         "aggr_over_time: no rollup function of a window alone: \"%.*s\"",
+                         STR_ARG(name->string))
+               : err_set(err, ERR_INVALID,
+                         "aggr_over_time: the first arg must be a name or a list of names of "
+                         "rollup functions");
+}
+
+bool metricsql_check_multi(const Expr *expr, Err *err) {
+    const ExprCall *call = &expr->call;
+    if (call->function->id != FUNC_AGGR_OVER_TIME) {
+        bool parts = call->function->args[0] == 'm' && call->arg_count > 1;
+        return !parts || check_part(expr, err);
+    }
+    const Expr *names = expr_unwrap(call->args[0]);
+    if (names->kind != EXPR_CALL) {
+        return check_aggregate(names, err);
+    }
+    for (size_t i = 0; i < names->call.arg_count; i++) {
+        if (!check_aggregate(expr_unwrap(names->call.args[i]), err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Candlesticks see the sample before the window as its first, and not what lies on its end. */
 static size_t candle_count(const RollupView *view) {
     size_t count = view->count;
@@ -375,32 +425,55 @@ static void add_quantiles(MultiRun *run, const FloatPoints *points) {
     run->call = kept;
 }
 
-/* A window's values, counted by value. `sorted` are all the series' values, each once. */
-static void add_value_counts(MultiRun *run, const FloatPoints *points) {
-    Str label = call_text(run->node, 0);
-    Stepping stepping = find_stepping(&run->call, points);
-    size_t first = run->node->frame.count;
-    for (size_t i = 0; i < points->count; i++) {
-        Buf text = {0};
-        number_put_general(&text, points->values[i], GO_EXPONENT_MIN);
-        Column *column = NULL;
-        for (size_t j = first; j < run->node->frame.count && !column; j++) {
-            Column *known = &run->node->frame.columns[j];
-            column = str_eq(labels_get(known->labels, label), buf_view(&text)) ? known : NULL;
-        }
-        column = column ? column : add_column(run, label, buf_view(&text));
-        buf_finish(&text);
-        for (size_t step = 0; step < run->node->grid.count; step++) {
-            TimeMs end = plan_node_ref(run->node, step);
-            if (points->times[i] > end - stepping.window && points->times[i] <= end) {
-                double *count = &column->values[step];
-                *count = value_is_none(*count) ? 1 : *count + 1;
-            }
+/* Counts one sample at each step whose window it is in, in the column for its text. */
+static void count_sample(MultiRun *run, HashIndex *index, size_t first, Str label, Str text,
+                         TimeMs time, DurationMs window) {
+    bool is_new;
+    size_t at = hash_index_add(index, hash128(text), &is_new);
+    if (is_new) {
+        add_column(run, label, text);
+    }
+    double *values = run->node->frame.columns[first + at].values;
+    const PlanNode *node = run->node;
+    TimeMs ahead = time - plan_node_ref(node, 0);
+    size_t step =
+        node->has_at || ahead <= 0 ? 0 : (size_t)((ahead + node->grid.step - 1) / node->grid.step);
+    for (; step < node->grid.count && (node->has_at || time > plan_node_ref(node, step) - window);
+         step++) {
+        TimeMs end = plan_node_ref(run->node, step);
+        if (time > end - window && time <= end) {
+            values[step] = value_is_none(values[step]) ? 1 : values[step] + 1;
         }
     }
 }
 
-static bool add_series(MultiRun *run, const SeriesPoints *points, Err *err) {
+/* A window's values, counted by value. */
+static void add_value_counts(MultiRun *run, const FloatPoints *points) {
+    Stepping stepping = find_stepping(&run->call, points);
+    HashIndex index = {.arena = &run->call.worker->scratch};
+    size_t first = run->node->frame.count;
+    for (size_t i = 0; i < points->count; i++) {
+        Str text = mql_number_text(&run->call.worker->scratch, points->values[i]);
+        count_sample(run, &index, first, call_text(run->node, 0), text, points->times[i],
+                     stepping.window);
+    }
+}
+
+/* ... by VictoriaMetrics' ranges of values. */
+static void add_ranges(MultiRun *run, const FloatPoints *points) {
+    Stepping stepping = find_stepping(&run->call, points);
+    HashIndex index = {.arena = &run->call.worker->scratch};
+    size_t first = run->node->frame.count;
+    for (size_t i = 0; i < points->count; i++) {
+        Str text = mql_vmrange(&run->call.worker->scratch, points->values[i]);
+        if (text.len) {
+            count_sample(run, &index, first, STR("vmrange"), text, points->times[i],
+                         stepping.window);
+        }
+    }
+}
+
+static void add_series(MultiRun *run, const SeriesPoints *points) {
     FunctionId id = run->node->expr->call.function->id;
     Arena *scratch = &run->call.worker->scratch;
     run->labels = points->labels;
@@ -409,18 +482,19 @@ static bool add_series(MultiRun *run, const SeriesPoints *points, Err *err) {
     switch (id) {
     case FUNC_AGGR_OVER_TIME:
         add_aggregates(run, &points->floats);
-        return true;
+        return;
     case FUNC_QUANTILES_OVER_TIME:
         add_quantiles(run, &ready);
-        return true;
+        return;
     case FUNC_COUNT_VALUES_OVER_TIME:
         add_value_counts(run, &ready);
-        return true;
+        return;
     case FUNC_HISTOGRAM_OVER_TIME:
-        return err_set(err, ERR_UNSUPPORTED, "function histogram_over_time() is not supported");
+        add_ranges(run, &ready);
+        return;
     default:
         add_rollup_parts(run, &ready, run->node->arg_count > 1 ? call_text(run->node, 1) : STR(""));
-        return true;
+        return;
     }
 }
 
@@ -450,9 +524,11 @@ bool run_metricsql_multi(Exec *exec, PlanNode *node, Err *err) {
         SeriesPoints points;
         arena_reset(&worker.scratch);
         if (rollup_points(&worker, node, i, &points)) {
-            ok = add_series(&run, &points, err) && exec_check(exec, err);
+            add_series(&run, &points);
+            ok = exec_check(exec, err);
         }
     }
+    mql_drop_empty(&node->frame, node->grid.count);
     arena_finish(&worker.scratch);
     arena_finish(&worker.note_arena);
     return ok && exec_charge_samples(exec, worker.samples_seen, err);

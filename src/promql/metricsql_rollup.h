@@ -40,6 +40,9 @@ RollupFn *metricsql_rollup_fn(FunctionId id);
 
 /* Functions that give several series. */
 bool metricsql_is_multi(FunctionId id);
+/* Whether the texts of a call of such a function name what it has: rollup(x, "max"),
+ * aggr_over_time("rate", x). */
+bool metricsql_check_multi(const Expr *expr, Err *err) MUST_CHECK;
 bool run_metricsql_multi(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
 
 /* The column of one series whose samples are `points`; false: nothing. */

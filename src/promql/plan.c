@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "promql/binary.h"
 #include "promql/metricsql_rollup.h"
 #include "promql/scalar_ops.h"
 
@@ -173,8 +174,7 @@ static Hash128 node_key(const PlanNode *node) {
     }
     buf_printf(&key, "S%p Q%u ", (void *)node->selector,
                node->subquery ? node->subquery->id : UINT32_MAX);
-    if (node->op != PLAN_SPREAD && node->op != PLAN_NUMBER && node->op != PLAN_SHIFT &&
-        node->op != PLAN_VECTOR_OF) {
+    if (node->op != PLAN_SPREAD && node->op != PLAN_NUMBER && node->op != PLAN_VECTOR_OF) {
         put_key_expr(&key, node);
     }
     Hash128 hash = hash128(buf_view(&key));
@@ -372,15 +372,16 @@ static PlanNode *plan_select(Scope scope, const Expr *expr, SelectMode mode) {
 }
 
 /* An operand or argument that has to be a vector. Only MetricsQL lets a number stand there. */
-static PlanNode *plan_vector(Scope scope, const Expr *expr) {
-    PlanNode *inner = plan_expr(scope, expr);
-    if (!inner || inner->type != VALUE_SCALAR) {
-        return inner;
-    }
+static PlanNode *vector_of(Scope scope, const Expr *expr, PlanNode *number) {
     PlanNode *node = new_node(scope, PLAN_VECTOR_OF, expr, 1);
     node->type = VALUE_VECTOR;
-    node->args[0] = inner;
+    node->args[0] = number;
     return intern(scope, node);
+}
+
+static PlanNode *plan_vector(Scope scope, const Expr *expr) {
+    PlanNode *inner = plan_expr(scope, expr);
+    return inner && inner->type == VALUE_SCALAR ? vector_of(scope, expr, inner) : inner;
 }
 
 /* ---- subqueries ---- */
@@ -493,7 +494,8 @@ static bool plan_args(Scope scope, const Expr *expr, PlanNode *node, int skip) {
     for (size_t i = 0; i < call->arg_count; i++) {
         const Expr *arg = expr_unwrap(call->args[i]);
         bool metadata = arg->kind == EXPR_SELECTOR && arg->selector.metadata_only;
-        if ((int)i == skip || arg->type == VALUE_STRING || metadata) {
+        bool names = call->function->id == FUNC_AGGR_OVER_TIME && i == 0;
+        if ((int)i == skip || arg->type == VALUE_STRING || metadata || names) {
             continue;
         }
         bool vector = function_arg_type(call->function, (int)i) == VALUE_VECTOR;
@@ -592,9 +594,15 @@ static bool fold_query_function(const Plan *plan, FunctionId id, double *ret_num
     }
 }
 
+/* Of native ones; in MetricsQL the same names are of series with `le`. */
+static bool is_of_histograms(FunctionId id) {
+    return id == FUNC_HISTOGRAM_AVG || id == FUNC_HISTOGRAM_STDDEV || id == FUNC_HISTOGRAM_STDVAR;
+}
+
 static PlanNode *plan_plain_call(Scope scope, const Expr *expr) {
     FunctionId id = expr->call.function->id;
-    bool per_sample = is_sample_function(id) && expr->call.arg_count > 0;
+    bool per_sample = is_sample_function(id) && expr->call.arg_count > 0 &&
+                      !(expr->flavour == PROMQL_METRICSQL && is_of_histograms(id));
     PlanNode *node = new_node(scope, per_sample ? PLAN_MAP : PLAN_CALL, expr, expr->call.arg_count);
     if (!plan_args(scope, expr, node, -1)) {
         return NULL;
@@ -619,9 +627,45 @@ static void look_at_buckets(FunctionId id, Scope *scope) {
     }
 }
 
+/* MetricsQL: as many arguments as the function takes; the parser lets any number pass. */
+static bool check_arity(Scope scope, const Expr *expr) {
+    const Function *function = expr->call.function;
+    size_t listed = (size_t)function_arg_count(function), given = expr->call.arg_count;
+    size_t least = listed - (function->variadic != 0);
+    size_t most = function->variadic < 0 ? SIZE_MAX : least + (size_t)function->variadic;
+    most = function->variadic == 0 ? listed : most;
+    if (given >= least && given <= most) {
+        return true;
+    }
+    return err_set(&scope.root->err, ERR_INVALID,
+                   "%s: unexpected number of args; got %zu; want %s%zu", function->name, given,
+                   given < least ? (most > least ? "at least " : "")
+                                 : (most > least ? "at most " : ""),
+                   given < least ? least : most);
+}
+
+/* Texts have to be written as such. */
+static bool check_texts(Scope scope, const Expr *expr) {
+    const Function *function = expr->call.function;
+    for (size_t i = 0; i < expr->call.arg_count; i++) {
+        const Expr *arg = expr_unwrap(expr->call.args[i]);
+        if (function_arg_type(function, (int)i) == VALUE_STRING && arg->kind != EXPR_STRING &&
+            function->id != FUNC_AGGR_OVER_TIME) {
+            return err_set(&scope.root->err, ERR_INVALID, "%s: arg #%zu must be a string",
+                           function->name, i + 1);
+        }
+    }
+    Err *err = &scope.root->err;
+    return !metricsql_is_multi(function->id) || metricsql_check_multi(expr, err);
+}
+
 static PlanNode *plan_call(Scope scope, const Expr *expr) {
     const ExprCall *call = &expr->call;
     FunctionId id = call->function->id;
+    if (expr->flavour == PROMQL_METRICSQL &&
+        (!check_arity(scope, expr) || !check_texts(scope, expr))) {
+        return NULL;
+    }
     look_at_buckets(id, &scope);
     double number;
     if (fold_query_function(scope.plan, id, &number)) {
@@ -664,14 +708,18 @@ static PlanNode *plan_binary(Scope scope, const Expr *expr) {
     if (expr->binary.op == OP_TRIM_LOWER || expr->binary.op == OP_TRIM_UPPER) {
         scope.needs_buckets = true;
     }
-    bool set = binary_op_is_set(expr->binary.op);
+    bool set = binary_op_is_set(expr->binary.op) || binary_is_membership(&expr->binary);
     PlanNode *left = (set ? plan_vector : plan_expr)(scope, expr->binary.left);
     PlanNode *right = left ? (set ? plan_vector : plan_expr)(scope, expr->binary.right) : NULL;
     if (!right) {
         return NULL;
     }
-    bool left_scalar = expr->binary.left->type == VALUE_SCALAR;
-    bool right_scalar = expr->binary.right->type == VALUE_SCALAR;
+    if (expr->type == VALUE_VECTOR && left->type == VALUE_SCALAR && right->type == VALUE_SCALAR) {
+        /* MetricsQL: 123 < time() keeps times, as a constant is not what is looked for. */
+        PlanNode **kept = expr->binary.left->kind == EXPR_NUMBER ? &right : &left;
+        *kept = vector_of(scope, expr, *kept);
+    }
+    bool left_scalar = left->type == VALUE_SCALAR, right_scalar = right->type == VALUE_SCALAR;
     if (left_scalar && right_scalar && !set) {
         return plan_scalar_binary(scope, expr, left, right);
     }
@@ -701,11 +749,10 @@ static PlanNode *plan_aggregate_metricsql(Scope scope, const Expr *expr) {
     const ExprAggregate *aggregate = &expr->aggregate;
     PlanNode *node = new_node(scope, PLAN_AGGREGATE, expr, aggregate->expr_count);
     for (size_t i = 0; i < aggregate->expr_count; i++) {
-        if (aggregate->exprs[i]->type == VALUE_STRING) {
+        if (expr_unwrap(aggregate->exprs[i])->type == VALUE_STRING) {
             continue;
         }
-        bool number = aggregate->exprs[i] == aggregate->param;
-        node->args[i] = (number ? plan_expr : plan_vector)(scope, aggregate->exprs[i]);
+        node->args[i] = plan_vector(scope, aggregate->exprs[i]);
         if (!node->args[i]) {
             return NULL;
         }
@@ -716,8 +763,7 @@ static PlanNode *plan_aggregate_metricsql(Scope scope, const Expr *expr) {
 /* args[0] is the vector, args[1] the parameter if it is a number. */
 static PlanNode *plan_aggregate(Scope scope, const Expr *expr) {
     const ExprAggregate *aggregate = &expr->aggregate;
-    if (aggregate->exprs && (!aggregate->expr || aggregate->expr_count > 2 ||
-                             aggregate->aggregate->flavours == IN_METRICSQL)) {
+    if (expr->flavour == PROMQL_METRICSQL && !aggregate_is_folded(aggregate)) {
         return plan_aggregate_metricsql(scope, expr);
     }
     PlanNode *node = new_node(scope, PLAN_AGGREGATE, expr, 2);
@@ -736,15 +782,37 @@ static PlanNode *plan_raw(Scope scope, const Expr *expr) {
     return plan_window(scope, expr, node) ? intern(scope, node) : NULL;
 }
 
+static Expr *expr_like(Scope scope, const Expr *expr, ExprKind kind, ValueType type) {
+    Expr *made = arena_new(scope.plan->arena, Expr);
+    *made = *expr;
+    made->kind = kind;
+    made->type = type;
+    return made;
+}
+
+/* MetricsQL: a window that no function asks for, x[5m] + 1, is default_rollup() of it. */
+static PlanNode *plan_default_rollup(Scope scope, const Expr *window) {
+    const Expr **args = arena_alloc(scope.plan->arena, sizeof *args);
+    args[0] = window;
+    Expr *call = expr_like(scope, window, EXPR_CALL, VALUE_VECTOR);
+    call->call = (ExprCall){.function = function_find(STR("default_rollup"), true),
+                            .args = args,
+                            .arg_count = 1,
+                            .name = STR("default_rollup")};
+    return plan_rollup(scope, call, 0);
+}
+
+/* sum(x) offset 5m: the same over an implicit window of its steps. */
 static PlanNode *plan_shift(Scope scope, const Expr *expr) {
-    PlanNode *node = new_node(scope, PLAN_SHIFT, expr, 1);
-    if (!resolve_shift(scope, &expr->shift.shift, node)) {
-        return NULL;
-    }
-    Scope inner = scope;
-    inner.grid.start = (node->has_at ? node->at : scope.grid.start) - node->offset;
-    node->args[0] = plan_expr(inner, expr->shift.expr);
-    return node->args[0] ? intern(scope, node) : NULL;
+    Expr *window = expr_like(scope, expr, EXPR_SUBQUERY, VALUE_MATRIX);
+    window->subquery = (ExprSubquery){.expr = expr->shift.expr, .shift = expr->shift.shift};
+    return plan_default_rollup(scope, window);
+}
+
+/* An instant query of a window is answered with what is in it. */
+static bool is_default_rollup(Scope scope, const Expr *expr) {
+    return expr->flavour == PROMQL_METRICSQL &&
+           (scope.plan->range.step > 0 || expr != scope.root->expr);
 }
 
 static PlanNode *plan_kind(Scope scope, const Expr *expr) {
@@ -755,7 +823,7 @@ static PlanNode *plan_kind(Scope scope, const Expr *expr) {
         return plan_select(scope, expr, SELECT_VALUE);
     case EXPR_MATRIX:
     case EXPR_SUBQUERY:
-        return plan_raw(scope, expr);
+        return (is_default_rollup(scope, expr) ? plan_default_rollup : plan_raw)(scope, expr);
     case EXPR_CALL:
         return plan_call(scope, expr);
     case EXPR_AGGREGATE:
@@ -769,6 +837,10 @@ static PlanNode *plan_kind(Scope scope, const Expr *expr) {
     case EXPR_SHIFT:
         return plan_shift(scope, expr);
     case EXPR_STRING:
+        if (expr->flavour == PROMQL_METRICSQL) {
+            return plan_number(scope, expr, value_nan());
+        }
+        break;
     case EXPR_DURATION:
         break;
     }
@@ -887,8 +959,6 @@ Str plan_node_name(const PlanNode *node) {
         return str_of(node->expr->aggregate.aggregate->name);
     case PLAN_SPREAD:
         return STR("spread");
-    case PLAN_SHIFT:
-        return STR("shift");
     case PLAN_VECTOR_OF:
         return STR("vector");
     }

@@ -31,7 +31,6 @@ typedef enum PlanOp {
     PLAN_AGGREGATE,
     PLAN_CALL,      /* functions of a whole vector: absent, sort, label_replace... */
     PLAN_SPREAD,    /* args[0] has one step: the same at every step */
-    PLAN_SHIFT,     /* MetricsQL: args[0] on a shifted grid */
     PLAN_VECTOR_OF, /* MetricsQL: the number args[0] where a vector is wanted */
 } PlanOp;
 

@@ -12,6 +12,7 @@
 
 typedef struct Answer {
     Exec *exec;
+    const Expr *expr;
     Arena *arena;
     bool instant;
     Value *value;
@@ -77,6 +78,32 @@ static bool is_unique_by_nature(const PlanNode *node, const Frame *frame) {
     return from_store && !may_collide(frame);
 }
 
+/* MetricsQL: answers of functions and aggregations that put series in order keep it, others are in
+ * order of labels, of ranges and of instants alike. */
+static bool is_ordered(const Expr *expr) {
+    switch (expr->kind) {
+    case EXPR_CALL:
+        switch (expr->call.function->id) {
+        case FUNC_LIMIT_OFFSET:
+        case FUNC_SORT:
+        case FUNC_SORT_BY_LABEL:
+        case FUNC_SORT_BY_LABEL_DESC:
+        case FUNC_SORT_BY_LABEL_NUMERIC:
+        case FUNC_SORT_BY_LABEL_NUMERIC_DESC:
+        case FUNC_SORT_DESC:
+            return true;
+        default:
+            return false;
+        }
+    case EXPR_AGGREGATE:
+        return aggregate_is_ranking(expr->aggregate.aggregate->id);
+    case EXPR_BINARY:
+        return expr->binary.op == OP_OR;
+    default:
+        return false;
+    }
+}
+
 static bool drop_names(const Answer *answer, const PlanNode *node, Arena *scratch,
                        Frame *ret_frame) {
     const Frame *from = &node->frame;
@@ -111,7 +138,9 @@ static bool answer_frame(const Answer *answer, const PlanNode *node) {
             put_points(answer->arena, &frame.columns[i], &node->grid, series);
             series->labels = labels_copy(answer->arena, frame.columns[i].labels);
         }
-        if (!answer->instant && value->series_count) {
+        bool metricsql = node->expr->flavour == PROMQL_METRICSQL;
+        bool sorted = metricsql ? !is_ordered(expr_unwrap(answer->expr)) : !answer->instant;
+        if (sorted && value->series_count) {
             qsort(value->series, value->series_count, sizeof *value->series, compare_series);
         }
     }
@@ -119,8 +148,34 @@ static bool answer_frame(const Answer *answer, const PlanNode *node) {
     return ok;
 }
 
+/* MetricsQL: a number is a vector of one series; NaN is no sample. */
+static bool answer_number(const Answer *answer, const PlanNode *node) {
+    Value *value = answer->value;
+    size_t count = 0;
+    if (!charge_answer(answer, 1, node->grid.count)) {
+        return false;
+    }
+    TimeMs *times = arena_raw(answer->arena, node->grid.count * sizeof *times);
+    double *values = arena_raw(answer->arena, node->grid.count * sizeof *values);
+    for (size_t step = 0; step < node->grid.count; step++) {
+        double number = exec_scalar(node, step);
+        if (number == number) {
+            times[count] = grid_time(&node->grid, step);
+            values[count++] = number;
+        }
+    }
+    value->type = answer->instant ? VALUE_VECTOR : VALUE_MATRIX;
+    value->series = arena_new(answer->arena, ValueSeries);
+    value->series[0] = (ValueSeries){.times = times, .values = values, .count = count};
+    value->series_count = count ? 1 : 0;
+    return true;
+}
+
 static bool answer_scalar(const Answer *answer, const PlanNode *node) {
     Value *value = answer->value;
+    if (node->expr->flavour == PROMQL_METRICSQL) {
+        return answer_number(answer, node);
+    }
     if (answer->instant) {
         value->type = VALUE_SCALAR;
         value->scalar = exec_scalar(node, 0);
@@ -230,6 +285,10 @@ static void answer_notes(const Answer *answer, const PlanRoot *root) {
 
 static bool answer_root(const Answer *answer, const PlanRoot *root) {
     const Expr *expr = expr_unwrap(root->expr);
+    if (root->expr->type == VALUE_STRING && !answer->instant) {
+        answer->value->type = VALUE_MATRIX; /* MetricsQL: a text has no points */
+        return true;
+    }
     if (root->expr->type == VALUE_STRING) {
         answer->value->type = VALUE_STRING;
         answer->value->string = arena_str(answer->arena, expr->string);
@@ -278,7 +337,7 @@ void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot,
     exec_init(&exec, &plan, snapshot, pool, options);
     for (size_t i = 0; i < count; i++) {
         Value value = {0};
-        Answer answer = {&exec, arena, range.step == 0, &value, &errs[i]};
+        Answer answer = {&exec, exprs[i], arena, range.step == 0, &value, &errs[i]};
         ret_ok[i] = ret_ok[i] && answer_root(&answer, &roots[i]);
         if (ret_ok[i]) {
             put_stats(&exec, began_ns, &value);

@@ -120,7 +120,27 @@ static double round_to(double value, double nearest) {
     return floor(value * inverse + 0.5) / inverse;
 }
 
+/* MetricsQL: ties go away from zero, and the result has no more decimals than `nearest`. */
+static double round_decimal(double value, double nearest) {
+    Buf text = {0};
+    number_put(&text, nearest);
+    Str digits = buf_view(&text);
+    size_t dot = str_find(digits, '.'), zeros = 0;
+    while (dot == digits.len && zeros + 1 < dot && digits.ptr[dot - 1 - zeros] == '0') {
+        zeros++;
+    }
+    double decimals = dot < digits.len ? (double)(digits.len - dot - 1) : -(double)zeros;
+    buf_finish(&text);
+    double scale = pow(10, decimals);
+    value += 0.5 * copysign(nearest, value);
+    value -= fmod(value, nearest);
+    return trunc(value * scale) / scale;
+}
+
 static double bits_of(FunctionId id, double value, double mask) {
+    if (isnan(value) || isnan(mask)) {
+        return value_none();
+    }
     uint64_t a = (uint64_t)value, b = (uint64_t)mask;
     return (double)(id == FUNC_BITMAP_AND ? a & b : id == FUNC_BITMAP_OR ? a | b : a ^ b);
 }
@@ -139,7 +159,8 @@ static double with_numbers(const PlanNode *node, FunctionId id, size_t step, dou
     case FUNC_CLAMP_MAX:
         return clamp(value, -INFINITY, number_at(node, 1, step, 0));
     case FUNC_ROUND:
-        return round_to(value, number_at(node, 1, step, 1));
+        return (node->expr->flavour == PROMQL_METRICSQL ? round_decimal : round_to)(
+            value, number_at(node, 1, step, 1));
     case FUNC_BITMAP_AND:
     case FUNC_BITMAP_OR:
     case FUNC_BITMAP_XOR:
@@ -207,6 +228,24 @@ static void map_floats(const PlanNode *node, FunctionId id, Column *column) {
     }
 }
 
+/* MetricsQL: what is rounded or held within bounds is still the same thing. */
+static bool keeps_name(const PlanNode *node) {
+    if (node->expr->flavour == PROMQL_METRICSQL) {
+        switch (node->expr->call.function->id) {
+        case FUNC_CEIL:
+        case FUNC_CLAMP:
+        case FUNC_CLAMP_MAX:
+        case FUNC_CLAMP_MIN:
+        case FUNC_FLOOR:
+        case FUNC_ROUND:
+            return true;
+        default:
+            break;
+        }
+    }
+    return node->expr->call.keep_metric_names;
+}
+
 bool map_column(Worker *worker, PlanNode *node, Column *column) {
     FunctionId id = node->expr->call.function->id;
     column_own(&worker->out, column, node->grid.count);
@@ -218,6 +257,6 @@ bool map_column(Worker *worker, PlanNode *node, Column *column) {
         map_floats(node, id, column);
     }
     column->histograms = NULL;
-    column->drop_name = !node->expr->call.keep_metric_names;
-    return column_any(column, node->grid.count);
+    column->drop_name = !keeps_name(node);
+    return node->expr->flavour == PROMQL_METRICSQL || column_any(column, node->grid.count);
 }
