@@ -181,7 +181,7 @@ bool vector_scalar_column(Worker *worker, PlanNode *node, Column *column) {
         }
     }
     if (binary_op_drops_name(binary->op) || binary->return_bool) {
-        column->drop_name = !binary->keep_metric_names;
+        column->drop_name = column->drop_name || !binary->keep_metric_names;
     }
     return node->expr->flavour == PROMQL_METRICSQL || column_any(column, steps);
 }

@@ -152,6 +152,17 @@ static DurationMs with_jitter(DurationMs interval) {
     return interval <= 32000 ? interval + interval / 4 : interval + interval / 8;
 }
 
+DurationMs metricsql_lookback(const Grid *grid, const TimeMs *times, size_t count,
+                              DurationMs lookback) {
+    if (grid->count == 1) {
+        return lookback;
+    }
+    FloatPoints points = {times, NULL, NULL, count};
+    DurationMs reach = with_jitter(usual_interval(&points, grid->step));
+    reach = reach > grid->step ? reach : grid->step;
+    return reach < lookback ? reach : lookback;
+}
+
 typedef struct Stepping {
     DurationMs window, reach; /* how far before the window the sample before may lie */
 } Stepping;

@@ -38,6 +38,11 @@ typedef double RollupFn(const RollupView *view);
 /* NULL if `id` is none. */
 RollupFn *metricsql_rollup_fn(FunctionId id);
 
+/* How old a sample a plain selector still shows: on a graph a step or the usual distance of
+ * samples, whichever is longer, and at most `lookback`; at one instant that. */
+DurationMs metricsql_lookback(const Grid *grid, const TimeMs *times, size_t count,
+                              DurationMs lookback);
+
 /* Functions that give several series. */
 bool metricsql_is_multi(FunctionId id);
 /* Whether the texts of a call of such a function name what it has: rollup(x, "max"),

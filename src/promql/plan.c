@@ -570,7 +570,8 @@ static bool is_sample_function(FunctionId id) {
 }
 
 /* start(), end(), range(), step(), pi(): numbers once the range is known. */
-static bool fold_query_function(const Plan *plan, FunctionId id, double *ret_number) {
+static bool fold_query_function(const Plan *plan, bool metricsql, FunctionId id,
+                                double *ret_number) {
     QueryRange range = plan->range;
     switch (id) {
     case FUNC_START:
@@ -584,6 +585,11 @@ static bool fold_query_function(const Plan *plan, FunctionId id, double *ret_num
         *ret_number = (double)(range.to - range.from) / 1000;
         return true;
     case FUNC_STEP:
+        if (metricsql) {
+            DurationMs step = range.step ? range.step : plan->lookback;
+            *ret_number = (double)step / 1000;
+            return true;
+        }
         *ret_number = range.from == range.to ? 0 : (double)range.step / 1000;
         return true;
     case FUNC_PI:
@@ -668,7 +674,7 @@ static PlanNode *plan_call(Scope scope, const Expr *expr) {
     }
     look_at_buckets(id, &scope);
     double number;
-    if (fold_query_function(scope.plan, id, &number)) {
+    if (fold_query_function(scope.plan, expr->flavour == PROMQL_METRICSQL, id, &number)) {
         return plan_number(scope, expr, number);
     }
     if (id == FUNC_TIME) {

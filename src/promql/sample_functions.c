@@ -257,6 +257,6 @@ bool map_column(Worker *worker, PlanNode *node, Column *column) {
         map_floats(node, id, column);
     }
     column->histograms = NULL;
-    column->drop_name = !keeps_name(node);
+    column->drop_name = column->drop_name || !keeps_name(node);
     return node->expr->flavour == PROMQL_METRICSQL || column_any(column, node->grid.count);
 }

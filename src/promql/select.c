@@ -2,6 +2,7 @@
 
 #include "promql/extended.h"
 #include "promql/histogram_ops.h"
+#include "promql/metricsql_rollup.h"
 
 bool select_open(Exec *exec, PlanSelector *selector, Err *err) {
     if (!selector->opened) {
@@ -178,6 +179,9 @@ bool select_column(Worker *worker, PlanNode *node, size_t index, Column *ret_col
                         .data = data,
                         .column = ret_column,
                         .lookback = worker->exec->plan->lookback};
+    if (node->expr->flavour == PROMQL_METRICSQL) {
+        read.lookback = metricsql_lookback(&node->grid, data.times, data.count, read.lookback);
+    }
     fill_instants(&read);
     worker->samples_seen += read.points;
     return read.points > 0;

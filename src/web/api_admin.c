@@ -38,7 +38,8 @@ void handle_delete_series(Web *web, Request *request) {
     ApiMatches matches = {0};
     TimeMs from;
     TimeMs to;
-    bool good = api_matches(request, &matches, &err) &&
+    bool good = (api_matches(request, &matches, &err) ||
+                 err_context(&err, "invalid parameter \"match[]\"")) &&
                 api_time(request, "start", TIME_MIN, &from, &err) &&
                 api_time(request, "end", TIME_MAX, &to, &err);
     if (good && matches.count == 0) {

@@ -79,7 +79,8 @@ void handle_export(Web *web, Request *request) {
     ApiMatches matches = {0};
     TimeMs from;
     TimeMs to;
-    bool good = api_matches(request, &matches, &err) &&
+    bool good = (api_matches(request, &matches, &err) ||
+                 err_context(&err, "invalid parameter \"match[]\"")) &&
                 api_time(request, "start", 0, &from, &err) &&
                 api_time(request, "end", TIME_MAX, &to, &err);
     if (good && matches.count == 0) {

@@ -1,23 +1,29 @@
 /* /api/v1/query, query_range and what goes with them, in Prometheus' JSON. */
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/number.h"
 #include "web/api.h"
 
 enum { POINTS_MAX = 11000 }; /* per series, as Prometheus bounds a range query */
 
+/* Prometheus words it so where a time may be left out, and without `why` where it may not. */
+static bool parse_time(const char *name, const char *why, Str text, TimeMs *ret_time, Err *err) {
+    Err ignored = {0};
+    return time_parse(text, ret_time, &ignored) ||
+           err_set(err, ERR_INVALID,
+                   "invalid parameter \"%s\": %scannot parse \"%.*s\" to a valid timestamp", name,
+                   why, STR_ARG(text));
+}
+
 bool api_time(const Request *request, const char *name, TimeMs fallback, TimeMs *ret_time,
               Err *err) {
     Str text = params_get(&request->params, str_of(name));
+    char why[64];
+    snprintf(why, sizeof why, "invalid time value for '%s': ", name);
     *ret_time = fallback;
-    if (text.len == 0) {
-        return true;
-    }
-    return time_parse(text, ret_time, err) ||
-           err_set(err, ERR_INVALID,
-                   "invalid parameter \"%s\": cannot parse \"%.*s\" to a valid timestamp", name,
-                   STR_ARG(text));
+    return text.len == 0 || parse_time(name, why, text, ret_time, err);
 }
 
 bool api_duration(const Request *request, const char *name, DurationMs fallback,
@@ -49,9 +55,14 @@ bool api_duration(const Request *request, const char *name, DurationMs fallback,
 bool api_limit(const Request *request, size_t *ret_limit, Err *err) {
     Str text = params_get(&request->params, STR("limit"));
     int64_t limit = 0;
-    if (text.len && (!number_parse_int(text, &limit) || limit < 0)) {
-        return err_set(err, ERR_INVALID, "invalid parameter \"limit\": %s",
-                       limit < 0 ? "limit must be non-negative" : "not a number");
+    if (text.len && !number_parse_int(text, &limit)) {
+        return err_set(
+            err, ERR_INVALID,
+            "invalid parameter \"limit\": strconv.Atoi: parsing \"%.*s\": invalid syntax",
+            STR_ARG(text));
+    }
+    if (limit < 0) {
+        return err_set(err, ERR_INVALID, "invalid parameter \"limit\": limit must be non-negative");
     }
     *ret_limit = (size_t)limit;
     return true;
@@ -63,11 +74,18 @@ static bool query_options(const Web *web, Request *request, QueryOptions *option
     DurationMs timeout;
     DurationMs lookback;
     DurationMs default_timeout = limits->query_timeout ? limits->query_timeout : 2 * MINUTE_MS;
-    if (!api_duration(request, "timeout", default_timeout, &timeout, err) ||
-        !api_duration(request, "lookback_delta",
-                      limits->lookback ? limits->lookback : 5 * MINUTE_MS, &lookback, err)) {
+    DurationMs default_lookback = limits->lookback ? limits->lookback : 5 * MINUTE_MS;
+    if (!api_duration(request, "timeout", default_timeout, &timeout, err)) {
         return false;
     }
+    if (!api_duration(request, "lookback_delta", default_lookback, &lookback, err)) {
+        Str text = params_get(&request->params, STR("lookback_delta"));
+        return err_set(err, ERR_INVALID,
+                       "error parsing lookback delta duration: cannot parse \"%.*s\" to a valid "
+                       "duration",
+                       STR_ARG(text));
+    }
+    lookback = lookback > 0 ? lookback : default_lookback;
     timeout = timeout < default_timeout ? timeout : default_timeout;
     *options = (QueryOptions){
         .lookback = lookback,
@@ -94,21 +112,46 @@ static bool parse_param(Request *request, const char *name, const Expr **ret_exp
                    arena_cstr(&request->arena, str_of(err->text)));
 }
 
-static void put_texts(JsonWriter *json, const char *key, const Str *texts, size_t count) {
-    if (count == 0) {
+static void put_texts(JsonWriter *json, const char *key, const Str *texts, size_t count,
+                      const Str *more) {
+    if (count == 0 && more->len == 0 && more[1].len == 0) {
         return;
     }
     json_put_array(json, key);
     for (size_t i = 0; i < count; i++) {
         json_str(json, texts[i]);
     }
+    for (size_t i = 0; i < 2; i++) {
+        if (more[i].len) {
+            json_str(json, more[i]);
+        }
+    }
     json_end(json);
+}
+
+/* What the answer's form gives reason to say: it was cut, or `stats` is none of its two values. */
+static void form_warnings(Request *request, const Value *value, size_t limit, Str ret_texts[2]) {
+    Str stats = params_get(&request->params, STR("stats"));
+    bool list = value->type == VALUE_VECTOR || value->type == VALUE_MATRIX;
+    if (limit && list && value->series_count > limit) {
+        ret_texts[0] = STR("results truncated due to limit");
+    }
+    if (stats.len && !str_eq(stats, STR("true")) && !str_eq(stats, STR("all"))) {
+        ret_texts[1] =
+            arena_printf(&request->arena,
+                         "value \"%.*s\" for parameter \"stats\" is deprecated and will "
+                         "be rejected in the next major release, use \"true\" or \"all\"",
+                         STR_ARG(stats));
+    }
 }
 
 static void put_stats(JsonWriter *json, const QueryStats *stats) {
     json_put_object(json, "stats");
     json_put_object(json, "timings");
     json_put_number(json, "evalTotalTime", (double)stats->eval_ns / 1e9);
+    json_put_number(json, "resultSortTime", 0);
+    json_put_number(json, "queryPreparationTime", 0);
+    json_put_number(json, "innerEvalTime", (double)stats->eval_ns / 1e9);
     json_put_number(json, "execQueueTime", (double)stats->queue_ns / 1e9);
     json_put_number(json, "execTotalTime", (double)(stats->eval_ns + stats->queue_ns) / 1e9);
     json_end(json);
@@ -134,23 +177,30 @@ static void respond_value(Request *request, const Value *value, bool instant, si
         json_raw(&json, explain);
     }
     json_end(&json);
-    put_texts(&json, "warnings", value->warnings, value->warning_count);
-    put_texts(&json, "infos", value->infos, value->info_count);
+    Str more[2] = {{0}}, none[2] = {{0}};
+    form_warnings(request, value, limit, more);
+    put_texts(&json, "warnings", value->warnings, value->warning_count, more);
+    put_texts(&json, "infos", value->infos, value->info_count, none);
     respond_success_end(&json);
 }
 
-static void run_query(Web *web, Request *request, const Expr *expr, QueryRange range,
-                      bool instant) {
-    Err err = {0};
-    QueryOptions options;
-    Value value = {0};
+/* One query, checked in the order in which Prometheus finds fault with it. */
+typedef struct QueryAsk {
     size_t limit;
+    QueryRange range;
+    QueryOptions options;
+    const Expr *expr;
+} QueryAsk;
+
+static void run_query(Web *web, Request *request, const QueryAsk *asked, bool instant) {
+    Err err = {0};
+    QueryOptions options = asked->options;
+    QueryRange range = asked->range;
+    const Expr *expr = asked->expr;
+    size_t limit = asked->limit;
+    Value value = {0};
     AUTO(arena_finish) Arena arena = {0};
     EngineExpr ask = {expr, params_get(&request->params, STR("query"))};
-    if (!query_options(web, request, &options, &err) || !api_limit(request, &limit, &err)) {
-        respond_error(request, &err);
-        return;
-    }
     AUTO(buf_finish) Buf explain = {0};
     bool good = true;
     if (instant) {
@@ -186,37 +236,35 @@ void respond_query_error(Request *request, const Err *err) {
 
 void handle_query(Web *web, Request *request) {
     Err err = {0};
-    const Expr *expr = NULL;
-    TimeMs time;
-    if (!api_time(request, "time", clock_now(), &time, &err) ||
-        !parse_param(request, "query", &expr, &err)) {
+    QueryAsk ask = {0};
+    if (!api_limit(request, &ask.limit, &err) ||
+        !api_time(request, "time", clock_now(), &ask.range.from, &err) ||
+        !query_options(web, request, &ask.options, &err) ||
+        !parse_param(request, "query", &ask.expr, &err)) {
         respond_error(request, &err);
         return;
     }
-    run_query(web, request, expr, (QueryRange){time, time, 0}, true);
-    expr_finish(expr);
+    ask.range.to = ask.range.from;
+    run_query(web, request, &ask, true);
+    expr_finish(ask.expr);
 }
 
 static bool read_range(const Request *request, QueryRange *ret_range, Err *err) {
-    static const char *const needed[] = {"start", "end", "step"};
-    for (size_t i = 0; i < 3; i++) {
-        if (params_get(&request->params, str_of(needed[i])).len == 0) {
-            return err_set(err, ERR_INVALID,
-                           i < 2
-                               ? "invalid parameter \"%s\": cannot parse \"\" to a valid timestamp"
-                               : "invalid parameter \"%s\": cannot parse \"\" to a valid duration",
-                           needed[i]);
-        }
-    }
     QueryRange range;
-    if (!api_time(request, "start", 0, &range.from, err) ||
-        !api_time(request, "end", 0, &range.to, err) ||
-        !api_duration(request, "step", 0, &range.step, err)) {
+    if (!parse_time("start", "", params_get(&request->params, STR("start")), &range.from, err) ||
+        !parse_time("end", "", params_get(&request->params, STR("end")), &range.to, err)) {
         return false;
     }
     if (range.to < range.from) {
         return err_set(err, ERR_INVALID,
                        "invalid parameter \"end\": end timestamp must not be before start time");
+    }
+    if (params_get(&request->params, STR("step")).len == 0) {
+        return err_set(err, ERR_INVALID,
+                       "invalid parameter \"step\": cannot parse \"\" to a valid duration");
+    }
+    if (!api_duration(request, "step", 0, &range.step, err)) {
+        return false;
     }
     if (range.step <= 0) {
         return err_set(err, ERR_INVALID,
@@ -235,14 +283,17 @@ static bool read_range(const Request *request, QueryRange *ret_range, Err *err) 
 
 void handle_query_range(Web *web, Request *request) {
     Err err = {0};
-    const Expr *expr = NULL;
-    QueryRange range;
-    if (!read_range(request, &range, &err) || !parse_param(request, "query", &expr, &err)) {
+    QueryAsk ask = {0};
+    if (!api_limit(request, &ask.limit, &err) || !read_range(request, &ask.range, &err) ||
+        !query_options(web, request, &ask.options, &err) ||
+        !parse_param(request, "query", &ask.expr, &err)) {
         respond_error(request, &err);
         return;
     }
-    ValueType type = expr_type(expr);
-    if (type == VALUE_MATRIX || type == VALUE_STRING) {
+    ValueType type = expr_type(ask.expr);
+    /* In MetricsQL a window is default_rollup() of it. */
+    bool prometheus = flavour_of(request) == PROMQL_PROMETHEUS;
+    if (prometheus && (type == VALUE_MATRIX || type == VALUE_STRING)) {
         err_set(
             &err, ERR_INVALID,
             "invalid parameter \"query\": invalid expression type \"%s\" for range query, must be "
@@ -250,9 +301,9 @@ void handle_query_range(Web *web, Request *request) {
             type == VALUE_MATRIX ? "range vector" : "string");
         respond_error(request, &err);
     } else {
-        run_query(web, request, expr, range, false);
+        run_query(web, request, &ask, false);
     }
-    expr_finish(expr);
+    expr_finish(ask.expr);
 }
 
 void handle_format_query(Web *web, Request *request) {
@@ -285,8 +336,24 @@ void handle_parse_query(Web *web, Request *request) {
     expr_finish(expr);
 }
 
+/* None are kept, so none are found; what is asked is checked all the same. */
 void handle_query_exemplars(Web *web, Request *request) {
     (void)web;
+    Err err = {0};
+    TimeMs from, to;
+    const Expr *expr = NULL;
+    Str query = params_get(&request->params, STR("query"));
+    bool good = api_time(request, "start", TIME_MIN, &from, &err) &&
+                api_time(request, "end", TIME_MAX, &to, &err);
+    if (good && to < from) {
+        good = err_set(&err, ERR_INVALID, "end timestamp must not be before start timestamp");
+    }
+    good = good && promql_parse(&request->arena, query, flavour_of(request), &expr, &err);
+    expr_finish(expr);
+    if (!good) {
+        respond_error(request, &err);
+        return;
+    }
     JsonWriter json = respond_success(request);
     json_array(&json);
     json_end(&json);

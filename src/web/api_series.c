@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/number.h"
 #include "web/api.h"
 
 void api_matches_finish(ApiMatches *matches) {
@@ -17,7 +18,10 @@ static bool add_match(Request *request, Str text, ApiMatches *matches, Err *err)
     const Expr *expr;
     if (!promql_parse_selector(&request->arena, text, PROMQL_PROMETHEUS, &expr, &sets, &count,
                                err)) {
-        return err_context(err, "invalid parameter \"match[]\"");
+        bool empty = memmem(err->text, strlen(err->text), "at least one non-empty matcher", 30);
+        return empty ? err_set(err, ERR_INVALID,
+                               "match[] must contain at least one non-empty matcher")
+                     : false;
     }
     matches->exprs[matches->expr_count++] = expr;
     MatcherSet *all = arena_array(&request->arena, MatcherSet, matches->count + count);
@@ -52,10 +56,10 @@ typedef struct SeriesAsk {
 } SeriesAsk;
 
 static bool read_ask(Request *request, SeriesAsk *ask, Err *err) {
-    return api_matches(request, &ask->matches, err) &&
+    return api_limit(request, &ask->limit, err) &&
            api_time(request, "start", TIME_MIN, &ask->from, err) &&
            api_time(request, "end", TIME_MAX, &ask->to, err) &&
-           api_limit(request, &ask->limit, err);
+           api_matches(request, &ask->matches, err);
 }
 
 static void end_with_warning(JsonWriter *json, bool cut) {
@@ -142,9 +146,11 @@ static void respond_selection(Request *request, const StoreSelection *selection,
 void handle_series(Web *web, Request *request) {
     Err err = {0};
     SeriesAsk ask = {0};
-    bool good = read_ask(request, &ask, &err);
-    if (good && ask.matches.count == 0) {
-        good = err_set(&err, ERR_INVALID, "no match[] parameter provided");
+    bool good = params_has(&request->params, STR("match[]")) ||
+                err_set(&err, ERR_INVALID, "no match[] parameter provided");
+    good = good && read_ask(request, &ask, &err);
+    if (!good && ask.matches.exprs) { /* it was the selectors */
+        err_context(&err, "invalid parameter \"match[]\"");
     }
     if (good) {
         AUTO(snapshot_releasep) StoreSnapshot *snapshot = store_snapshot(web_doors(web)->store);
@@ -165,6 +171,17 @@ void handle_series(Web *web, Request *request) {
 /* Metadata of remote write is counted and skipped, so there is none to show. */
 void handle_metadata(Web *web, Request *request) {
     (void)web;
+    static const char *const numbers[] = {"limit", "limit_per_metric"};
+    for (size_t i = 0; i < 2; i++) {
+        Str text = params_get(&request->params, str_of(numbers[i]));
+        int64_t ignored;
+        Err err = {0};
+        if (text.len && !number_parse_int(text, &ignored)) {
+            err_set(&err, ERR_INVALID, "%s must be a number", numbers[i]);
+            respond_error(request, &err);
+            return;
+        }
+    }
     JsonWriter json = respond_success(request);
     json_object(&json);
     json_end(&json);

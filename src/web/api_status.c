@@ -215,14 +215,21 @@ static void put_top(JsonWriter *json, const char *key, const StoreTop *tops, siz
 
 void handle_tsdb(Web *web, Request *request) {
     Err err = {0};
-    size_t limit;
-    if (!api_limit(request, &limit, &err)) {
+    enum { LIMIT_MAX = 10000 };
+    Str text = params_get(&request->params, STR("limit"));
+    int64_t limit = 10;
+    if (text.len && (!number_parse_int(text, &limit) || limit < 1)) {
+        err_set(&err, ERR_INVALID, "limit must be a positive number");
+    } else if (limit > LIMIT_MAX) {
+        err_set(&err, ERR_INVALID, "limit must not exceed %d", LIMIT_MAX);
+    }
+    if (err.kind) {
         respond_error(request, &err);
         return;
     }
     AUTO(arena_finish) Arena arena = {0};
     StoreStats stats;
-    store_stats(web_doors(web)->store, limit ? limit : 10, &arena, &stats);
+    store_stats(web_doors(web)->store, (size_t)limit, &arena, &stats);
     JsonWriter json = respond_success(request);
     json_object(&json);
     json_put_object(&json, "headStats");
@@ -271,6 +278,17 @@ static void put_target(JsonWriter *json, const ScrapeTargetView *target) {
     json_end(json);
 }
 
+/* `state` is active, dropped, any, or left out; of others there are none. */
+static bool wants_state(const Request *request, const char *state) {
+    Str asked = params_get(&request->params, STR("state"));
+    char text[8] = "";
+    for (size_t i = 0; i < asked.len && asked.len < sizeof text; i++) {
+        text[i] =
+            (char)(asked.ptr[i] >= 'A' && asked.ptr[i] <= 'Z' ? asked.ptr[i] + 32 : asked.ptr[i]);
+    }
+    return asked.len == 0 || strcmp(text, "any") == 0 || strcmp(text, state) == 0;
+}
+
 void handle_targets(Web *web, Request *request) {
     AUTO(arena_finish) Arena arena = {0};
     ScrapeTargetView *targets = NULL;
@@ -278,17 +296,18 @@ void handle_targets(Web *web, Request *request) {
     if (web_doors(web)->scraper) {
         scraper_targets(web_doors(web)->scraper, &arena, &targets, &count);
     }
+    bool active = wants_state(request, "active"), dropped = wants_state(request, "dropped");
     JsonWriter json = respond_success(request);
     json_object(&json);
     json_put_array(&json, "activeTargets");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; active && i < count; i++) {
         put_target(&json, &targets[i]);
     }
     json_end(&json);
     json_put_array(&json, "droppedTargets");
     json_end(&json);
-    json_put_object(&json, "droppedTargetCounts");
-    json_end(&json);
+    json_key(&json, STR("droppedTargetCounts"));
+    json_raw(&json, dropped ? STR("{}") : STR("null"));
     json_end(&json);
     respond_success_end(&json);
 }

@@ -16,9 +16,10 @@ int status_of_err(ErrKind kind) {
         return 409;
     case ERR_LIMIT:
         return 422;
+    case ERR_CANCELLED:
+        return 499; /* the client has left; as nginx and Prometheus count it */
     case ERR_BUSY:
     case ERR_TIMEOUT:
-    case ERR_CANCELLED:
     case ERR_IO:
         return 503;
     case ERR_CORRUPT:
