@@ -37,6 +37,7 @@ void blocks_put_list(Store *store, BlockList *list) {
     BlockList *old = store->blocks;
     store->blocks = list;
     pthread_mutex_unlock(&store->list_lock);
+    select_cache_clear(store->selections);
     blocklist_unref(old);
 }
 

@@ -121,7 +121,8 @@ typedef struct Head {
     DurationMs span;
     uint32_t name_count; /* under the part table's lock */
     _Atomic uint64_t series_count, series_max;
-    Journal *journal; /* NULL while replaying: nothing is written */
+    _Atomic uint64_t births, deaths; /* series made; times that series were forgotten */
+    Journal *journal;                /* NULL while replaying: nothing is written */
 } Head;
 
 void head_init(Head *head, Str source_label, DurationMs span);
@@ -222,6 +223,16 @@ typedef struct HeadMatch {
 
 void head_select(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count, TimeMs from,
                  TimeMs to, Arena *arena, HeadMatch **ret_matches, size_t *ret_count);
+
+/* The same without looking at samples: all series that match, those without any as well. */
+void head_select_all(Head *head, const MatcherSet *sets, size_t set_count, Arena *arena,
+                     HeadMatch **ret_matches, size_t *ret_count);
+
+/* Whether a snapshot of `epoch` sees samples of the series in [from, to]. */
+bool head_sees(Head *head, uint32_t epoch, HeadRef ref, TimeMs from, TimeMs to);
+
+/* True if there is no sample at all. */
+bool head_is_empty(Head *head);
 
 /* The parts that matching series are made of, each once. */
 void head_used_parts(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,

@@ -523,6 +523,7 @@ void headflush_forget_idle(Head *head) {
     if (head->series_count != before) {
         head_rebuild(head);
         head->forgot_epoch = ++head->epoch;
+        head->deaths++;
     }
 }
 

@@ -81,6 +81,7 @@ static bool series_matches(const PartTable *parts, SetQuery *query, const HeadSe
 
 typedef struct HeadSearch {
     Head *head;
+    bool every; /* whatever samples they have */
     uint32_t epoch;
     TimeMs from, to;
     SetQuery *queries;
@@ -104,7 +105,10 @@ static bool any_matches(HeadSearch *search, const HeadSeries *series) {
 static void look_at(HeadSearch *search, const HeadShard *shard, unsigned shard_index,
                     uint32_t slot) {
     const HeadSeries *series = shard_series(shard, slot);
-    if (series->part[0] == UINT32_MAX || !any_matches(search, series) ||
+    if (series->part[0] == UINT32_MAX || !any_matches(search, series)) {
+        return;
+    }
+    if (!search->every &&
         !headchunk_any(search->head, shard, series, search->epoch, search->from, search->to)) {
         return;
     }
@@ -174,12 +178,12 @@ static HeadMatch match_of(Head *head, HeadRef ref, Arena *arena) {
     return (HeadMatch){ref, {copy, labels.count}};
 }
 
-/* Refs of all series that match; `found` on the heap. */
-static HeadSearch run_search(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,
-                             TimeMs from, TimeMs to) {
+/* Refs of all series that match are in `found`, on the heap. */
+static void run_search(HeadSearch *asked, const MatcherSet *sets, size_t set_count) {
     AUTO(arena_finish) Arena scratch = {0};
-    HeadSearch search = {
-        .head = head, .epoch = epoch, .from = from, .to = to, .query_count = set_count};
+    Head *head = asked->head;
+    HeadSearch search = *asked;
+    search.query_count = set_count;
     search.queries = arena_array(&scratch, SetQuery, set_count);
     uint32_t part_count = parttable_count(&head->parts);
     for (size_t i = 0; i < set_count; i++) {
@@ -192,25 +196,56 @@ static HeadSearch run_search(Head *head, uint32_t epoch, const MatcherSet *sets,
         walk_shard(&search, shard, names, name_count);
     }
     search.queries = NULL;
-    return search;
+    *asked = search;
+}
+
+static void search_labels(HeadSearch *search, const MatcherSet *sets, size_t set_count,
+                          Arena *arena, HeadMatch **ret_matches, size_t *ret_count) {
+    run_search(search, sets, set_count);
+    HeadMatch *matches = arena_raw(arena, (search->found_count + 1) * sizeof *matches);
+    for (size_t i = 0; i < search->found_count; i++) {
+        matches[i] = match_of(search->head, search->found[i], arena);
+    }
+    *ret_matches = matches;
+    *ret_count = search->found_count;
+    free(search->found);
 }
 
 void head_select(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count, TimeMs from,
                  TimeMs to, Arena *arena, HeadMatch **ret_matches, size_t *ret_count) {
-    HeadSearch search = run_search(head, epoch, sets, set_count, from, to);
-    HeadMatch *matches = arena_raw(arena, (search.found_count + 1) * sizeof *matches);
-    for (size_t i = 0; i < search.found_count; i++) {
-        matches[i] = match_of(head, search.found[i], arena);
+    HeadSearch search = {.head = head, .epoch = epoch, .from = from, .to = to};
+    search_labels(&search, sets, set_count, arena, ret_matches, ret_count);
+}
+
+void head_select_all(Head *head, const MatcherSet *sets, size_t set_count, Arena *arena,
+                     HeadMatch **ret_matches, size_t *ret_count) {
+    HeadSearch search = {.head = head, .every = true};
+    search_labels(&search, sets, set_count, arena, ret_matches, ret_count);
+}
+
+bool head_sees(Head *head, uint32_t epoch, HeadRef ref, TimeMs from, TimeMs to) {
+    HeadShard *shard = head_shard(head, ref);
+    pthread_mutex_lock(&shard->lock);
+    bool any = headchunk_any(head, shard, shard_series(shard, head_slot(ref)), epoch, from, to);
+    pthread_mutex_unlock(&shard->lock);
+    return any;
+}
+
+bool head_is_empty(Head *head) {
+    uint64_t samples = 0;
+    for (unsigned i = 0; i < HEAD_SHARDS; i++) {
+        pthread_mutex_lock(&head->shards[i].lock);
+        samples += head->shards[i].samples;
+        pthread_mutex_unlock(&head->shards[i].lock);
     }
-    *ret_matches = matches;
-    *ret_count = search.found_count;
-    free(search.found);
+    return samples == 0;
 }
 
 void head_used_parts(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,
                      TimeMs from, TimeMs to, Arena *arena, uint32_t **ret_parts,
                      size_t *ret_count) {
-    HeadSearch search = run_search(head, epoch, sets, set_count, from, to);
+    HeadSearch search = {.head = head, .epoch = epoch, .from = from, .to = to};
+    run_search(&search, sets, set_count);
     uint32_t part_count = parttable_count(&head->parts);
     AUTO(arena_finish) Arena scratch = {0};
     bool *used = arena_array(&scratch, bool, part_count);

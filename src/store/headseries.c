@@ -217,6 +217,7 @@ static void fill_slot(Head *head, HeadShard *shard, uint32_t slot,
     shard->table[table_place(shard, part, parts_hash(part))] = slot + 1;
     link_name(head, shard, series, slot);
     shard->series++;
+    head->births++;
 }
 
 static unsigned shard_of(const uint32_t part[PART_COUNT]) {

@@ -11,30 +11,15 @@
 
 #include "base/mem.h"
 #include "store/blocks.h"
+#include "store/selectcache.h"
 #include "store/seriesdata.h"
-
-enum { NO_PIECE = UINT32_MAX };
-
-/* The samples of a series in one block. */
-typedef struct Piece {
-    uint32_t block; /* index in the snapshot's list */
-    uint32_t ordinal;
-    uint32_t next; /* NO_PIECE at the end */
-} Piece;
-
-typedef struct SelectionSeries {
-    LabelSet labels;
-    HeadRef head; /* HEAD_REF_NONE: not there */
-    uint32_t first_piece, last_piece;
-} SelectionSeries;
 
 struct StoreSelection {
     StoreSnapshot *snapshot;
-    Arena arena;
-    SelectionSeries *series; /* on the heap, as the next two */
-    size_t series_count, series_cap;
-    Piece *pieces;
-    size_t pieces_count, pieces_cap;
+    Finding *finding;
+    uint32_t *kept; /* which series of the finding; NULL: all. On the heap */
+    size_t count;
+    bool with_head; /* the head has samples */
 };
 
 StoreSnapshot *store_snapshot(Store *store) {
@@ -96,32 +81,32 @@ static void table_reserve(SeriesTable *table, size_t series_count, size_t more) 
     }
 }
 
-static size_t table_find(const SeriesTable *table, const StoreSelection *selection, uint64_t hash,
+static size_t table_find(const SeriesTable *table, const Finding *finding, uint64_t hash,
                          LabelSet labels) {
     for (size_t at = hash & (table->slot_count - 1); table->slots[at];
          at = (at + 1) & (table->slot_count - 1)) {
         size_t index = table->slots[at] - 1;
-        if (table->hashes[index] == hash && labels_eq(selection->series[index].labels, labels)) {
+        if (table->hashes[index] == hash && labels_eq(finding->series[index].labels, labels)) {
             return index;
         }
     }
     return SIZE_MAX;
 }
 
-static size_t add_series(StoreSelection *selection, LabelSet labels) {
-    SelectionSeries series = {labels, HEAD_REF_NONE, NO_PIECE, NO_PIECE};
-    VEC_PUSH(*selection, series, series);
-    return selection->series_count - 1;
+static size_t add_series(Finding *finding, LabelSet labels) {
+    FoundSeries series = {labels, HEAD_REF_NONE, NO_PIECE, NO_PIECE};
+    VEC_PUSH(*finding, series, series);
+    return finding->series_count - 1;
 }
 
 /* The series with these labels, made if it is new. */
-static size_t find_or_add(StoreSelection *selection, SeriesTable *table, LabelSet labels) {
+static size_t find_or_add(Finding *finding, SeriesTable *table, LabelSet labels) {
     uint64_t hash = labels_hash(labels).lo;
-    size_t index = table_find(table, selection, hash, labels);
+    size_t index = table_find(table, finding, hash, labels);
     if (index != SIZE_MAX) {
         return index;
     }
-    index = add_series(selection, labels);
+    index = add_series(finding, labels);
     table->hashes =
         mem_reserve(table->hashes, &table->hashes_cap, index + 1, sizeof *table->hashes);
     table->hashes[index] = hash;
@@ -129,37 +114,39 @@ static size_t find_or_add(StoreSelection *selection, SeriesTable *table, LabelSe
     return index;
 }
 
-static void add_piece(StoreSelection *selection, size_t index, uint32_t block, uint32_t ordinal) {
-    SelectionSeries *series = &selection->series[index];
+static void add_piece(Finding *finding, size_t index, uint32_t block, uint32_t ordinal) {
+    FoundSeries *series = &finding->series[index];
     Piece piece = {block, ordinal, NO_PIECE};
-    uint32_t at = (uint32_t)selection->pieces_count;
-    VEC_PUSH(*selection, pieces, piece);
+    uint32_t at = (uint32_t)finding->pieces_count;
+    VEC_PUSH(*finding, pieces, piece);
     if (series->first_piece == NO_PIECE) {
         series->first_piece = at;
     } else {
-        selection->pieces[series->last_piece].next = at;
+        finding->pieces[series->last_piece].next = at;
     }
     series->last_piece = at;
 }
 
 typedef struct Selecting {
-    StoreSelection *selection;
+    StoreSnapshot *snapshot;
+    Finding *finding;
     const MatcherSet *sets;
     size_t set_count;
     TimeMs from, to;
+    bool with_head;
     SeriesTable table;
     bool hashed; /* more than one place can have a series */
 } Selecting;
 
 static size_t take_series(Selecting *selecting, LabelSet labels) {
-    return selecting->hashed ? find_or_add(selecting->selection, &selecting->table, labels)
-                             : add_series(selecting->selection, labels);
+    return selecting->hashed ? find_or_add(selecting->finding, &selecting->table, labels)
+                             : add_series(selecting->finding, labels);
 }
 
 static bool add_block(Selecting *selecting, uint32_t index, Err *err) {
     AUTO(arena_finish) Arena scratch = {0};
-    StoreSelection *selection = selecting->selection;
-    const BlockEntry *entry = &selection->snapshot->blocks->entries[index];
+    Finding *finding = selecting->finding;
+    const BlockEntry *entry = &selecting->snapshot->blocks->entries[index];
     uint32_t *ordinals;
     size_t count;
     if (!block_select(entry->block, selecting->sets, selecting->set_count, selecting->from,
@@ -167,30 +154,29 @@ static bool add_block(Selecting *selecting, uint32_t index, Err *err) {
         return false;
     }
     if (selecting->hashed) {
-        table_reserve(&selecting->table, selection->series_count, count);
+        table_reserve(&selecting->table, finding->series_count, count);
     }
     for (size_t i = 0; i < count; i++) {
         if (!entry_hides(entry, ordinals[i], selecting->from, selecting->to)) {
-            LabelSet labels = block_labels(entry->block, ordinals[i], &selection->arena);
-            add_piece(selection, take_series(selecting, labels), index, ordinals[i]);
+            LabelSet labels = block_labels(entry->block, ordinals[i], &finding->arena);
+            add_piece(finding, take_series(selecting, labels), index, ordinals[i]);
         }
     }
     return true;
 }
 
 static void add_head(Selecting *selecting) {
-    StoreSelection *selection = selecting->selection;
-    StoreSnapshot *snapshot = selection->snapshot;
+    Finding *finding = selecting->finding;
     HeadMatch *matches = NULL;
     size_t count = 0;
-    head_select(&snapshot->store->head, snapshot->epoch, selecting->sets, selecting->set_count,
-                selecting->from, selecting->to, &selection->arena, &matches, &count);
+    head_select_all(&selecting->snapshot->store->head, selecting->sets, selecting->set_count,
+                    &finding->arena, &matches, &count);
     if (selecting->hashed) {
-        table_reserve(&selecting->table, selection->series_count, count);
+        table_reserve(&selecting->table, finding->series_count, count);
     }
     for (size_t i = 0; i < count; i++) {
         size_t index = take_series(selecting, matches[i].labels);
-        selection->series[index].head = matches[i].ref;
+        finding->series[index].head = matches[i].ref;
     }
 }
 
@@ -201,11 +187,15 @@ static bool overlaps(const BlockEntry *entry, TimeMs from, TimeMs to) {
 
 /* The head comes first: its label text is shared, which makes sorting quicker. */
 static bool gather(Selecting *selecting, Err *err) {
-    const BlockList *blocks = selecting->selection->snapshot->blocks;
-    for (size_t i = 0; i < blocks->count && !selecting->hashed; i++) {
-        selecting->hashed = overlaps(&blocks->entries[i], selecting->from, selecting->to);
+    const BlockList *blocks = selecting->snapshot->blocks;
+    size_t places = selecting->with_head;
+    for (size_t i = 0; i < blocks->count; i++) {
+        places += overlaps(&blocks->entries[i], selecting->from, selecting->to);
     }
-    add_head(selecting);
+    selecting->hashed = places > 1;
+    if (selecting->with_head) {
+        add_head(selecting);
+    }
     for (size_t i = 0; i < blocks->count; i++) {
         if (overlaps(&blocks->entries[i], selecting->from, selecting->to) &&
             !add_block(selecting, (uint32_t)i, err)) {
@@ -224,8 +214,8 @@ static int text_cmp(Str a, Str b) {
 }
 
 static int by_labels(const void *left, const void *right) {
-    LabelSet a = ((const SelectionSeries *)left)->labels;
-    LabelSet b = ((const SelectionSeries *)right)->labels;
+    LabelSet a = ((const FoundSeries *)left)->labels;
+    LabelSet b = ((const FoundSeries *)right)->labels;
     for (size_t i = 0; i < a.count && i < b.count; i++) {
         int order = text_cmp(a.items[i].name, b.items[i].name);
         order = order ? order : text_cmp(a.items[i].value, b.items[i].value);
@@ -236,25 +226,120 @@ static int by_labels(const void *left, const void *right) {
     return (a.count > b.count) - (a.count < b.count);
 }
 
+/* What the cache calls the question: the matchers, and the blocks that are asked. False where the
+ * answer depends on the times in another way: something is deleted from one of these blocks. */
+static bool put_question(const Selecting *selecting, Buf *out) {
+    for (size_t i = 0; i < selecting->set_count; i++) {
+        const MatcherSet *set = &selecting->sets[i];
+        buf_put(out, (const char *)&set->count, sizeof set->count);
+        for (size_t j = 0; j < set->count; j++) {
+            const Matcher *matcher = &set->items[j];
+            const size_t head[] = {matcher->type, matcher->name.len, matcher->value.len};
+            buf_put(out, (const char *)head, sizeof head);
+            buf_str(out, matcher->name);
+            buf_str(out, matcher->value);
+        }
+    }
+    const BlockList *blocks = selecting->snapshot->blocks;
+    for (uint32_t i = 0; i < blocks->count; i++) {
+        if (overlaps(&blocks->entries[i], selecting->from, selecting->to)) {
+            if (blocks->entries[i].hidden) {
+                return false;
+            }
+            buf_put(out, (const char *)&i, sizeof i);
+        }
+    }
+    buf_byte(out, selecting->with_head ? 'h' : 'b');
+    return true;
+}
+
+static bool find_series(Selecting *selecting, Err *err) {
+    selecting->finding = finding_new(selecting->snapshot->blocks);
+    bool good = gather(selecting, err);
+    table_finish(&selecting->table);
+    Finding *finding = selecting->finding;
+    if (good && finding->series_count > 1) {
+        qsort(finding->series, finding->series_count, sizeof *finding->series, by_labels);
+    }
+    return good;
+}
+
+/* The list that a finding was made for may have been replaced meanwhile. */
+static void remember(Store *store, const SelectKey *key, Finding *finding) {
+    select_cache_put(store->selections, key, finding);
+    pthread_mutex_lock(&store->list_lock);
+    bool current = store->blocks == key->blocks;
+    pthread_mutex_unlock(&store->list_lock);
+    if (!current) {
+        select_cache_clear(store->selections);
+    }
+}
+
+/* Sets selecting->finding, with a reference in any case but for the cache's NULL. */
+static bool find_or_remember(Selecting *selecting, Err *err) {
+    Store *store = selecting->snapshot->store;
+    AUTO(buf_finish) Buf question = {0};
+    bool memorable = put_question(selecting, &question);
+    SelectKey key = {.question = buf_view(&question), .blocks = selecting->snapshot->blocks};
+    if (selecting->with_head) {
+        key.births = store->head.births; /* before looking: later ones make it a different key */
+        key.deaths = store->head.deaths;
+    }
+    selecting->finding = memorable ? select_cache_get(store->selections, &key) : NULL;
+    if (selecting->finding) {
+        return true;
+    }
+    if (!find_series(selecting, err)) {
+        return false;
+    }
+    if (memorable) {
+        remember(store, &key, selecting->finding);
+    }
+    return true;
+}
+
+/* Leaves out series that only the head knows and that have no samples there. */
+static void keep_seen(StoreSelection *selection, TimeMs from, TimeMs to) {
+    const Finding *finding = selection->finding;
+    StoreSnapshot *snapshot = selection->snapshot;
+    uint32_t *kept = mem_grow(NULL, (finding->series_count + 1) * sizeof *kept);
+    size_t count = 0;
+    for (uint32_t i = 0; i < finding->series_count; i++) {
+        const FoundSeries *series = &finding->series[i];
+        if (series->first_piece != NO_PIECE ||
+            head_sees(&snapshot->store->head, snapshot->epoch, series->head, from, to)) {
+            kept[count++] = i;
+        }
+    }
+    selection->kept = kept;
+    selection->count = count;
+}
+
 bool snapshot_select(StoreSnapshot *snapshot, const MatcherSet *sets, size_t set_count, TimeMs from,
                      TimeMs to, size_t series_max, StoreSelection **ret_selection, Err *err) {
     AUTO(selection_freep) StoreSelection *selection = mem_zero(1, sizeof *selection);
     atomic_fetch_add(&snapshot->refs, 1);
     selection->snapshot = snapshot;
-    Selecting selecting = {
-        .selection = selection, .sets = sets, .set_count = set_count, .from = from, .to = to};
-    bool good = gather(&selecting, err);
-    table_finish(&selecting.table);
+    selection->with_head = !head_is_empty(&snapshot->store->head);
+    Selecting selecting = {.snapshot = snapshot,
+                           .sets = sets,
+                           .set_count = set_count,
+                           .from = from,
+                           .to = to,
+                           .with_head = selection->with_head};
+    bool good = find_or_remember(&selecting, err);
+    selection->finding = selecting.finding;
     if (!good) {
         return false;
     }
-    size_t count = selection->series_count;
+    selection->count = selection->finding->series_count;
+    if (selection->with_head) {
+        keep_seen(selection, from, to);
+    }
+    size_t count = selection->count;
     if (series_max && count > series_max) {
         return err_set(err, ERR_LIMIT, "the selection has %zu series, more than the %zu allowed",
                        count, series_max);
-    }
-    if (count > 1) {
-        qsort(selection->series, count, sizeof *selection->series, by_labels);
     }
     *ret_selection = TAKE(selection);
     return true;
@@ -265,19 +350,23 @@ void selection_free(StoreSelection *selection) {
         return;
     }
     snapshot_release(selection->snapshot);
-    arena_finish(&selection->arena);
-    free(selection->series);
-    free(selection->pieces);
+    finding_unref(selection->finding);
+    free(selection->kept);
     free(selection);
 }
 
 size_t selection_count(const StoreSelection *selection) {
-    return selection->series_count;
+    return selection->count;
+}
+
+static const FoundSeries *series_at(const StoreSelection *selection, size_t index) {
+    assert(index < selection->count);
+    size_t at = selection->kept ? selection->kept[index] : index;
+    return &selection->finding->series[at];
 }
 
 LabelSet selection_labels(const StoreSelection *selection, size_t index) {
-    assert(index < selection->series_count);
-    return selection->series[index].labels;
+    return series_at(selection, index)->labels;
 }
 
 uint64_t selection_series_id(const StoreSelection *selection, size_t index) {
@@ -301,15 +390,15 @@ static void read_piece(const StoreSelection *selection, const Piece *piece, Time
 
 void selection_read(const StoreSelection *selection, size_t index, TimeMs from, TimeMs to,
                     Arena *arena, SeriesData *ret_data) {
-    assert(index < selection->series_count);
-    const SelectionSeries *series = &selection->series[index];
+    const FoundSeries *series = series_at(selection, index);
+    const Piece *pieces = selection->finding->pieces;
     SeriesData all = {0}, part, merged;
-    for (uint32_t at = series->first_piece; at != NO_PIECE; at = selection->pieces[at].next) {
-        read_piece(selection, &selection->pieces[at], from, to, arena, &part);
+    for (uint32_t at = series->first_piece; at != NO_PIECE; at = pieces[at].next) {
+        read_piece(selection, &pieces[at], from, to, arena, &part);
         series_data_merge(&all, &part, arena, &merged);
         all = merged;
     }
-    if (series->head != HEAD_REF_NONE) {
+    if (series->head != HEAD_REF_NONE && selection->with_head) {
         head_read(&selection->snapshot->store->head, selection->snapshot->epoch, series->head, from,
                   to, arena, &part);
         series_data_merge(&all, &part, arena, &merged);

@@ -266,6 +266,7 @@ bool store_open_with(const StoreOptions *options, const StoreFiles *files, Store
     store->files = files;
     store->pool = options->pool;
     store->lock_fd = -1;
+    store->selections = select_cache_new();
     init_locks(store);
     if (!open_all(store, options, err)) {
         return err_context(err, "store %s", options->dir);
@@ -305,6 +306,7 @@ void store_close(Store *store) {
     pthread_mutex_destroy(&store->maintenance);
     pthread_mutex_destroy(&store->stop_lock);
     pthread_mutex_destroy(&store->list_lock);
+    select_cache_free(store->selections);
     blocklist_unref(store->blocks);
     tombstones_finish(&store->tombstones);
     pthread_cond_destroy(&store->stop_signal);

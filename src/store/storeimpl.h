@@ -8,6 +8,7 @@
 #include "store/blocklist.h"
 #include "store/churn.h"
 #include "store/headflush.h"
+#include "store/selectcache.h"
 #include "store/store.h"
 #include "store/tombstones.h"
 
@@ -36,6 +37,7 @@ struct Store {
     uint64_t block_number;       /* the newest given; under it */
     pthread_mutex_t list_lock;
     BlockList *blocks;       /* under `list_lock`; changed under `maintenance` only */
+    SelectCache *selections;
     uint64_t checkpoint_lsn; /* under it */
     pthread_t maintainer;
     pthread_mutex_t stop_lock;
