@@ -231,8 +231,9 @@ void head_select_all(Head *head, const MatcherSet *sets, size_t set_count, Arena
 /* Whether a snapshot of `epoch` sees samples of the series in [from, to]. */
 bool head_sees(Head *head, uint32_t epoch, HeadRef ref, TimeMs from, TimeMs to);
 
-/* True if there is no sample at all. */
-bool head_is_empty(Head *head);
+/* Whether head_select() would find any series. */
+bool head_any(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count, TimeMs from,
+              TimeMs to);
 
 /* The parts that matching series are made of, each once. */
 void head_used_parts(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,

@@ -82,6 +82,7 @@ static bool series_matches(const PartTable *parts, SetQuery *query, const HeadSe
 typedef struct HeadSearch {
     Head *head;
     bool every; /* whatever samples they have */
+    bool first; /* one is enough */
     uint32_t epoch;
     TimeMs from, to;
     SetQuery *queries;
@@ -102,10 +103,16 @@ static bool any_matches(HeadSearch *search, const HeadSeries *series) {
     return false;
 }
 
+/* After a flush most series have nothing, which is seen without matching them. */
+static bool has_chunks(const HeadSeries *series) {
+    return series->open.count || series->closed || series->open.extra;
+}
+
 static void look_at(HeadSearch *search, const HeadShard *shard, unsigned shard_index,
                     uint32_t slot) {
     const HeadSeries *series = shard_series(shard, slot);
-    if (series->part[0] == UINT32_MAX || !any_matches(search, series)) {
+    bool wanted = search->every || has_chunks(series);
+    if (!wanted || series->part[0] == UINT32_MAX || !any_matches(search, series)) {
         return;
     }
     if (!search->every &&
@@ -113,6 +120,37 @@ static void look_at(HeadSearch *search, const HeadShard *shard, unsigned shard_i
         return;
     }
     VEC_PUSH(*search, found, (HeadRef)shard_index << HEAD_SLOT_BITS | slot);
+}
+
+/* Where every set says `__name__="..."`: the names' numbers are looked up. */
+static bool named_exactly(const HeadSearch *search, Arena *arena, uint32_t **ret_names,
+                          size_t *ret_count) {
+    PartTable *parts = &search->head->parts;
+    uint32_t *names = arena_raw(arena, (search->query_count + 1) * sizeof *names);
+    size_t count = 0;
+    for (size_t i = 0; i < search->query_count; i++) {
+        const Matcher *const *matchers = search->queries[i].of_part[PART_NAME];
+        while (*matchers && ((*matchers)->type != MATCH_EQ || (*matchers)->value.len == 0)) {
+            matchers++;
+        }
+        if (!*matchers) {
+            return false;
+        }
+        Label label = {LABEL_METRIC_NAME, (*matchers)->value};
+        parttable_lock(parts);
+        uint32_t id = parttable_find(parts, (LabelSet){&label, 1});
+        parttable_unlock(parts);
+        bool known = id == UINT32_MAX;
+        for (size_t j = 0; j < count && !known; j++) {
+            known = names[j] == parttable_entry(parts, id)->source;
+        }
+        if (!known) {
+            names[count++] = parttable_entry(parts, id)->source;
+        }
+    }
+    *ret_names = names;
+    *ret_count = count;
+    return true;
 }
 
 /* Numbers of the names that all series found can have, if every set tells its name; false if one
@@ -126,6 +164,9 @@ static bool wanted_names(HeadSearch *search, Arena *arena, uint32_t **ret_names,
         if (search->queries[i].empty_matches[PART_NAME]) {
             return false; /* no matcher on the name, or one that takes series without name */
         }
+    }
+    if (named_exactly(search, arena, ret_names, ret_count)) {
+        return true;
     }
     const PartTable *parts = &search->head->parts;
     uint32_t part_count = parttable_count(parts);
@@ -146,18 +187,23 @@ static bool wanted_names(HeadSearch *search, Arena *arena, uint32_t **ret_names,
     return true;
 }
 
+static bool is_done(const HeadSearch *search) {
+    return search->first && search->found_count > 0;
+}
+
 static void walk_shard(HeadSearch *search, unsigned shard_index, const uint32_t *names,
                        size_t name_count) {
     HeadShard *shard = &search->head->shards[shard_index];
     pthread_mutex_lock(&shard->lock);
+    bool empty = shard->chunks == 0 && !search->every;
     if (!names) {
-        for (uint32_t slot = 0; slot < shard->slot_count; slot++) {
+        for (uint32_t slot = 0; slot < shard->slot_count && !empty && !is_done(search); slot++) {
             look_at(search, shard, shard_index, slot);
         }
     }
-    for (size_t i = 0; i < name_count; i++) {
+    for (size_t i = 0; i < name_count && !empty; i++) {
         uint32_t next = names[i] < shard->name_first_count ? shard->name_first[names[i]] : 0;
-        while (next) {
+        while (next && !is_done(search)) {
             look_at(search, shard, shard_index, next - 1);
             next = shard_series(shard, next - 1)->next;
         }
@@ -192,7 +238,7 @@ static void run_search(HeadSearch *asked, const MatcherSet *sets, size_t set_cou
     uint32_t *names = NULL;
     size_t name_count = 0;
     (void)wanted_names(&search, &scratch, &names, &name_count);
-    for (unsigned shard = 0; shard < HEAD_SHARDS; shard++) {
+    for (unsigned shard = 0; shard < HEAD_SHARDS && !is_done(&search); shard++) {
         walk_shard(&search, shard, names, name_count);
     }
     search.queries = NULL;
@@ -231,14 +277,13 @@ bool head_sees(Head *head, uint32_t epoch, HeadRef ref, TimeMs from, TimeMs to) 
     return any;
 }
 
-bool head_is_empty(Head *head) {
-    uint64_t samples = 0;
-    for (unsigned i = 0; i < HEAD_SHARDS; i++) {
-        pthread_mutex_lock(&head->shards[i].lock);
-        samples += head->shards[i].samples;
-        pthread_mutex_unlock(&head->shards[i].lock);
-    }
-    return samples == 0;
+bool head_any(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count, TimeMs from,
+              TimeMs to) {
+    HeadSearch search = {.head = head, .first = true, .epoch = epoch, .from = from, .to = to};
+    run_search(&search, sets, set_count);
+    bool any = search.found_count > 0;
+    free(search.found);
+    return any;
 }
 
 void head_used_parts(Head *head, uint32_t epoch, const MatcherSet *sets, size_t set_count,

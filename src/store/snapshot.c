@@ -19,7 +19,7 @@ struct StoreSelection {
     Finding *finding;
     uint32_t *kept; /* which series of the finding; NULL: all. On the heap */
     size_t count;
-    bool with_head; /* the head has samples */
+    bool with_head; /* the head has samples of such series */
 };
 
 StoreSnapshot *store_snapshot(Store *store) {
@@ -320,7 +320,8 @@ bool snapshot_select(StoreSnapshot *snapshot, const MatcherSet *sets, size_t set
     AUTO(selection_freep) StoreSelection *selection = mem_zero(1, sizeof *selection);
     atomic_fetch_add(&snapshot->refs, 1);
     selection->snapshot = snapshot;
-    selection->with_head = !head_is_empty(&snapshot->store->head);
+    selection->with_head =
+        head_any(&snapshot->store->head, snapshot->epoch, sets, set_count, from, to);
     Selecting selecting = {.snapshot = snapshot,
                            .sets = sets,
                            .set_count = set_count,
