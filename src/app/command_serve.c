@@ -3,6 +3,7 @@
 #include "app/command.h"
 #include "app/commands.h"
 #include "app/serve.h"
+#include "base/mem.h"
 
 int command_serve(int argc, char **argv) {
     static const ArgOption options[] = {
@@ -28,6 +29,7 @@ int command_serve(int argc, char **argv) {
     if (!command_args(argc, argv, &spec, &args, &status)) {
         return status;
     }
+    mem_give_back();
     const char *self_scrape = args_get(&args, "self-scrape");
     bool off = self_scrape && strcmp(self_scrape, "off") == 0;
     const char *const *rules;

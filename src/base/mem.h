@@ -10,6 +10,10 @@ void *mem_grow(void *block, size_t bytes);
 /* Zeroed. */
 void *mem_zero(size_t count, size_t bytes);
 
+/* For a server, once at its start: what is asked for in pieces of a megabyte goes back to the
+ * system when it is released. Otherwise each thread's heap keeps what its largest query needed. */
+void mem_give_back(void);
+
 /* A copy for free(). */
 char *mem_strdup(const char *text);
 

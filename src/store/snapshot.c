@@ -93,8 +93,13 @@ static size_t table_find(const SeriesTable *table, const Finding *finding, uint6
     return SIZE_MAX;
 }
 
+/* Copies the array; the text belongs to the head or to a block. */
 static size_t add_series(Finding *finding, LabelSet labels) {
-    FoundSeries series = {labels, HEAD_REF_NONE, NO_PIECE, NO_PIECE};
+    Label *items = arena_raw(&finding->arena, labels.count * sizeof *items);
+    if (labels.count) {
+        memcpy(items, labels.items, labels.count * sizeof *items);
+    }
+    FoundSeries series = {{items, labels.count}, HEAD_REF_NONE, NO_PIECE, NO_PIECE};
     VEC_PUSH(*finding, series, series);
     return finding->series_count - 1;
 }
@@ -144,7 +149,7 @@ static size_t take_series(Selecting *selecting, LabelSet labels) {
 }
 
 static bool add_block(Selecting *selecting, uint32_t index, Err *err) {
-    AUTO(arena_finish) Arena scratch = {0};
+    AUTO(arena_finish) Arena scratch = {0}, room = {0};
     Finding *finding = selecting->finding;
     const BlockEntry *entry = &selecting->snapshot->blocks->entries[index];
     uint32_t *ordinals;
@@ -158,7 +163,8 @@ static bool add_block(Selecting *selecting, uint32_t index, Err *err) {
     }
     for (size_t i = 0; i < count; i++) {
         if (!entry_hides(entry, ordinals[i], selecting->from, selecting->to)) {
-            LabelSet labels = block_labels(entry->block, ordinals[i], &finding->arena);
+            arena_reset(&room);
+            LabelSet labels = block_labels(entry->block, ordinals[i], &room);
             add_piece(finding, take_series(selecting, labels), index, ordinals[i]);
         }
     }
@@ -166,11 +172,12 @@ static bool add_block(Selecting *selecting, uint32_t index, Err *err) {
 }
 
 static void add_head(Selecting *selecting) {
+    AUTO(arena_finish) Arena scratch = {0};
     Finding *finding = selecting->finding;
     HeadMatch *matches = NULL;
     size_t count = 0;
     head_select_all(&selecting->snapshot->store->head, selecting->sets, selecting->set_count,
-                    &finding->arena, &matches, &count);
+                    &scratch, &matches, &count);
     if (selecting->hashed) {
         table_reserve(&selecting->table, finding->series_count, count);
     }

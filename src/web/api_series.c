@@ -131,13 +131,31 @@ void handle_label_values(Web *web, Request *request) {
     list_labels(web, request, name);
 }
 
-static void respond_selection(Request *request, const StoreSelection *selection, size_t limit) {
-    size_t count = selection_count(selection);
-    bool cut = limit > 0 && count > limit;
+/* Blocks know the times of their series together only. */
+static bool has_samples(const StoreSelection *selection, size_t index, const SeriesAsk *ask,
+                        Arena *scratch) {
+    SeriesData data;
+    arena_reset(scratch);
+    selection_read(selection, index, ask->from, ask->to, scratch, &data);
+    return data.count > 0;
+}
+
+static void respond_selection(Request *request, const StoreSelection *selection,
+                              const SeriesAsk *ask) {
+    AUTO(arena_finish) Arena scratch = {0};
+    size_t given = 0;
+    bool always = ask->from == TIME_MIN && ask->to == TIME_MAX, cut = false;
     JsonWriter json = respond_success(request);
     json_array(&json);
-    for (size_t i = 0; i < (cut ? limit : count); i++) {
-        labels_json(&json, selection_labels(selection, i));
+    for (size_t i = 0; i < selection_count(selection) && !cut; i++) {
+        if (!always && !has_samples(selection, i, ask, &scratch)) {
+            continue;
+        }
+        cut = ask->limit > 0 && given == ask->limit;
+        if (!cut) {
+            labels_json(&json, selection_labels(selection, i));
+            given++;
+        }
     }
     json_end(&json);
     end_with_warning(&json, cut);
@@ -159,7 +177,7 @@ void handle_series(Web *web, Request *request) {
         good = snapshot_select(snapshot, ask.matches.sets, ask.matches.count, ask.from, ask.to,
                                series_max, &selection, &err);
         if (good) {
-            respond_selection(request, selection, ask.limit);
+            respond_selection(request, selection, &ask);
         }
     }
     if (!good) {

@@ -205,3 +205,48 @@ Test(store, knows_the_newest_sample_of_each_source) {
     cr_expect_not(store_forget_source(test.store, STR("b"), &err));
     test_store_close(&test);
 }
+
+/* Each question is asked twice, the second time of what is remembered. */
+static void expect_twice(TestStore *test, const char *selector, const char *want, int line) {
+    for (int round = 0; round < 2; round++) {
+        cr_expect_str_eq(test_read(test, NULL, selector, 0, 10000), want, "line %d, round %d", line,
+                         round);
+    }
+}
+
+Test(store, remembers_what_was_selected_only_while_it_is_true) {
+    TestStore test;
+    Err err = {0};
+    test_store_open(&test);
+    const char *ups = "__name__=\"up\"";
+    expect_twice(&test, ups, "", __LINE__);
+    test_append_one(&test, "up job=b", 1000, 1);
+    expect_twice(&test, ups, "up{job=\"b\"}: 1@1000\n", __LINE__);
+    StoreSnapshot *before = store_snapshot(test.store);
+    test_append_one(&test, "up job=a", 2000, 2);
+    expect_twice(&test, ups, "up{job=\"a\"}: 2@2000\nup{job=\"b\"}: 1@1000\n", __LINE__);
+    cr_expect_str_eq(test_read(&test, before, ups, 0, 10000), "up{job=\"b\"}: 1@1000\n");
+    cr_expect_str_eq(test_read(&test, NULL, ups, 1500, 10000), "up{job=\"a\"}: 2@2000\n");
+    snapshot_release(before);
+
+    cr_assert(store_flush(test.store, &err), "%s", err.text);
+    expect_twice(&test, ups, "up{job=\"a\"}: 2@2000\nup{job=\"b\"}: 1@1000\n", __LINE__);
+    test_append_one(&test, "down", 2500, 9);
+    expect_twice(&test, ups, "up{job=\"a\"}: 2@2000\nup{job=\"b\"}: 1@1000\n", __LINE__);
+    test_append_one(&test, "up job=a", 3000, 3);
+    test_append_one(&test, "up job=c", 3000, 4);
+    const char *all =
+        "up{job=\"a\"}: 2@2000 3@3000\nup{job=\"b\"}: 1@1000\nup{job=\"c\"}: 4@3000\n";
+    expect_twice(&test, ups, all, __LINE__);
+    expect_twice(&test, "__name__=\"up\",job=~\"a|c\"",
+                 "up{job=\"a\"}: 2@2000 3@3000\nup{job=\"c\"}: 4@3000\n", __LINE__);
+
+    MatcherSet set = {0};
+    cr_assert(matcher_list_parse(&test.arena, STR("job=\"a\""), &set, &err), "%s", err.text);
+    cr_assert(store_delete(test.store, &set, 1, 0, 5000, &err), "%s", err.text);
+    matcher_set_finish(&set);
+    expect_twice(&test, ups, "up{job=\"b\"}: 1@1000\nup{job=\"c\"}: 4@3000\n", __LINE__);
+    cr_assert(store_compact(test.store, &err), "%s", err.text);
+    expect_twice(&test, ups, "up{job=\"b\"}: 1@1000\nup{job=\"c\"}: 4@3000\n", __LINE__);
+    test_store_close(&test);
+}
