@@ -36,7 +36,7 @@ struct Store {
     Tombstones tombstones;       /* under it */
     uint64_t block_number;       /* the newest given; under it */
     pthread_mutex_t list_lock;
-    BlockList *blocks;       /* under `list_lock`; changed under `maintenance` only */
+    BlockList *blocks; /* under `list_lock`; changed under `maintenance` only */
     SelectCache *selections;
     uint64_t checkpoint_lsn; /* under it */
     pthread_t maintainer;
