@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "ingest/ingest.h"
+#include "ingest/snappy_block.h"
 
 static bool refuse_size(Err *err, const char *what, uint64_t bytes, size_t bytes_max) {
     return err_set(err, ERR_LIMIT, "%s body of %llu bytes uncompressed, more than the %zu allowed",
@@ -32,8 +33,8 @@ static bool unsnappy_block(Str packed, size_t bytes_max, Buf *out, Err *err) {
         return err_set(err, ERR_INVALID, "snappy: %zu bytes cannot unpack to %zu", packed.len,
                        bytes);
     }
-    buf_reserve(out, bytes + 1);
-    if (snappy_uncompress(packed.ptr, packed.len, out->ptr + out->len, &bytes) != SNAPPY_OK) {
+    buf_reserve(out, bytes + SNAPPY_SLOP);
+    if (!snappy_block_unpack(packed, (uint8_t *)out->ptr + out->len, bytes)) {
         return err_set(err, ERR_INVALID, "snappy: the body is corrupt");
     }
     out->len += bytes;

@@ -148,7 +148,9 @@ static bool read_plain_series(IngestBatch *batch, Str message) {
     }
     build_series(batch, raw);
     build_row(batch, (TimeMs)time, value);
-    batch->series[batch->series_count - 1].row_count = 1;
+    BatchSeries *series = &batch->series[batch->series_count - 1];
+    series->raw_hash = hash128(raw); /* while its bytes are in the inner cache */
+    series->row_count = 1;
     return true;
 }
 

@@ -17,6 +17,7 @@
  * A plain value; everything in it belongs to the writer and is only read during store_append().
  */
 
+#include "base/hash.h"
 #include "model/histogram.h"
 #include "model/label.h"
 
@@ -28,8 +29,9 @@ typedef enum SeriesDecode {
 } SeriesDecode;
 
 typedef struct BatchSeries {
-    Str raw;         /* used if `raw.ptr`; hashed together with the batch's `raw_epoch` */
-    LabelSet labels; /* else this */
+    Str raw;          /* used if `raw.ptr`; hashed together with the batch's `raw_epoch` */
+    Hash128 raw_hash; /* hash128(raw), by who has just read these bytes; {0}: not made yet */
+    LabelSet labels;  /* else this */
     uint32_t row_first;
     uint32_t row_count;
 } BatchSeries;

@@ -23,7 +23,8 @@ typedef struct Appending {
 static Hash128 key_of(const SampleBatch *batch, const BatchSeries *series) {
     Hash128 key;
     if (series->raw.ptr) {
-        key = hash128(series->raw);
+        bool known = series->raw_hash.lo || series->raw_hash.hi;
+        key = known ? series->raw_hash : hash128(series->raw);
         key.lo ^= (batch->raw_epoch + 1) * UINT64_C(0x9E3779B97F4A7C15);
     } else {
         key = labels_hash(series->labels);

@@ -16,7 +16,7 @@ void head_init(Head *head, Str source_label, DurationMs span) {
     for (int i = 0; i < HEAD_SHARDS; i++) {
         pthread_mutex_init(&head->shards[i].lock, NULL);
     }
-    pthread_rwlock_init(&head->alias_lock, NULL);
+    aliases_init(&head->aliases);
     pthread_mutex_init(&head->epoch_lock, NULL);
     /* A snapshot that waits for the gate must not starve behind appends that keep coming. */
     pthread_rwlockattr_t attr;
@@ -49,10 +49,9 @@ void head_finish(Head *head) {
     }
     parttable_finish(&head->parts);
     sources_finish(&head->sources);
-    pthread_rwlock_destroy(&head->alias_lock);
+    aliases_finish(&head->aliases);
     pthread_rwlock_destroy(&head->gate);
     pthread_mutex_destroy(&head->epoch_lock);
-    free(head->aliases);
     free(head->live);
     free(head->source_label);
 }
@@ -410,9 +409,7 @@ size_t head_bytes(Head *head) {
     parttable_lock(&head->parts);
     size_t bytes = parttable_bytes(&head->parts);
     parttable_unlock(&head->parts);
-    pthread_rwlock_rdlock(&head->alias_lock);
-    bytes += head->alias_size * sizeof(HeadAlias);
-    pthread_rwlock_unlock(&head->alias_lock);
+    bytes += aliases_bytes(&head->aliases);
     for (int i = 0; i < HEAD_SHARDS; i++) {
         HeadShard *shard = &head->shards[i];
         pthread_mutex_lock(&shard->lock);

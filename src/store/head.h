@@ -31,6 +31,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/aliases.h"
 #include "store/journal.h"
 #include "store/openchunk.h"
 #include "store/parttable.h"
@@ -91,19 +92,12 @@ typedef struct HeadShard {
     char apart[64]; /* shards are locked by different threads: not in one cache line */
 } HeadShard;
 
-typedef struct HeadAlias {
-    uint32_t key[4]; /* 128-bit hash of what a writer calls the series */
-    HeadRef ref;
-} HeadAlias;
-
 typedef struct Head {
     PartTable parts;
     Sources sources;
     HeadShard shards[HEAD_SHARDS];
 
-    pthread_rwlock_t alias_lock;
-    HeadAlias *aliases;
-    uint32_t alias_count, alias_size;
+    Aliases aliases; /* of HeadRefs */
 
     pthread_rwlock_t gate;
     _Atomic uint32_t epoch; /* of what is appended now; from 1 */
@@ -167,7 +161,7 @@ bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err
 /* Replay: definitions, under the numbers they had. False where they make no sense. */
 bool head_define_part(Head *head, uint32_t id, LabelPart kind, LabelSet part);
 bool head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]);
-bool head_defined(Head *head, HeadRef ref);
+bool head_defined(const Head *head, HeadRef ref);
 /* Lists the slots nobody has. Alone, as after replay or under the shut gate. */
 void head_collect_free(Head *head);
 /* Makes tables, name lists and aliases anew after series were forgotten. Alone. */

@@ -1,4 +1,4 @@
-/* Finding and making the head's series: aliases, parts, the shards' tables. */
+/* Finding and making the head's series: parts, the shards' tables. */
 
 #include <assert.h>
 #include <stdio.h>
@@ -7,69 +7,8 @@
 #include "base/mem.h"
 #include "store/head.h"
 
-/* ---- aliases: what writers call a series ---- */
-
-/* The table is filled up to three quarters and grows by half: at half a million series it takes
- * 20-30 MB. */
-static uint32_t alias_place(const uint32_t key[4], uint32_t size) {
-    return (uint32_t)((uint64_t)key[3] * size >> 32);
-}
-
-static void alias_key(Hash128 hash, uint32_t key[4]) {
-    key[0] = (uint32_t)hash.lo;
-    key[1] = (uint32_t)(hash.lo >> 32);
-    key[2] = (uint32_t)hash.hi;
-    key[3] = (uint32_t)(hash.hi >> 32);
-}
-
-static HeadAlias *alias_slot(HeadAlias *aliases, uint32_t size, const uint32_t key[4]) {
-    uint32_t at = alias_place(key, size);
-    while (aliases[at].ref != HEAD_REF_NONE && memcmp(aliases[at].key, key, 16) != 0) {
-        at = at + 1 == size ? 0 : at + 1;
-    }
-    return &aliases[at];
-}
-
-static void alias_resize(Head *head, uint32_t size) {
-    HeadAlias *fresh = mem_grow(NULL, size * sizeof *fresh);
-    memset(fresh, 0xff, size * sizeof *fresh);
-    for (uint32_t i = 0; i < head->alias_size; i++) {
-        if (head->aliases[i].ref != HEAD_REF_NONE) {
-            *alias_slot(fresh, size, head->aliases[i].key) = head->aliases[i];
-        }
-    }
-    free(head->aliases);
-    head->aliases = fresh;
-    head->alias_size = size;
-}
-
-static void put_alias(Head *head, const uint32_t key[4], HeadRef ref) {
-    if ((uint64_t)head->alias_count * 4 >= (uint64_t)head->alias_size * 3) {
-        alias_resize(head, head->alias_size ? head->alias_size + head->alias_size / 2 : 4096);
-    }
-    HeadAlias *alias = alias_slot(head->aliases, head->alias_size, key);
-    head->alias_count += alias->ref == HEAD_REF_NONE;
-    memcpy(alias->key, key, sizeof alias->key);
-    alias->ref = ref;
-}
-
 void head_find(Head *head, const Hash128 *keys, size_t count, HeadRef *ret_refs) {
-    enum { AHEAD = 8 };
-    pthread_rwlock_rdlock(&head->alias_lock);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t key[4];
-        if (head->alias_size == 0) {
-            ret_refs[i] = HEAD_REF_NONE;
-            continue;
-        }
-        if (i + AHEAD < count) {
-            uint32_t next = (uint32_t)(keys[i + AHEAD].hi >> 32);
-            PREFETCH(&head->aliases[(uint64_t)next * head->alias_size >> 32]);
-        }
-        alias_key(keys[i], key);
-        ret_refs[i] = alias_slot(head->aliases, head->alias_size, key)->ref;
-    }
-    pthread_rwlock_unlock(&head->alias_lock);
+    aliases_find(&head->aliases, keys, count, HEAD_REF_NONE, ret_refs);
 }
 
 /* ---- parts ---- */
@@ -323,15 +262,13 @@ bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err
             return false;
         }
     }
-    pthread_rwlock_wrlock(&head->alias_lock);
+    aliases_lock(&head->aliases);
     for (size_t i = 0; i < count; i++) {
         if (makes[i].ref != HEAD_REF_NONE) {
-            uint32_t key[4];
-            alias_key(makes[i].key, key);
-            put_alias(head, key, makes[i].ref);
+            aliases_put(&head->aliases, makes[i].key, makes[i].ref);
         }
     }
-    pthread_rwlock_unlock(&head->alias_lock);
+    aliases_unlock(&head->aliases);
     return true;
 }
 
@@ -351,8 +288,8 @@ bool head_define_part(Head *head, uint32_t id, LabelPart kind, LabelSet part) {
     return add_part(head, id, kind, part) == id;
 }
 
-bool head_defined(Head *head, HeadRef ref) {
-    const HeadShard *shard = head_shard(head, ref);
+bool head_defined(const Head *head, HeadRef ref) {
+    const HeadShard *shard = &head->shards[ref >> HEAD_SLOT_BITS];
     uint32_t slot = head_slot(ref);
     return slot < shard->slot_count && shard_series(shard, slot)->part[0] != UINT32_MAX;
 }
@@ -398,6 +335,11 @@ static void rebuild_shard(Head *head, HeadShard *shard) {
     }
 }
 
+static bool is_in_use(void *ctx, HeadRef ref) {
+    const Head *head = ctx;
+    return ref == HEAD_REF_DROPPED || (ref < HEAD_REF_DROPPED && head_defined(head, ref));
+}
+
 void head_rebuild(Head *head) {
     for (int i = 0; i < HEAD_SHARDS; i++) {
         HeadShard *shard = &head->shards[i];
@@ -407,19 +349,7 @@ void head_rebuild(Head *head) {
         }
         pthread_mutex_unlock(&shard->lock);
     }
-    pthread_rwlock_wrlock(&head->alias_lock);
-    HeadAlias *old = head->aliases;
-    uint32_t old_size = head->alias_size;
-    head->aliases = NULL;
-    head->alias_size = head->alias_count = 0;
-    for (uint32_t i = 0; i < old_size; i++) {
-        if (old[i].ref == HEAD_REF_DROPPED ||
-            (old[i].ref < HEAD_REF_DROPPED && head_defined(head, old[i].ref))) {
-            put_alias(head, old[i].key, old[i].ref);
-        }
-    }
-    pthread_rwlock_unlock(&head->alias_lock);
-    free(old);
+    aliases_filter(&head->aliases, is_in_use, head);
 }
 
 void head_collect_free(Head *head) {

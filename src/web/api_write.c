@@ -1,11 +1,14 @@
 /*
  * Taking samples in. The status decides whether a sender keeps its data (Prometheus drops on 4xx):
  *
- *   204  stored and synced; also where samples were duplicates, dropped by relabelling or before
- * the retention 400  some were bad or over a limit: the good ones are stored and synced, the answer
- * names the first bad one and counts 503  nothing was stored: over capacity, disk full, read-only,
- * log not synced
+ *   204   stored and synced; also where samples were duplicates, dropped by relabelling or before
+ *         the retention
+ *   400   some were bad or over a limit: the good ones are stored and synced, the answer names the
+ *         first bad one and counts
+ *   503   nothing was stored: over capacity, disk full, read-only, log not synced
  */
+
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "web/api.h"
@@ -57,11 +60,19 @@ static void respond_outcome(Request *request, const StoreOutcome *outcome, uint6
     respond_text(request, 400, text);
 }
 
-static void respond_written(Request *request, const IngestBatch *batch,
-                            const StoreOutcome *outcome) {
+/* Rows that were left out before the store saw them: references into nowhere, histograms of a shape
+ * that cannot be. */
+static void add_refused(StoreOutcome *outcome, const IngestBatch *batch) {
+    outcome->invalid += batch->refused;
+    if (batch->refused && !outcome->first_bad[0]) {
+        snprintf(outcome->first_bad, sizeof outcome->first_bad, "%.511s",
+                 batch->first_refused.text);
+    }
+}
+
+static void respond_written(Request *request, const StoreOutcome *outcome) {
     uint64_t floats = outcome->stored - outcome->stored_histograms;
     Arena *arena = &request->arena;
-    (void)batch;
     respond_header(request, "X-Prometheus-Remote-Write-Samples-Written",
                    arena_printf(arena, "%llu", (unsigned long long)floats));
     respond_header(request, "X-Prometheus-Remote-Write-Histograms-Written",
@@ -115,6 +126,7 @@ void handle_write(Web *web, Request *request) {
     counter_add(&web_counters(web)->samples, outcome.stored);
     counter_add(&web_counters(web)->metadata_skipped, batch.metadata);
     counter_add(&web_counters(web)->exemplars_skipped, batch.exemplars);
+    add_refused(&outcome, &batch);
     respond_outcome(request, &outcome, lsn);
-    respond_written(request, &batch, &outcome);
+    respond_written(request, &outcome);
 }

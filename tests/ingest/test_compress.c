@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "ingest/ingest.h"
+#include "ingest/snappy_block.h"
 
 typedef bool Unpack(Str packed, size_t bytes_max, Buf *out, Err *err);
 
@@ -157,4 +158,85 @@ Test(compress, gzip_members_stand_one_after_another) {
     buf_finish(&packed);
     buf_finish(&second);
     buf_finish(&out);
+}
+
+/* ---- our reader of snappy blocks against the library's ---- */
+
+static uint64_t next_random(uint64_t *state) {
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 16;
+}
+
+/* Elements at random: literals of all lengths, copies of all kinds, near and far, some wrong. */
+static Str random_block(Arena *arena, uint64_t *state, size_t *ret_bytes) {
+    uint8_t *body = arena_raw(arena, 8192);
+    uint8_t *at = body;
+    size_t out = 0;
+    for (uint64_t i = 0, end = next_random(state) % 40; i < end; i++) {
+        uint64_t dice = next_random(state);
+        size_t length = 1 + dice / 8 % 64, offset = 1 + dice / 512 % (out + (dice % 97 == 0));
+        switch (out ? dice % 4 : 0) {
+        case 0:
+            length = dice / 8 % 5 == 0 ? 1 + dice / 64 % 200 : 1 + length % 20;
+            *at++ = (uint8_t)(length <= 60 ? (length - 1) << 2 : 60 << 2);
+            *at = (uint8_t)(length - 1);
+            at += length > 60;
+            for (size_t j = 0; j < length; j++) {
+                *at++ = (uint8_t)next_random(state);
+            }
+            break;
+        case 1:
+            length = 4 + length % 8;
+            offset = offset < 2048 ? offset : 1;
+            *at++ = (uint8_t)(1 | (length - 4) << 2 | offset >> 8 << 5);
+            *at++ = (uint8_t)offset;
+            break;
+        case 2:
+            *at++ = (uint8_t)(2 | (length - 1) << 2);
+            *at++ = (uint8_t)offset;
+            *at++ = (uint8_t)(offset >> 8);
+            break;
+        default:
+            *at++ = (uint8_t)(3 | (length - 1) << 2);
+            memcpy(at, &(uint32_t){(uint32_t)offset}, 4);
+            at += 4;
+        }
+        out += length;
+    }
+    uint8_t *block = arena_raw(arena, 8192 + 5);
+    size_t len = 0;
+    size_t claim = out + (next_random(state) % 50 == 0);
+    for (size_t rest = claim; rest >= 0x80 || len == 0 || block[len - 1] >= 0x80; rest >>= 7) {
+        block[len++] = (uint8_t)(rest >= 0x80 ? rest | 0x80 : rest);
+    }
+    memcpy(block + len, body, (size_t)(at - body));
+    *ret_bytes = claim;
+    return (Str){(char *)block, len + (size_t)(at - body)};
+}
+
+Test(compress, snappy_blocks_unpack_as_the_library_unpacks_them) {
+    uint64_t state = 7;
+    size_t good = 0, bad = 0;
+    for (int round = 0; round < 20000; round++) {
+        AUTO(arena_finish) Arena arena = {0};
+        size_t bytes;
+        Str packed = random_block(&arena, &state, &bytes);
+        size_t cut = next_random(&state) % 10 == 0 ? next_random(&state) % 3 : 0;
+        packed.len -= cut < packed.len ? cut : 0;
+        char *exact = malloc(packed.len + 1); /* so that a read beyond it is seen */
+        memcpy(exact, packed.ptr, packed.len);
+        char *theirs = arena_raw(&arena, bytes + 1);
+        uint8_t *ours = malloc(bytes + SNAPPY_SLOP);
+        size_t len = bytes;
+        bool they = snappy_uncompress(exact, packed.len, theirs, &len) == SNAPPY_OK;
+        bool we = snappy_block_unpack((Str){exact, packed.len}, ours, bytes);
+        cr_assert_eq(we, they, "round %d", round);
+        cr_assert(!we || memcmp(ours, theirs, bytes) == 0, "round %d", round);
+        good += we;
+        bad += !we;
+        free(exact);
+        free(ours);
+    }
+    cr_expect_gt(good, 5000);
+    cr_expect_gt(bad, 500);
 }
