@@ -12,8 +12,16 @@
 #endif
 
 #include "base/attr.h"
+#include "base/hash_avx2.h"
+
+enum { LONG_BYTES = 241 }; /* from here on the algorithm works in wide lanes */
 
 Hash128 hash128(Str bytes) {
+#if defined(__x86_64__)
+    if (bytes.len >= LONG_BYTES && CPU_HAS("avx2")) {
+        return hash128_avx2(bytes);
+    }
+#endif
     XXH128_hash_t hash = XXH3_128bits(bytes.ptr, bytes.len);
     return (Hash128){.lo = hash.low64, .hi = hash.high64};
 }

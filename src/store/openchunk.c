@@ -69,14 +69,17 @@ static uint8_t *put_varint(uint8_t *at, uint64_t value) {
     return at;
 }
 
-/* Makes room for `more` bytes and returns the end of those there are. */
+/* Makes room for `more` bytes and returns the end of those there are. A full block is replaced by
+ * one half as large again: a size is a step of a quarter, and copying at each of them is what
+ * appending would mostly do. */
 static uint8_t *room(OpenChunk *chunk, Slab *slab, size_t more) {
     size_t need = chunk->len + more;
     if (!chunk->bytes) {
         chunk->class = slab_class(need) & 63;
         chunk->bytes = slab_alloc(slab, chunk->class);
     } else if (need > slab_class_bytes(chunk->class)) {
-        unsigned class = slab_class(need);
+        size_t ample = need + chunk->len / 2;
+        unsigned class = slab_class(ample < SLAB_BYTES_MAX ? ample : need);
         SlabRef bytes = slab_alloc(slab, class);
         memcpy(slab_at(slab, bytes), slab_at(slab, chunk->bytes), chunk->len);
         slab_free(slab, chunk->bytes, chunk->class);

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "web/api.h"
+#include "web/scratch.h"
 
 enum { UNPACK_FACTOR = 8 }; /* a body may grow to this many times the largest body allowed */
 
@@ -102,31 +103,44 @@ static bool type_is_protobuf(const Request *request) {
     return type.len == 0 || str_starts(type, STR("application/x-protobuf"));
 }
 
-void handle_write(Web *web, Request *request) {
-    Err err = {0};
-    AUTO(buf_finish) Buf unpacked = {0};
-    AUTO(ingest_batch_finish) IngestBatch batch = {0};
-    Str message;
-    if (!type_is_protobuf(request)) {
-        respond_text(request, 415, STR("expected Content-Type application/x-protobuf\n"));
-        return;
-    }
+/* Decodes and appends; false where nothing was stored. */
+static bool write_body(Web *web, Request *request, WriteScratch *scratch, StoreOutcome *ret_outcome,
+                       uint64_t *ret_lsn, Err *err) {
     const IngestLabels *labels = &web_options(web)->ingest_labels;
-    bool version_2 = is_version_2(request);
-    bool good = api_unpack_body(web, request, STR("snappy"), &unpacked, &message, &err) &&
-                (version_2 ? ingest_remote_write_v2(message, labels, &batch, &err)
-                           : ingest_remote_write_v1(message, labels, &batch, &err));
+    IngestBatch *batch = &scratch->batch;
+    Str message;
+    if (!api_unpack_body(web, request, STR("snappy"), &scratch->unpacked, &message, err)) {
+        return false;
+    }
+    return (is_version_2(request) ? ingest_remote_write_v2(message, labels, batch, err)
+                                  : ingest_remote_write_v1(message, labels, batch, err)) &&
+           store_append(web_doors(web)->store, &batch->batch, clock_now(), ret_lsn, ret_outcome,
+                        err);
+}
+
+static void respond_write(Web *web, Request *request, WriteScratch *scratch) {
+    Err err = {0};
     StoreOutcome outcome = {0};
     uint64_t lsn = 0;
-    if (!good ||
-        !store_append(web_doors(web)->store, &batch.batch, clock_now(), &lsn, &outcome, &err)) {
+    const IngestBatch *batch = &scratch->batch;
+    if (!write_body(web, request, scratch, &outcome, &lsn, &err)) {
         respond_refusal(request, &err);
         return;
     }
     counter_add(&web_counters(web)->samples, outcome.stored);
-    counter_add(&web_counters(web)->metadata_skipped, batch.metadata);
-    counter_add(&web_counters(web)->exemplars_skipped, batch.exemplars);
-    add_refused(&outcome, &batch);
+    counter_add(&web_counters(web)->metadata_skipped, batch->metadata);
+    counter_add(&web_counters(web)->exemplars_skipped, batch->exemplars);
+    add_refused(&outcome, batch);
     respond_outcome(request, &outcome, lsn);
     respond_written(request, &outcome);
+}
+
+void handle_write(Web *web, Request *request) {
+    if (!type_is_protobuf(request)) {
+        respond_text(request, 415, STR("expected Content-Type application/x-protobuf\n"));
+        return;
+    }
+    WriteScratch *scratch = scratch_take(web_scratch(web));
+    respond_write(web, request, scratch);
+    scratch_give(web_scratch(web), scratch);
 }

@@ -121,3 +121,6 @@ typedef struct WebCounters {
     Counter samples, metadata_skipped, exemplars_skipped;
 } WebCounters;
 WebCounters *web_counters(Web *web);
+
+/* Memory that writing uses again (scratch.h). */
+struct ScratchPool *web_scratch(Web *web);

@@ -36,6 +36,7 @@ enum {
     CONNECTIONS_MAX = 2048,
     IDLE_TIMEOUT_S = 75,
     BODY_BYTES_DEFAULT = 64 << 20,
+    BODY_RESERVE_MAX = 1 << 20,
     WATCH_MS = 200,
     POOL_QUEUE_MAX = 1000,
 };
@@ -64,6 +65,10 @@ bool web_is_ready(const Web *web) {
 
 WebCounters *web_counters(Web *web) {
     return &web->counters;
+}
+
+ScratchPool *web_scratch(Web *web) {
+    return &web->scratch;
 }
 
 /* A copy of the current view to change and then publish; the lock is held in between. */
@@ -365,6 +370,14 @@ static size_t body_bytes_max(const Web *web) {
     return max ? max : BODY_BYTES_DEFAULT;
 }
 
+/* What the client announces is reserved at once, within bounds: growing step by step copies. */
+static void reserve_body(const Web *web, Request *request) {
+    Str announced = request_header(request, STR("content-length"));
+    size_t bytes = announced.len ? strtoull(arena_cstr(&request->arena, announced), NULL, 10) : 0;
+    size_t max = body_bytes_max(web) < BODY_RESERVE_MAX ? body_bytes_max(web) : BODY_RESERVE_MAX;
+    buf_reserve(&request->body, bytes < max ? bytes : max);
+}
+
 /* Text imports are streams of any size; they take their body piece by piece (api_import.c) and are
  * not bounded here. */
 static void take_body(Web *web, Request *request, const char *bytes, size_t len) {
@@ -379,6 +392,9 @@ static void take_body(Web *web, Request *request, const char *bytes, size_t len)
         request->refused = true;
         buf_finish(&request->body);
         return;
+    }
+    if (request->body.len == 0) {
+        reserve_body(web, request);
     }
     buf_put(&request->body, bytes, len);
 }
@@ -528,6 +544,7 @@ bool web_start(const WebOptions *options, Web **ret_web, Err *err) {
     pthread_cond_init(&web->idle, NULL);
     pthread_cond_init(&web->ack_wake, NULL);
     pthread_cond_init(&web->order_wake, NULL);
+    scratch_init(&web->scratch);
     web_set_options(web, options);
     int fd = listen_on(options->listen, &web->port, err);
     if (fd < 0) {
@@ -596,5 +613,6 @@ void web_stop(Web *web, DurationMs grace) {
         close(fd);
     }
     free_views(web);
+    scratch_finish(&web->scratch);
     free(web);
 }

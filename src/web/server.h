@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "web/http.h"
+#include "web/scratch.h"
 
 struct MHD_Daemon;
 
@@ -51,6 +52,7 @@ struct Web {
     Counter requests[6]; /* by class of status */
     Counter request_ns;
     WebCounters counters;
+    ScratchPool scratch;
 };
 
 /* Takes a request back from where it waited and lets its worker answer. */

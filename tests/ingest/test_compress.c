@@ -174,7 +174,7 @@ static Str random_block(Arena *arena, uint64_t *state, size_t *ret_bytes) {
     size_t out = 0;
     for (uint64_t i = 0, end = next_random(state) % 40; i < end; i++) {
         uint64_t dice = next_random(state);
-        size_t length = 1 + dice / 8 % 64, offset = 1 + dice / 512 % (out + (dice % 97 == 0));
+        size_t length = 1 + dice / 8 % 64, offset = 1 + dice / 512 % (out + 1);
         switch (out ? dice % 4 : 0) {
         case 0:
             length = dice / 8 % 5 == 0 ? 1 + dice / 64 % 200 : 1 + length % 20;
