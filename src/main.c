@@ -12,6 +12,8 @@ static const struct {
     const char *purpose;
 } commands[] = {
     {"serve", command_serve, "run the server"},
+    {"route", command_route, "show where an alert with given labels goes, or the whole tree"},
+    {"notify", command_notify, "list, retry and drop notifications; send a test"},
     {"check", command_check, "check rule files, configurations and unit tests"},
     {"test", command_test, "run unit tests of rules, or PromQL scripts"},
     {"replay", command_replay, "show how often rules would have rung over stored history"},

@@ -28,6 +28,7 @@ typedef struct App {
     pthread_mutex_t generation_lock;
     Pool *pool;
     Net *net;
+    Net *watch_net; /* of the thread that watches the others */
     Web *web;
     Store *store;
     State *state;

@@ -40,9 +40,11 @@ static FileKind kind_of(const YamlNode *root) {
         const char *key;
         FileKind kind;
     } tells[] = {
-        {"groups", KIND_RULES},         {"spec", KIND_RULES},   {"items", KIND_RULES},
-        {"tests", KIND_TESTS},          {"route", KIND_NOTIFY}, {"receivers", KIND_NOTIFY},
-        {"inhibit_rules", KIND_NOTIFY},
+        {"groups", KIND_RULES},         {"spec", KIND_RULES},
+        {"items", KIND_RULES},          {"tests", KIND_TESTS},
+        {"route", KIND_NOTIFY},         {"receivers", KIND_NOTIFY},
+        {"inhibit_rules", KIND_NOTIFY}, {"time_intervals", KIND_NOTIFY},
+        {"templates", KIND_NOTIFY},     {"mute_time_intervals", KIND_NOTIFY},
     };
     for (size_t i = 0; i < sizeof tells / sizeof *tells; i++) {
         if (yaml_get(root, tells[i].key)) {
@@ -63,16 +65,17 @@ static bool kind_by_name(const char *name, FileKind *ret_kind) {
 }
 
 static void check_notify(Check *check, Str path, const YamlNode *root) {
-    NotifyConfigSource source = {.notify = root, .file = path};
+    static const YamlNode nothing = {.kind = YAML_NULL};
+    NotifyConfigSource source = {.notify = root ? root : &nothing, .file = path};
     notify_config_unref(notify_config_load(&source, &check->problems));
 }
 
-/* belfry.yml: its own keys, and the notification it holds. */
+/* belfry.yml: its own keys, and the notification it holds or names. */
 static void check_config(Check *check, Str path, Str text) {
     Config *config = config_parse(path, text, &check->problems);
     if (config) {
         NotifyConfigSource source = {
-            .notify = yaml_get(config->notify, "config") ? NULL : config->notify,
+            .notify = config->notify,
             .severities = config->severities,
             .maintenance = config->maintenance,
             .file = path,

@@ -11,6 +11,8 @@ int command_test(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_query(int argc, char **argv);
 int command_silence(int argc, char **argv);
+int command_notify(int argc, char **argv);
+int command_route(int argc, char **argv);
 int command_maintenance(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_version(int argc, char **argv);

@@ -126,6 +126,9 @@ static void *run_scheduler(void *context) {
     while (!app->stopping) {
         bool evaluated = evaluate(app, &backlog);
         settle(app, &backlog);
+        if (!backlog.first) {
+            notify_evaluated(app->notify, clock_now());
+        }
         if (!evaluated) {
             TimeMs now = clock_now();
             TimeMs due = rules_next_due(app->rules, now);
@@ -151,6 +154,20 @@ static void *run_delivery(void *context) {
         due = due < flush_due ? due : flush_due;
         DurationMs wait = due <= now ? 0 : due - now;
         due = notify_deliver(app->notify, now, wait < SECOND_MS ? wait : SECOND_MS);
+    }
+    return NULL;
+}
+
+/* ---- watch ---- */
+
+static const DurationMs watch_interval = 5 * SECOND_MS;
+
+/* Needs nothing of what it watches. */
+static void *run_watch(void *context) {
+    App *app = context;
+    while (!app->stopping) {
+        notify_watch(app->notify, app->watch_net, clock_now());
+        sleep_until(app, clock_now() + watch_interval);
     }
     return NULL;
 }
@@ -226,7 +243,7 @@ bool app_start_loops(App *app, Err *err) {
     bool opentsdb = app_generation(app)->config->ingest.opentsdb_listen.len > 0;
     return start(app, run_scheduler, "scheduler", err) &&
            start(app, run_delivery, "delivery", err) && start(app, run_scraper, "scraper", err) &&
-           start(app, run_orders, "orders", err) &&
+           start(app, run_orders, "orders", err) && start(app, run_watch, "watch", err) &&
            (!opentsdb || start(app, run_opentsdb, "opentsdb", err));
 }
 

@@ -108,6 +108,7 @@ static void close_doors(App *app) {
         generation = older;
     }
     net_close(app->net);
+    net_close(app->watch_net);
     pool_free(app->pool);
 }
 
@@ -131,7 +132,8 @@ static bool open_all(App *app, Err *err) {
     Generation first = {.config = config};
     WebOptions web = app_web_options(app, &first);
     app->pool = pool_new("work", cpu_count(), 10000);
-    bool good = net_open(&app->net, err) && web_start(&web, &app->web, err);
+    bool good = net_open(&app->net, err) && net_open(&app->watch_net, err) &&
+                web_start(&web, &app->web, err);
     config_free(config);
     if (good) {
         app->now = generation_load(app, &problems);

@@ -67,6 +67,9 @@ void transfer_answer(Transfer *transfer, CURLcode code, NetAnswer *ret_answer) {
     bool mail_refused = transfer->is_mail && code != CURLE_OK && status >= 400;
     answer.ok = code == CURLE_OK || mail_refused;
     if (!answer.ok) {
+        curl_off_t begun_us = 0; /* 0: the request's first byte never left */
+        curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &begun_us);
+        answer.not_sent = begun_us == 0;
         set_error(transfer, code, &answer.err);
     }
     Str body = mail_refused ? str_of(transfer->error) : buf_view(&transfer->answer);
@@ -76,6 +79,7 @@ void transfer_answer(Transfer *transfer, CURLcode code, NetAnswer *ret_answer) {
 }
 
 void transfer_refuse(const Transfer *transfer, const Err *err, NetAnswer *ret_answer) {
-    *ret_answer = (NetAnswer){.tag = transfer->tag, .retry_after = -1, .err = *err};
+    *ret_answer =
+        (NetAnswer){.tag = transfer->tag, .not_sent = true, .retry_after = -1, .err = *err};
     ret_answer->body = ret_answer->content_type = STR("");
 }

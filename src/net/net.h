@@ -58,11 +58,13 @@ typedef struct NetRequest {
 
 typedef struct NetAnswer {
     uint64_t tag;
-    bool ok;    /* an answer came; else `err` says what happened (ERR_IO, ERR_TIMEOUT, ERR_LIMIT,
-                   ERR_INVALID for what    cannot be sent). It names scheme and host only: paths and
-                   queries may hold secrets */
-    int status; /* HTTP or SMTP status */
-    Str body;   /* cut at answer_bytes_max only for refusals */
+    bool ok; /* an answer came; else `err` says what happened (ERR_IO, ERR_TIMEOUT, ERR_LIMIT,
+                ERR_INVALID for what    cannot be sent). It names scheme and host only: paths and
+                queries may hold secrets */
+    bool
+        not_sent; /* not ok, and the peer certainly got nothing: refused connection, unknown name */
+    int status;   /* HTTP or SMTP status */
+    Str body;     /* cut at answer_bytes_max only for refusals */
     Str content_type;
     DurationMs retry_after; /* from Retry-After, seconds or date; -1 = none */
     DurationMs took;

@@ -2,11 +2,10 @@
 
 #include "notify/accept.h"
 #include "base/mem.h"
+#include "notify/digest.h"
 #include "notify/live.h"
 #include "notify/route.h"
 #include "notify/suppress.h"
-
-static const DurationMs digest_look_ahead = 400 * DAY_MS;
 
 static TimeMs earlier(TimeMs a, TimeMs b) {
     return a < b ? a : b;
@@ -19,7 +18,7 @@ static TimeMs due_after(const Group *group, const LiveAlert *alert, TimeMs now) 
         return now;
     }
     if (route->digest) {
-        return calendar_next_start(route->digest, now, now + digest_look_ahead);
+        return digest_next(route, now);
     }
     if (group->flushed_at) {
         TimeMs next = group->flushed_at + route->group_interval;

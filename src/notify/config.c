@@ -275,18 +275,26 @@ static bool load_silence_policy(ConfigLoader *loader, const YamlNode *map) {
 }
 
 static bool load_heartbeat(ConfigLoader *loader, const YamlNode *map) {
-    static const char *const keys[] = {"receiver", "interval", "stall_after", NULL};
+    static const char *const keys[] = {"receiver", "interval", "stall_after", "stall_receiver",
+                                       NULL};
     NotifyPolicy *policy = &loader->config->policy;
+    policy->stall_receiver = STR("");
     if (!yaml_check_keys(&loader->yaml, map, keys)) {
         return false;
     }
     (void)yaml_str(&loader->yaml, map, "receiver", &policy->heartbeat_receiver);
     (void)yaml_duration(&loader->yaml, map, "interval", &policy->heartbeat_interval);
     (void)yaml_duration(&loader->yaml, map, "stall_after", &policy->stall_after);
-    return !policy->heartbeat_receiver.len ||
-           config_receiver(loader->config, policy->heartbeat_receiver) ||
-           config_problem(loader, map, "heartbeat: undefined receiver \"%.*s\"",
-                          STR_ARG(policy->heartbeat_receiver));
+    (void)yaml_str(&loader->yaml, map, "stall_receiver", &policy->stall_receiver);
+    Str names[] = {policy->heartbeat_receiver, policy->stall_receiver};
+    for (size_t i = 0; i < 2; i++) {
+        if (names[i].len && !config_receiver(loader->config, names[i])) {
+            return config_problem(loader, map, "heartbeat: undefined receiver \"%.*s\"",
+                                  STR_ARG(names[i]));
+        }
+    }
+    return policy->heartbeat_interval > 0 ||
+           config_problem(loader, map, "heartbeat: interval cannot be zero");
 }
 
 static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
@@ -320,6 +328,20 @@ static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
            load_heartbeat(loader, yaml_get(map, "heartbeat"));
 }
 
+/* What receivers with severities of their own go by. */
+static void read_severity_words(ConfigLoader *loader, const YamlNode *severities) {
+    NotifyPolicy *policy = &loader->config->policy;
+    const YamlNode *map = yaml_get(severities, "map");
+    size_t count = map && map->kind == YAML_MAP ? map->count : 0;
+    SeverityWord *words = arena_array(&loader->config->arena, SeverityWord, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        words[i] = (SeverityWord){map->pairs[i].key->text, map->pairs[i].value->text};
+    }
+    policy->severity_words = words;
+    policy->severity_word_count = count;
+    (void)yaml_str(&loader->yaml, severities, "label", &policy->severity_label);
+}
+
 static bool load(ConfigLoader *loader, const NotifyConfigSource *source) {
     NotifyConfig *config = loader->config;
     const YamlNode *ours = source->notify ? yaml_copy(&config->arena, source->notify) : NULL;
@@ -335,7 +357,7 @@ static bool load(ConfigLoader *loader, const NotifyConfigSource *source) {
               config_load_receivers(loader) && config_load_routes(loader) &&
               config_load_inhibit_rules(loader) && load_templates(loader) &&
               load_policy(loader, ours) && config_load_flags(loader, source->maintenance);
-    (void)yaml_str(&loader->yaml, severities, "label", &config->policy.severity_label);
+    read_severity_words(loader, severities);
     return ok;
 }
 

@@ -66,16 +66,24 @@ typedef struct InhibitRule {
     size_t equal_count;
 } InhibitRule;
 
+/* One word of `severities.map`, and which of the four it counts as. */
+typedef struct SeverityWord {
+    Str word, severity;
+} SeverityWord;
+
 typedef struct NotifyPolicy {
+    const SeverityWord *severity_words;
+    size_t severity_word_count;
     bool shadow;            /* decide and record, send nothing */
     DurationMs ledger_keep; /* 90 d */
     DurationMs silence_max; /* longest silence; 0 = any */
     Regex *silence_comment; /* NULL = any */
     MatcherSet flag_label;  /* alerting="off": the source asks not to be alerted on */
     Str heartbeat_receiver; /* "" = none */
+    Str stall_receiver;     /* "" = the default route's */
     DurationMs heartbeat_interval;
-    DurationMs stall_after; /* evaluation or delivery that stands still this long is told through
-                               the heartbeat's path */
+    DurationMs stall_after; /* evaluation or delivery that stands still this long is told
+                               (stall.h); 0 = never */
     int64_t flap_changes;   /* damped after so many starts within flap_window; 0 = never */
     DurationMs flap_window;
     Str severity_label; /* "severity" */

@@ -154,10 +154,17 @@ static bool check_fields(ConfigLoader *loader, const Integration *integration) {
 }
 
 static bool read_http(ConfigLoader *loader, Integration *integration) {
+    Arena *arena = &loader->config->arena;
     const YamlNode *map = NULL;
     for (const FieldSpec *spec = integration->type->fields; spec->key; spec++) {
+        const YamlNode *found = integration_tree(integration, spec->key);
         if (spec->kind == FIELD_HTTP) {
-            map = integration_tree(integration, spec->key);
+            map = found;
+        }
+        if (spec->kind == FIELD_TLS && found) { /* as http_config has it */
+            YamlNode *around = yaml_map_node(arena, 1);
+            yaml_map_set(arena, around, "tls_config", found);
+            map = around;
         }
     }
     if (map && !net_options_read(&loader->yaml, map, &loader->config->arena, &integration->http)) {

@@ -9,6 +9,7 @@ const char *notify_reason_text(NotifyReason reason) {
         [NOTIFY_SOME_RESOLVED] = "some alerts resolved",
         [NOTIFY_REPEAT_DUE] = "repeat interval elapsed",
         [NOTIFY_DIGEST] = "digest",
+        [NOTIFY_SUPPRESSION] = "suppression changed",
     };
     return texts[reason];
 }

@@ -24,6 +24,7 @@ typedef enum NotifyReason {
     NOTIFY_SOME_RESOLVED,
     NOTIFY_REPEAT_DUE,
     NOTIFY_DIGEST,
+    NOTIFY_SUPPRESSION, /* of a receiver that is told of suppressed alerts, too */
 } NotifyReason;
 
 /* Alertmanager's words: "first notification", "new alerts added"... */

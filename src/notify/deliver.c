@@ -8,6 +8,7 @@
 #include "notify/lease.h"
 #include "notify/notice.h"
 #include "notify/outbox.h"
+#include "notify/recent.h"
 #include "notify/route.h"
 
 enum {
@@ -167,8 +168,7 @@ static void add_members(Notify *notify, const OutboxRow *row, Arena *arena, Mess
     qsort(message->alerts, message->alert_count, sizeof *message->alerts, compare_alerts);
 }
 
-static const Message *make_message(Notify *notify, const OutboxEntry *entry, Arena *arena,
-                                   TimeMs now) {
+static Message *make_message(Notify *notify, const OutboxEntry *entry, Arena *arena, TimeMs now) {
     const OutboxRow *row = &entry->row;
     Message *message = arena_new(arena, Message);
     *message = (Message){.action = row->action,
@@ -220,6 +220,12 @@ static bool note_answer(Notify *notify, StateTx *tx, const OutboxEntry *entry, c
     }
     return ledger_group(notify, tx, now, group, shown, count, decision, actions[entry->row.action],
                         entry->row.integration, answer, err);
+}
+
+/* Shown as suppressed to receivers that are told of such, too. */
+static bool is_marked(const Integration *integration, const LiveAlert *alert) {
+    return integration && integration_forwards_all(integration) &&
+           alert->noted_by != SUPPRESSED_NOT;
 }
 
 /* ---- choosing what to send ---- */
@@ -278,7 +284,10 @@ static bool start_entry(Notify *notify, StateTx *tx, OutboxEntry *entry, Startin
     entry->row.status = OUTBOX_SENDING;
     entry->row.attempts++;
     delivery->rows[delivery->count] = entry->row.id;
-    delivery->messages[delivery->count++] = make_message(notify, entry, &delivery->arena, now);
+    Message *message = make_message(notify, entry, &delivery->arena, now);
+    const LiveAlert *alert = entry->row.alert_id ? live_alert(notify, entry->row.alert_id) : NULL;
+    message->suppressed = alert && is_marked(integration, alert);
+    delivery->messages[delivery->count++] = message;
     bool is_first = entry->row.attempts == 1 && entry->row.action != OUTBOX_NOTICE;
     return outbox_update(tx, entry, err) &&
            (!is_first || note_answer(notify, tx, entry, "attempted", STR(""), now, err));
@@ -336,7 +345,8 @@ static bool build(Notify *notify, Delivery *delivery, MessageRequest *ret_reques
     MessageWorld world = {.arena = &delivery->arena,
                           .now = now,
                           .external_url = delivery->config->external_url,
-                          .templates = delivery->config->templates};
+                          .templates = delivery->config->templates,
+                          .policy = &delivery->config->policy};
     return type->build(delivery->integration, delivery->messages, delivery->count, &world,
                        ret_request, err);
 }
@@ -442,6 +452,23 @@ static bool park(Notify *notify, StateTx *tx, OutboxEntry *entry, const Delivery
            note_answer(notify, tx, entry, "refused", entry->row.answer, now, err);
 }
 
+/* A heartbeat that arrived is no news; one that did not is. */
+static bool settle_delivered(Notify *notify, StateTx *tx, OutboxEntry *entry,
+                             const Delivery *delivery, TimeMs now, Err *err) {
+    bool beats = str_eq(entry->row.reason, STR("heartbeat"));
+    counter_add(&notify->counters.sent[type_index(delivery->integration)], 1);
+    entry->row.http_status = delivery->status;
+    entry->row.answer = delivery->answer.text;
+    if (entry->row.action == OUTBOX_NOTICE) {
+        recent_add(notify, &entry->row, "delivered");
+    }
+    return keep_answer(notify, tx, entry, delivery, err) &&
+           (beats ||
+            note_answer(notify, tx, entry, "delivered", delivery->answer.text, now, err)) &&
+           outbox_drop_stale(notify, tx, entry, now, err) &&
+           outbox_remove(notify, tx, entry, now, err);
+}
+
 static bool settle_row(Notify *notify, StateTx *tx, int64_t id, const Delivery *delivery,
                        TimeMs now, Err *err) {
     OutboxEntry *entry = idmap_get(&notify->outbox.by_id, (uint64_t)id);
@@ -451,10 +478,7 @@ static bool settle_row(Notify *notify, StateTx *tx, int64_t id, const Delivery *
     entry->in_flight = false;
     switch (delivery->verdict) {
     case VERDICT_DELIVERED:
-        counter_add(&notify->counters.sent[type_index(delivery->integration)], 1);
-        return keep_answer(notify, tx, entry, delivery, err) &&
-               note_answer(notify, tx, entry, "delivered", delivery->answer.text, now, err) &&
-               outbox_remove(notify, tx, entry, now, err);
+        return settle_delivered(notify, tx, entry, delivery, now, err);
     case VERDICT_RETRY:
     case VERDICT_UNKNOWN:
         counter_add(&notify->counters.retried[type_index(delivery->integration)], 1);
@@ -609,6 +633,8 @@ static void add_renewal(Notify *notify, const Integration *integration, const Li
     Message *message = arena_new(&delivery->arena, Message);
     message->alerts = arena_new(&delivery->arena, MessageAlert);
     message->alert_count = 1;
+    message->is_renewal = true;
+    message->suppressed = is_marked(integration, alert);
     message->alerts[0] = (MessageAlert){.alert = copy_alert(&delivery->arena, &alert->alert),
                                         .fingerprint = alert->fingerprint,
                                         .is_firing = true,
@@ -638,15 +664,18 @@ void deliver_renew(Notify *notify, TimeMs now) {
         return;
     }
     pthread_rwlock_rdlock(&notify->lock);
-    notify->next_renewal = now + LEASE_RESEND_MS;
     const NotifyConfig *config = notify->config;
+    bool any = false;
     for (size_t i = 0; !config->policy.shadow && i < config->receiver_count; i++) {
         for (size_t j = 0; j < config->receivers[i].integration_count; j++) {
             const Integration *integration = &config->receivers[i].integrations[j];
             if (strcmp(integration->type->name, "alertmanager") == 0) {
+                any = true;
                 renew_integration(notify, integration, now);
             }
         }
     }
+    /* Nobody to renew at: a reload asks anew. */
+    notify->next_renewal = now + (any ? LEASE_RESEND_MS : HOUR_MS);
     pthread_rwlock_unlock(&notify->lock);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "notify/digest.h"
 #include "notify/flag.h"
 #include "notify/flush.h"
 #include "notify/live.h"
@@ -20,13 +21,16 @@
 #include "notify/silence.h"
 #include "notify/suppress.h"
 
+enum { DECIDE_CHUNK = 64 }; /* alerts looked at together */
+
 typedef struct Flush {
     Notify *notify;
     StateTx *tx;
     TimeMs now;
     Group *group;
     RouteWindow window;
-    TimeMs again; /* when to look at this group again at the latest */
+    TimeMs again;  /* when to look at this group again at the latest */
+    bool withheld; /* a digest that does not begin now: nothing is told */
     size_t weight;
     Err *err;
 } Flush;
@@ -100,6 +104,10 @@ static bool tell(Flush *flush, Telling *telling, const int64_t *open, size_t ope
     bool silent_end = telling->ends && telling->integration && !telling->integration->send_resolved;
     if (sent->firing.count == 0) {
         sent->delivered = flush->notify->config->policy.shadow; /* a new incident */
+        if (telling->integration && !integration_forwards_all(telling->integration)) {
+            free(sent->data); /* what was learned belongs to the last one */
+            sent->data = mem_strdup("");
+        }
         if (sent->delivered) {
             shadow_mark(sent);
         }
@@ -119,9 +127,21 @@ static bool tell(Flush *flush, Telling *telling, const int64_t *open, size_t ope
 
 /* ---- one alert by itself ---- */
 
+/* With `forward: all` what is suppressed is told, marked; a change of that is news. */
+static bool mark_changed(const Sent *sent, bool quiet) {
+    return (strcmp(sent->data, "suppressed") == 0) != quiet;
+}
+
+static void set_mark(Sent *sent, bool quiet) {
+    free(sent->data);
+    sent->data = mem_strdup(quiet ? "suppressed" : "");
+}
+
 static bool decide_alert(Flush *flush, LiveAlert *alert, const Integration *integration, Str id,
                          Sent *sent, bool quiet) {
     const Route *route = flush->group->route;
+    bool marks = integration && integration_forwards_all(integration), is_quiet = quiet;
+    quiet = quiet && !marks;
     int64_t self[1] = {alert->id};
     bool told = sent && sent->firing.count;
     bool firing = live_is_firing(alert);
@@ -140,12 +160,18 @@ static bool decide_alert(Flush *flush, LiveAlert *alert, const Integration *inte
         .now = flush->now,
     };
     NotifyReason reason = dedup_decide(&input);
+    if (reason == NOTIFY_NOTHING_NEW && marks && told && firing && mark_changed(sent, is_quiet)) {
+        reason = NOTIFY_SUPPRESSION;
+    }
     if (reason == NOTIFY_NOTHING_NEW) {
         flush->again = earlier(flush->again, dedup_repeat_at(&input));
         return true;
     }
     if (!sent) {
         sent = sent_add(&alert->sent, flush->group, alert->id, id, str_of(alert->key), STR(""));
+    }
+    if (marks && firing) {
+        set_mark(sent, is_quiet);
     }
     AUTO(buf_finish) Buf members = {0};
     members_put(&members, alert->id, firing);
@@ -235,7 +261,8 @@ static bool decide_group(Flush *flush, const Integration *integration, Str id, S
         .resolved = {sets.resolved, sets.resolved_count},
         .send_resolved = !integration || integration->send_resolved,
         .is_muted = flush->window.is_muted,
-        .repeat_interval = route ? route->repeat_interval : INT64_MAX / 4,
+        /* A digest tells what is new; what still burns is no news. */
+        .repeat_interval = route && !digest ? route->repeat_interval : INT64_MAX / 4,
         .now = flush->now,
     };
     NotifyReason reason = dedup_decide(&input);
@@ -255,7 +282,7 @@ static bool decide_group(Flush *flush, const Integration *integration, Str id, S
                            .shown_count = sets.shown_count};
         ok = tell(flush, &telling, sets.open, sets.open_count);
         flush->weight += sets.shown_count;
-        if (route && sets.open_count) {
+        if (route && !digest && sets.open_count) {
             flush->again = earlier(flush->again, flush->now + route->repeat_interval);
         }
     } else {
@@ -305,18 +332,27 @@ static bool note_suppression(const Flush *flush, LiveAlert *alert, const Suppres
                       flush->err);
 }
 
-static bool find_quiet(const Flush *flush, LiveAlert *alert, bool *ret_quiet) {
+/* What keeps each of these quiet; the time it takes is the engine's own measure of deciding. */
+static void find_suppressions(const Flush *flush, LiveAlert *const *alerts, size_t count,
+                              Suppression *ret_found) {
     int64_t start = clock_thread_cpu_ns();
-    Suppression found =
-        live_is_firing(alert) ? suppression_of(flush->notify, alert, flush->now) : (Suppression){0};
-    counter_add(&flush->notify->counters.decide_ns, (uint64_t)(clock_thread_cpu_ns() - start));
-    counter_add(&flush->notify->counters.decided, 1);
-    *ret_quiet = found.by != SUPPRESSED_NOT;
-    if (found.by == SUPPRESSED_FLAPPING) { /* nothing else wakes it when that is over */
-        Notify *notify = flush->notify;
-        notify->next_silence_change = earlier(notify->next_silence_change, found.until);
+    for (size_t i = 0; i < count; i++) {
+        ret_found[i] = live_is_firing(alerts[i])
+                           ? suppression_of(flush->notify, alerts[i], flush->now)
+                           : (Suppression){0};
     }
-    return !live_is_firing(alert) || note_suppression(flush, alert, &found);
+    counter_add(&flush->notify->counters.decide_ns, (uint64_t)(clock_thread_cpu_ns() - start));
+    counter_add(&flush->notify->counters.decided, count);
+}
+
+static bool take_quiet(const Flush *flush, LiveAlert *alert, const Suppression *found,
+                       bool *ret_quiet) {
+    *ret_quiet = found->by != SUPPRESSED_NOT;
+    if (found->by == SUPPRESSED_FLAPPING) { /* nothing else wakes it when that is over */
+        Notify *notify = flush->notify;
+        notify->next_silence_change = earlier(notify->next_silence_change, found->until);
+    }
+    return !live_is_firing(alert) || note_suppression(flush, alert, found);
 }
 
 static bool is_told(const Group *group, const LiveAlert *alert) {
@@ -336,6 +372,9 @@ static bool is_told(const Group *group, const LiveAlert *alert) {
 /* An alert that is over leaves when its end has been told and no row shows it any more. */
 static bool may_leave(const Flush *flush, const LiveAlert *alert) {
     bool over = !live_is_firing(alert) || !flush->group->route;
+    if (flush->withheld && digest_waits_for(flush->group, alert)) {
+        return false;
+    }
     return over && !alert->outbox_count && !is_told(flush->group, alert);
 }
 
@@ -453,8 +492,12 @@ static bool finish_group(Flush *flush) {
     if (group->members_count == 0) {
         return live_group_drop(flush->notify, flush->tx, group, flush->err);
     }
-    group->flushed_at = flush->now;
-    group->next_due = earlier(flush->again, flush->window.next_change);
+    if (!flush->withheld) {
+        group->flushed_at = flush->now;
+    }
+    group->next_due = group->route && group->route->digest
+                          ? digest_next(group->route, flush->now)
+                          : earlier(flush->again, flush->window.next_change);
     return live_group_store(flush->tx, group, flush->err);
 }
 
@@ -466,7 +509,8 @@ static bool flush_group(Flush *flush) {
     if (group->cursor >= group->members_count) {
         group->cursor = 0;
     }
-    size_t from = group->cursor;
+    size_t from = group->cursor, known_from = 0, known_to = 0;
+    Suppression found[DECIDE_CHUNK];
     for (size_t i = 0; ok && i < group->members_count; i++) {
         if (i > from && flush->weight >= STATE_TX_ALERTS_MAX && i + 1 < group->members_count) {
             group->cursor = i;
@@ -477,11 +521,18 @@ static bool flush_group(Flush *flush) {
             quiet[i] = group->members[i]->noted_by != SUPPRESSED_NOT;
             continue;
         }
+        if (i >= known_to) {
+            size_t left = group->members_count - i;
+            known_from = i;
+            known_to = i + (left < DECIDE_CHUNK ? left : DECIDE_CHUNK);
+            find_suppressions(flush, group->members + i, known_to - i, found);
+        }
         flush->weight++;
-        ok = find_quiet(flush, group->members[i], &quiet[i]) &&
-             decide_alert_all(flush, group->members[i], quiet[i]);
+        ok = take_quiet(flush, group->members[i], &found[i - known_from], &quiet[i]) &&
+             (flush->withheld || decide_alert_all(flush, group->members[i], quiet[i]));
     }
-    ok = ok && note_window(flush) && decide_group_all(flush, quiet) && finish_group(flush);
+    ok = ok && (flush->withheld || (note_window(flush) && decide_group_all(flush, quiet))) &&
+         finish_group(flush);
     free(quiet);
     return ok;
 }
@@ -489,12 +540,20 @@ static bool flush_group(Flush *flush) {
 /* Only what changed is looked at: a group that tells at once has all alerts of its route. */
 static bool flush_direct(Flush *flush) {
     Group *group = flush->group;
+    /* What an interval held back while it was new rings when the window opens. */
+    for (size_t i = 0; group->was_muted && !flush->window.is_muted && i < group->members_count;
+         i++) {
+        live_group_changed(group, group->members[i]);
+    }
+    group->was_muted = flush->window.is_muted;
     while (group->changed_count && flush->weight < STATE_TX_ALERTS_MAX) {
         LiveAlert *alert = group->changed[--group->changed_count];
         bool quiet;
+        Suppression found;
         alert->queued_count--;
         flush->weight++;
-        if (!find_quiet(flush, alert, &quiet) || !decide_alert_all(flush, alert, quiet) ||
+        find_suppressions(flush, &alert, 1, &found);
+        if (!take_quiet(flush, alert, &found, &quiet) || !decide_alert_all(flush, alert, quiet) ||
             (may_leave(flush, alert) && !leave(flush, alert))) {
             return false;
         }
@@ -526,6 +585,7 @@ static bool flush_one(Notify *notify, StateTx *tx, Group *group, TimeMs now, siz
                    .err = err};
     if (group->route) {
         flush.window = route_window(group->route, now);
+        flush.withheld = group->route->digest && !digest_is_due(group, now);
     }
     counter_add(&notify->counters.groups_flushed, 1);
     bool ok = group->is_direct ? flush_direct(&flush) : flush_group(&flush);
@@ -533,12 +593,47 @@ static bool flush_one(Notify *notify, StateTx *tx, Group *group, TimeMs now, siz
     return ok;
 }
 
-/* What was kept quiet may ring now, or the other way round: its groups look again. */
+/* Told of suppressed alerts, too: a change of that is news to them even where nothing was held
+ * back.
+ */
+static bool tells_suppressed(const Group *group) {
+    for (size_t i = 0; group->route && i < group->route->receiver->integration_count; i++) {
+        if (integration_forwards_all(&group->route->receiver->integrations[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void wake_informed(Notify *notify, TimeMs now) {
+    for (size_t i = 0; i < notify->group_list_count; i++) {
+        Group *group = notify->group_list[i];
+        if (!group->is_direct || !tells_suppressed(group)) {
+            continue;
+        }
+        for (size_t j = 0; j < group->members_count; j++) {
+            live_group_changed(group, group->members[j]);
+        }
+        group->next_due = earlier(group->next_due, now);
+    }
+}
+
+/* Still quiet for the same reason: nothing to write down, nothing to tell. */
+static bool is_released(const Notify *notify, const LiveAlert *alert, TimeMs now) {
+    if (!live_is_firing(alert)) {
+        return false;
+    }
+    Suppression found = suppression_of(notify, alert, now);
+    return found.by != alert->noted_by || subject_hash(found.subject) != alert->noted_subject;
+}
+
+/* What was kept quiet may ring now, or is quiet for another reason: its groups look again. */
 static void wake_suppressed(Notify *notify, TimeMs now) {
     notify->suppression_changed = false;
+    wake_informed(notify, now);
     for (size_t i = 0; i < notify->alerts.cap; i++) {
         LiveAlert *alert = notify->alerts.slots[i].value;
-        if (!alert || alert->noted_by == SUPPRESSED_NOT) {
+        if (!alert || alert->noted_by == SUPPRESSED_NOT || !is_released(notify, alert, now)) {
             continue;
         }
         for (size_t j = 0; j < alert->groups_count; j++) {

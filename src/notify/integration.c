@@ -67,6 +67,11 @@ const YamlNode *integration_tree(const Integration *integration, const char *key
     return setting(integration, spec);
 }
 
+bool integration_forwards_all(const Integration *integration) {
+    return find_spec(integration->type, "forward") &&
+           str_eq(integration_text(integration, "forward"), STR("all"));
+}
+
 /* ---- checks ---- */
 
 static bool at_most_one(ConfigLoader *loader, const Integration *integration, const char *a,

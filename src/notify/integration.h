@@ -57,6 +57,9 @@ struct IntegrationType {
 
 extern const IntegrationType integration_types[]; /* ends with {0} */
 
+/* Told of suppressed alerts, too, with a label that says so: `forward: all`. */
+bool integration_forwards_all(const Integration *integration);
+
 /* A setting's text: as configured, else the global's, else the preset; "" if none. Valid as long as
  * the configuration. */
 Str integration_text(const Integration *integration, const char *key);

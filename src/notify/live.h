@@ -26,8 +26,11 @@
 #include "state/rows_outbox.h"
 #include "state/rows_silence.h"
 
+enum { RECENT_KEPT = 256 };
+
 typedef struct LiveAlert LiveAlert;
 typedef struct Group Group;
+typedef struct RecentNotice RecentNotice;
 
 /* What an integration was told last, of a group or of one alert. */
 typedef struct Sent {
@@ -98,6 +101,7 @@ struct Group {
     bool is_direct; /* each alert by itself, at once */
     bool retired;
     IdSet noted_muted; /* of whom the ledger says that a time interval holds them back */
+    bool was_muted;    /* a time interval held it back when it was last looked at */
     TimeMs next_due, created_at, flushed_at;
     TimeMs stored_due;   /* next_due as the database has it */
     LiveAlert **members; /* sorted by id */
@@ -155,6 +159,19 @@ typedef struct NotifyCounters {
     Counter decide_ns, decided;
 } NotifyCounters;
 
+typedef enum StallKind { STALL_EVALUATION, STALL_DECISION, STALL_DELIVERY, STALL_KINDS } StallKind;
+
+/* That the loops live; see stall.h. Needs no lock but its own, which nobody holds for long. */
+typedef struct Pulse {
+    _Atomic TimeMs evaluated_at;  /* notify_evaluated(); 0 = nobody evaluates here */
+    _Atomic TimeMs decided_at;    /* the delivery loop went round without trouble */
+    _Atomic TimeMs oldest_row_at; /* of the outbox; 0 = empty */
+    _Atomic DurationMs stall_after;
+    pthread_mutex_t lock; /* of config */
+    NotifyConfig *config;
+    bool told[STALL_KINDS]; /* of the watching thread */
+} Pulse;
+
 struct Notify {
     State *state;
     Net *net;
@@ -186,12 +203,14 @@ struct Notify {
     struct Delivery *deliveries; /* under way; of the delivering thread */
     IdMap lanes;                 /* by hash of integration: DeliveryLane */
     uint64_t delivery_count;
+    RecentNotice *recent[RECENT_KEPT]; /* ring of notices that were answered */
+    size_t recent_count;
     size_t scan_at;      /* where the search for due rows goes on */
     TimeMs next_renewal; /* of leases */
     TimeMs next_prune;
     TimeMs next_heartbeat;
-    TimeMs evaluated_at; /* notify_evaluated(); 0 = nobody evaluates here */
-    bool told_evaluation_stall, told_delivery_stall;
+    Pulse pulse;
+    _Atomic bool flush_ok; /* the last notify_flush() could decide and store */
     NotifyCounters counters;
 };
 

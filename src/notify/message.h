@@ -31,6 +31,7 @@ typedef struct Message {
     bool is_repeat; /* it may have arrived before a crash: receivers without keys mark it */
     bool is_test;
     bool suppressed; /* for `forward: all` */
+    bool is_renewal; /* of a lease: nothing has changed */
     Str text;        /* of a notice about no alert */
 } Message;
 
@@ -39,6 +40,7 @@ typedef struct MessageWorld {
     TimeMs now;
     Str external_url;
     const Tmpl *templates;
+    const struct NotifyPolicy *policy; /* NULL = Alertmanager's own words only */
 } MessageWorld;
 
 typedef struct MessageRequest {

@@ -1,5 +1,5 @@
 /* Layout of a notice in an outbox row: flags, time (varint), number of labels, labels, number of
- * annotations, annotations; texts are length and bytes. */
+ * annotations, annotations, number of group labels, group labels; texts are length and bytes. */
 
 #include "notify/notice.h"
 
@@ -26,6 +26,7 @@ void notice_write(Buf *buf, const Notice *notice, TimeMs now) {
     buf_varint(buf, (uint64_t)now);
     put_labels(buf, notice->labels);
     put_labels(buf, notice->annotations);
+    put_labels(buf, notice->group_labels);
 }
 
 static LabelSet take_labels(ByteReader *reader, Arena *arena) {
@@ -48,6 +49,7 @@ void notice_read(Str members, Arena *arena, Message *message) {
     TimeMs at = (TimeMs)reader_varint(&reader);
     alert->labels = take_labels(&reader, arena);
     alert->annotations = take_labels(&reader, arena);
+    message->group_labels = take_labels(&reader, arena);
     alert->phase = flags & NOTICE_ENDS ? ALERT_INACTIVE : ALERT_FIRING;
     alert->active_at = alert->fired_at = alert->updated_at = at;
     alert->rule_key = STR("notice");
@@ -69,31 +71,40 @@ bool notice_is_test(Str members) {
     return members.len && ((unsigned char)members.ptr[0] & NOTICE_TEST);
 }
 
+bool notice_put(Notify *notify, StateTx *tx, const Integration *integration, const Notice *notice,
+                TimeMs now, int64_t *ret_id, Err *err) {
+    AUTO(buf_finish) Buf members = {0};
+    notice_write(&members, notice, now);
+    Alert alert = {.labels = notice->labels};
+    char key[65];
+    alert_dedup_key(&alert, key);
+    OutboxRow row = {.integration = integration->id,
+                     .receiver = integration->receiver->name,
+                     .dedup_key = str_of(key),
+                     .action = OUTBOX_NOTICE,
+                     .members = buf_view(&members),
+                     .reason = notice->reason,
+                     .created_at = now,
+                     .due_at = now};
+    OutboxPut outcome;
+    bool ok = outbox_put(notify, tx, &row, false, &outcome, err);
+    *ret_id = row.id;
+    return ok;
+}
+
 bool notice_queue(Notify *notify, StateTx *tx, Str name, const Notice *notice, TimeMs now,
                   size_t *ret_count, Err *err) {
     const Receiver *receiver = config_receiver(notify->config, name);
     if (!receiver) {
         return err_set(err, ERR_NOT_FOUND, "no receiver \"%.*s\"", STR_ARG(name));
     }
-    AUTO(buf_finish) Buf members = {0};
-    notice_write(&members, notice, now);
-    Alert alert = {.labels = notice->labels};
-    char key[65];
-    alert_dedup_key(&alert, key);
-    for (size_t i = 0; i < receiver->integration_count; i++) {
-        OutboxRow row = {.integration = receiver->integrations[i].id,
-                         .receiver = receiver->name,
-                         .dedup_key = str_of(key),
-                         .action = OUTBOX_NOTICE,
-                         .members = buf_view(&members),
-                         .reason = notice->reason,
-                         .created_at = now,
-                         .due_at = now};
-        OutboxPut outcome;
-        if (!outbox_put(notify, tx, &row, false, &outcome, err)) {
+    size_t count = notify->config->policy.shadow ? 0 : receiver->integration_count;
+    for (size_t i = 0; i < count; i++) {
+        int64_t id;
+        if (!notice_put(notify, tx, &receiver->integrations[i], notice, now, &id, err)) {
             return false;
         }
     }
-    *ret_count = receiver->integration_count;
+    *ret_count = count;
     return true;
 }

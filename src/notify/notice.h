@@ -10,6 +10,7 @@
 
 typedef struct Notice {
     LabelSet labels, annotations;
+    LabelSet group_labels; /* of a test by labels */
     bool is_test;
     bool ends; /* a resolve of the same labels */
     Str reason;
@@ -21,7 +22,11 @@ void notice_write(Buf *buf, const Notice *notice, TimeMs now);
 bool notice_is_test(Str members);
 void notice_read(Str members, Arena *arena, Message *message);
 
+/* Queues a notice to one integration. A waiting heartbeat gives its place to the next one. */
+bool notice_put(Notify *notify, StateTx *tx, const Integration *integration, const Notice *notice,
+                TimeMs now, int64_t *ret_id, Err *err) MUST_CHECK;
+
 /* Queues a notice to every integration of a receiver; ERR_NOT_FOUND if there is no such receiver.
- */
+ * In shadow mode nothing is queued. */
 bool notice_queue(Notify *notify, StateTx *tx, Str receiver, const Notice *notice, TimeMs now,
                   size_t *ret_count, Err *err) MUST_CHECK;

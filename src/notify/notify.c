@@ -14,7 +14,10 @@
 #include "notify/inhibit.h"
 #include "notify/live.h"
 #include "notify/posted.h"
+#include "notify/recent.h"
 #include "notify/reroute.h"
+#include "notify/route_show.h"
+#include "notify/stall.h"
 #include "notify/watch.h"
 
 /* After trouble with the database: not at once again, but soon. */
@@ -68,6 +71,8 @@ bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
                        .next_silence_change = TIME_MAX};
     pthread_rwlock_init(&notify->lock, NULL);
     pthread_mutex_init(&notify->deliver_lock, NULL);
+    pthread_mutex_init(&notify->pulse.lock, NULL);
+    stall_configure(notify);
     notify->box = notify->net ? net_box_new(notify->net) : NULL;
     StateTx *tx;
     if (!live_begin(notify, options->now, &tx, err) || !live_end(notify, tx, true, err)) {
@@ -85,8 +90,11 @@ void notify_close(Notify *notify) {
         net_box_free(notify->box);
     }
     deliver_clear(notify);
+    recent_clear(notify);
     live_clear(notify);
+    stall_clear(notify);
     notify_config_unref(notify->config);
+    pthread_mutex_destroy(&notify->pulse.lock);
     pthread_mutex_destroy(&notify->deliver_lock);
     pthread_rwlock_destroy(&notify->lock);
     free(notify);
@@ -101,6 +109,8 @@ bool notify_reload(Notify *notify, NotifyConfig *config, TimeMs now, Err *err) {
     inhibit_clear(notify);
     notify->config = notify_config_ref(config);
     inhibit_rebuild(notify);
+    stall_configure(notify);
+    notify->next_renewal = now;
     notify->suppression_changed = true;
     bool ok = flags_reload(notify, now, err) && reroute_all(notify, tx, now, err);
     ok = live_end(notify, tx, ok, err);
@@ -121,6 +131,7 @@ TimeMs notify_flush(Notify *notify, TimeMs now) {
     while (ok && more) {
         ok = flush_due(notify, now, &more, &err);
     }
+    notify->flush_ok = ok;
     if (!ok) {
         log_event(LOG_ERROR, "notification decisions put off", LOG_STR("reason", str_of(err.text)));
         return now + retry_after_trouble;
@@ -143,6 +154,8 @@ TimeMs notify_deliver(Notify *notify, TimeMs now, DurationMs wait) {
     bool ok = deliver_start(notify, now, &err) && deliver_take(notify, now, wait, &err);
     if (!ok) {
         log_event(LOG_ERROR, "delivery put off", LOG_STR("reason", str_of(err.text)));
+    } else if (notify->flush_ok) {
+        stall_pulse(notify, now);
     }
     pthread_rwlock_rdlock(&notify->lock);
     TimeMs next = ok ? deliver_next_due(notify) : now + retry_after_trouble;
@@ -182,6 +195,27 @@ void notify_receivers(Notify *notify, Arena *arena, Str **ret_names, size_t *ret
 void notify_config_print(Notify *notify, Buf *out) {
     pthread_rwlock_rdlock(&notify->lock);
     config_print(notify->config, out);
+    pthread_rwlock_unlock(&notify->lock);
+}
+
+void notify_config_route_json(const NotifyConfig *config, LabelSet labels, TimeMs time,
+                              JsonWriter *json) {
+    route_show_json(config, labels, time, json);
+}
+
+void notify_route_json(Notify *notify, LabelSet labels, TimeMs time, JsonWriter *json) {
+    pthread_rwlock_rdlock(&notify->lock);
+    route_show_json(notify->config, labels, time, json);
+    pthread_rwlock_unlock(&notify->lock);
+}
+
+void notify_config_route_print(const NotifyConfig *config, bool yaml, Buf *out) {
+    yaml ? route_show_yaml(config, out) : route_show_tree(config, out);
+}
+
+void notify_route_print(Notify *notify, bool yaml, Buf *out) {
+    pthread_rwlock_rdlock(&notify->lock);
+    notify_config_route_print(notify->config, yaml, out);
     pthread_rwlock_unlock(&notify->lock);
 }
 

@@ -84,9 +84,13 @@ TimeMs notify_flush(Notify *notify, TimeMs now);
 TimeMs notify_deliver(Notify *notify, TimeMs now, DurationMs wait);
 /* Requests whose answers have not come in yet: for a shutdown that waits for them. */
 size_t notify_in_flight(Notify *notify);
-/* Rules have been evaluated up to `now`: the dead man's switch rings when this is not said for too
- * long. */
+/* Rules have been evaluated up to `now` and what changed is stored. */
 void notify_evaluated(Notify *notify, TimeMs now);
+/* Tells people where notify_evaluated(), notify_flush() or notify_deliver() have stood still for
+ * `heartbeat.stall_after`, and when they go on. To be called every few seconds by a thread that
+ * does nothing else, with a `net` that nobody else uses: it waits for answers, and for nothing the
+ * loops hold. */
+void notify_watch(Notify *notify, Net *net, TimeMs now);
 /* Makes a waiting notify_deliver() return. */
 void notify_wake(Notify *notify);
 
@@ -189,3 +193,71 @@ void notify_receivers(Notify *notify, Arena *arena, Str **ret_names, size_t *ret
 void notify_config_print(Notify *notify, Buf *out);
 
 void notify_metrics(Notify *notify, MetricWriter *out);
+
+/* ---- routes ---- */
+
+/* What the configuration in use does with a label set at a time: an object for /api/v1/route and
+ * `belfry route`. The second is for a configuration that no server runs. */
+struct JsonWriter;
+void notify_route_json(Notify *notify, LabelSet labels, TimeMs time, struct JsonWriter *json);
+void notify_config_route_json(const NotifyConfig *config, LabelSet labels, TimeMs time,
+                              struct JsonWriter *json);
+/* The route tree, what `severities` expands to included: a line a route, or YAML. */
+void notify_route_print(Notify *notify, bool yaml, Buf *out);
+void notify_config_route_print(const NotifyConfig *config, bool yaml, Buf *out);
+
+/* ---- the outbox by hand ---- */
+
+typedef struct NotificationView {
+    int64_t id;
+    Str receiver, integration, type;
+    Str action; /* "trigger", "resolve", "acknowledge", "notice" */
+    Str status; /* "queued", "sending", "retrying", "failed"; notices also "delivered" */
+    Str reason, dedup_key;
+    TimeMs created_at, due_at;
+    int64_t attempts, http_status; /* of the last answer; 0 = none */
+    Str answer;                    /* its text, cut */
+    LabelSet *alerts;              /* the first of those it tells of */
+    size_t alerts_shown, alert_count;
+} NotificationView;
+
+typedef struct NotificationFilter {
+    Str status, receiver; /* "" = any */
+    int64_t id;           /* 0 = any */
+    size_t limit;         /* 0 = none */
+} NotificationFilter;
+
+/* What waits, what failed for good, and the latest notices that were answered; by id. */
+void notify_notifications(Notify *notify, const NotificationFilter *filter, Arena *arena,
+                          NotificationView **ret_views, size_t *ret_count);
+
+/* Tries these again at once, or all that failed (`count` 0). ERR_NOT_FOUND for an unknown id, and
+ * then nothing is done. */
+bool notify_retry(Notify *notify, const int64_t *ids, size_t count, const Actor *actor, TimeMs now,
+                  size_t *ret_count, Err *err) MUST_CHECK;
+/* Takes one out, unsent. ERR_NOT_FOUND, ERR_CONFLICT while it is on its way. */
+bool notify_drop(Notify *notify, int64_t id, const Actor *actor, TimeMs now, Err *err) MUST_CHECK;
+
+/* Somebody is on it: a row of the ledger for every firing alert that has these labels, and an
+ * `acknowledge` to the receivers that know of such (PagerDuty). ERR_NOT_FOUND if none has. */
+bool notify_acknowledge(Notify *notify, LabelSet labels, const Actor *actor, Str comment,
+                        TimeMs now, size_t *ret_alerts, size_t *ret_passed_on, Err *err) MUST_CHECK;
+
+typedef struct NotifyTest {
+    Str receiver;        /* either this */
+    LabelSet labels;     /* or what the route tree is asked about */
+    bool resolve;        /* also send its end, so that no incident stays open */
+    bool ignore_windows; /* ring even where a time interval or a digest would hold it */
+} NotifyTest;
+
+typedef struct TestTarget {
+    Str receiver, integration, type; /* integration "" = a receiver that tells nobody */
+    int64_t id, resolve_id;          /* of the notifications; 0 = none */
+    Str held_by;                     /* the interval that holds it; "" = sent */
+    TimeMs held_until;
+} TestTarget;
+
+/* Sends a marked test through outbox and delivery, also in shadow mode. ERR_NOT_FOUND for an
+ * unknown receiver. */
+bool notify_test(Notify *notify, const NotifyTest *test, const Actor *actor, TimeMs now,
+                 Arena *arena, TestTarget **ret_targets, size_t *ret_count, Err *err) MUST_CHECK;

@@ -195,36 +195,51 @@ static bool replace(Notify *notify, StateTx *tx, OutboxEntry *entry, const Outbo
     return true;
 }
 
-bool outbox_put(Notify *notify, StateTx *tx, const OutboxRow *row, bool heard,
-                OutboxPut *ret_outcome, Err *err) {
-    OutboxEntry *last = row->action == OUTBOX_NOTICE ? NULL : last_waiting(notify, row);
-    bool was_trigger = last && last->row.action == OUTBOX_TRIGGER;
-    bool was_resolve = last && last->row.action == OUTBOX_RESOLVE;
-    if (was_trigger && row->action == OUTBOX_RESOLVE) {
-        bool known = heard || last->row.maybe_delivered;
-        bool older = anything_in_chain(notify, row, last);
-        counter_add(&notify->counters.collapsed, 1);
-        if (!known || older) {
-            /* Before the trigger there may be the end of an earlier incident; it stays, and says
-             * all there is to say. */
-            *ret_outcome = OUTBOX_COLLAPSED;
-            return outbox_remove(notify, tx, last, row->created_at, err);
+/* What a row does to the one that waits last. */
+static OutboxPut rule_of(const Notify *notify, const OutboxEntry *last, const OutboxRow *row,
+                         bool heard) {
+    if (!last || last->row.action != row->action) {
+        bool ends = last && last->row.action == OUTBOX_TRIGGER && row->action == OUTBOX_RESOLVE;
+        bool known = ends && (heard || last->row.maybe_delivered);
+        return !ends                                            ? OUTBOX_STORED
+               : !known || anything_in_chain(notify, row, last) ? OUTBOX_COLLAPSED
+                                                                : OUTBOX_SUPERSEDED;
+    }
+    /* Each notice is told, but for heartbeats: the latest says it all. */
+    bool beats = str_eq(row->reason, STR("heartbeat")) && str_eq(last->row.reason, row->reason);
+    return row->action != OUTBOX_NOTICE || beats ? OUTBOX_SUPERSEDED : OUTBOX_STORED;
+}
+
+bool outbox_put(Notify *notify, StateTx *tx, OutboxRow *row, bool heard, OutboxPut *ret_outcome,
+                Err *err) {
+    OutboxEntry *last = last_waiting(notify, row);
+    *ret_outcome = rule_of(notify, last, row, heard);
+    if (*ret_outcome == OUTBOX_STORED) {
+        if (!state_put_outbox(tx, row, err)) {
+            return false;
         }
-        *ret_outcome = OUTBOX_SUPERSEDED;
-        return replace(notify, tx, last, row, err);
+        (void)add_entry(notify, row);
+        return true;
     }
-    if (last && ((was_trigger && row->action == OUTBOX_TRIGGER) ||
-                 (was_resolve && row->action == OUTBOX_RESOLVE))) {
-        counter_add(&notify->counters.collapsed, 1);
-        *ret_outcome = OUTBOX_SUPERSEDED;
-        return replace(notify, tx, last, row, err);
+    counter_add(&notify->counters.collapsed, 1);
+    row->id = last->row.id;
+    /* Before a trigger nobody heard of there may be the end of an earlier incident; it stays, and
+     * says all there is to say. */
+    return *ret_outcome == OUTBOX_COLLAPSED ? outbox_remove(notify, tx, last, row->created_at, err)
+                                            : replace(notify, tx, last, row, err);
+}
+
+bool outbox_drop_stale(Notify *notify, StateTx *tx, const OutboxEntry *entry, TimeMs now,
+                       Err *err) {
+    OutboxEntry *at = idmap_get(&notify->outbox.chains, chain_key(&entry->row));
+    while (at && at != entry) {
+        OutboxEntry *next = at->next_of_key;
+        if (at->row.status == OUTBOX_FAILED && same_chain(&at->row, &entry->row) &&
+            !outbox_remove(notify, tx, at, now, err)) {
+            return false;
+        }
+        at = next;
     }
-    OutboxRow stored = *row;
-    *ret_outcome = OUTBOX_STORED;
-    if (!state_put_outbox(tx, &stored, err)) {
-        return false;
-    }
-    (void)add_entry(notify, &stored);
     return true;
 }
 

@@ -27,14 +27,19 @@ typedef enum OutboxPut {
     OUTBOX_COLLAPSED,  /* nothing is left to be told */
 } OutboxPut;
 
-/* `heard`: the receiver knows of the incident from before. */
-bool outbox_put(Notify *notify, StateTx *tx, const OutboxRow *row, bool heard,
-                OutboxPut *ret_outcome, Err *err) MUST_CHECK;
+/* `heard`: the receiver knows of the incident from before. Gives `row` its id, or that of the one
+ * whose place it took. */
+bool outbox_put(Notify *notify, StateTx *tx, OutboxRow *row, bool heard, OutboxPut *ret_outcome,
+                Err *err) MUST_CHECK;
 /* Takes an entry out for good. */
 bool outbox_remove(Notify *notify, StateTx *tx, OutboxEntry *entry, TimeMs now,
                    Err *err) MUST_CHECK;
 /* Writes what changed in `entry->row`. */
 bool outbox_update(StateTx *tx, OutboxEntry *entry, Err *err) MUST_CHECK;
+
+/* Takes out what failed for good before `entry`, which has been delivered: it would undo it. */
+bool outbox_drop_stale(Notify *notify, StateTx *tx, const OutboxEntry *entry, TimeMs now,
+                       Err *err) MUST_CHECK;
 
 /* True if nothing of its key is before it; what was refused for good does not count. */
 bool outbox_is_first(const Notify *notify, const OutboxEntry *entry);

@@ -50,6 +50,23 @@ Str receiver_cut(Arena *arena, Str text, size_t chars_max) {
     return arena_printf(arena, "%.*s…", (int)keep, text.ptr);
 }
 
+/* What a byte takes in JSON: 2 for what has a short escape, 6 for other control characters. */
+static size_t json_width(unsigned char c) {
+    return c == '"' || c == '\\' || c == '\n' || c == '\t' || c == '\r' ? 2 : c < ' ' ? 6 : 1;
+}
+
+Str receiver_cut_json(Arena *arena, Str text, size_t bytes_max) {
+    size_t bytes = 0, keep = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        bool starts = ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+        if (starts && bytes + sizeof "…" - 1 <= bytes_max) {
+            keep = i;
+        }
+        bytes += json_width((unsigned char)text.ptr[i]);
+    }
+    return bytes <= bytes_max ? text : arena_printf(arena, "%.*s…", (int)keep, text.ptr);
+}
+
 void receiver_post_json(const Integration *integration, Str url, const Buf *body,
                         MessageWorld *world, MessageRequest *ret_request) {
     *ret_request = (MessageRequest){.request = {.method = STR("POST"),
@@ -71,17 +88,17 @@ MessageVerdict http_judge(const Integration *integration, const NetAnswer *answe
     (void)integration;
     if (!answer->ok) {
         ret_answer->text = arena_str(arena, str_of(answer->err.text));
-        return VERDICT_UNKNOWN;
+        return answer->not_sent ? VERDICT_RETRY : VERDICT_UNKNOWN;
     }
     Str body = receiver_cut(arena, str_trim(answer->body), ANSWER_CHARS_MAX);
     ret_answer->text = arena_printf(arena, "%d %.*s", answer->status, STR_ARG(body));
     if (answer->status / 100 == 2) {
         return VERDICT_DELIVERED;
     }
-    /* 429 says it was not taken; a 5xx may come after the work was done. */
-    return answer->status == 429       ? VERDICT_RETRY
-           : answer->status / 100 == 5 ? VERDICT_UNKNOWN
-                                       : VERDICT_REFUSED;
+    /* 429 says it was not taken, 408 and 425 that another time may do; a 5xx may come after the
+     * work was done. */
+    bool later = answer->status == 429 || answer->status == 408 || answer->status == 425;
+    return later ? VERDICT_RETRY : answer->status / 100 == 5 ? VERDICT_UNKNOWN : VERDICT_REFUSED;
 }
 
 /* ---- log ---- */

@@ -14,27 +14,36 @@
 #include "notify/receivers.h"
 #include "notify/targets.h"
 
-static void put_labels(JsonWriter *json, const Message *message, const Alert *alert) {
+static void put_labels(JsonWriter *json, bool suppressed, const Alert *alert) {
     json_put_object(json, "labels");
     for (size_t i = 0; i < alert->labels.count; i++) {
         json_key(json, alert->labels.items[i].name), json_str(json, alert->labels.items[i].value);
     }
-    if (message->suppressed) {
+    if (suppressed) {
         json_put_str(json, "belfry_suppressed", STR("true"));
     }
     json_end(json);
 }
 
-static void put_alert(JsonWriter *json, const Message *message, const MessageAlert *alert,
-                      TimeMs now) {
+static void put_alert(JsonWriter *json, bool suppressed, const MessageAlert *alert, TimeMs now) {
     json_object(json);
-    put_labels(json, message, alert->alert);
+    put_labels(json, suppressed, alert->alert);
     json_key(json, STR("annotations")), labels_json(json, alert->alert->annotations);
     json_put_time(json, "startsAt", alert->starts_at);
     json_put_time(json, "endsAt",
                   alert->is_firing ? lease_end(alert->alert->interval, now) : alert->ends_at);
     json_put_str(json, "generatorURL", alert->alert->generator_url);
     json_end(json);
+}
+
+/* Marked and unmarked are two alerts over there: when one begins, the other ends. */
+static void put_other(JsonWriter *json, bool suppressed, const MessageAlert *alert, TimeMs now) {
+    MessageAlert other = *alert;
+    if (alert->is_firing) {
+        other.is_firing = false;
+        other.ends_at = now;
+    }
+    put_alert(json, !suppressed, &other, now);
 }
 
 RECEIVER_BUILD(alertmanager) {
@@ -48,7 +57,11 @@ RECEIVER_BUILD(alertmanager) {
     json_array(&json);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < messages[i]->alert_count; j++) {
-            put_alert(&json, messages[i], &messages[i]->alerts[j], world->now);
+            const MessageAlert *alert = &messages[i]->alerts[j];
+            put_alert(&json, messages[i]->suppressed, alert, world->now);
+            if (integration_forwards_all(integration) && !messages[i]->is_renewal) {
+                put_other(&json, messages[i]->suppressed, alert, world->now);
+            }
         }
     }
     json_end(&json);

@@ -13,7 +13,7 @@
 #include "notify/receivers.h"
 #include "notify/template.h"
 
-enum { RECIPIENTS_MAX = 64, LINE_CHARS_MAX = 76 };
+enum { RECIPIENTS_MAX = 64, LINE_CHARS_MAX = 76, ANSWER_CHARS_MAX = 300 };
 
 static bool is_ascii(Str text) {
     for (size_t i = 0; i < text.len; i++) {
@@ -151,6 +151,9 @@ static bool put_headers(const Mail *mail, Buf *out) {
                          mail->world, &subject, mail->err)) {
         return false;
     }
+    if (mail->message->is_test) {
+        subject = arena_printf(arena, "[TEST] %.*s", STR_ARG(subject));
+    }
     if (mail->message->is_repeat) {
         subject = arena_printf(arena, "(repeat) %.*s", STR_ARG(subject));
     }
@@ -253,9 +256,11 @@ RECEIVER_JUDGE(email) {
     (void)integration;
     if (!answer->ok) {
         ret_answer->text = arena_str(arena, str_of(answer->err.text));
-        return VERDICT_UNKNOWN;
+        return answer->not_sent ? VERDICT_RETRY : VERDICT_UNKNOWN;
     }
-    ret_answer->text = arena_printf(arena, "%d", answer->status);
+    ret_answer->text =
+        arena_printf(arena, "%d %.*s", answer->status,
+                     STR_ARG(receiver_cut(arena, str_trim(answer->body), ANSWER_CHARS_MAX)));
     return answer->status / 100 == 2   ? VERDICT_DELIVERED
            : answer->status / 100 == 5 ? VERDICT_REFUSED
                                        : VERDICT_RETRY;

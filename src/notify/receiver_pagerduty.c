@@ -34,7 +34,15 @@ static const struct {
     {"debug", "info"},
 };
 
-static const char *severity_of(Str word) {
+/* What the on-call policy's `map` makes of a word comes first. */
+static const char *severity_of(const NotifyPolicy *policy, Str word) {
+    for (size_t i = 0; policy && i < policy->severity_word_count; i++) {
+        const SeverityWord *known = &policy->severity_words[i];
+        if (known->word.len == word.len && strncasecmp(known->word.ptr, word.ptr, word.len) == 0) {
+            word = known->severity;
+            break;
+        }
+    }
     for (size_t i = 0; i < sizeof severities / sizeof *severities; i++) {
         if (word.len == strlen(severities[i].word) &&
             strncasecmp(word.ptr, severities[i].word, word.len) == 0) {
@@ -88,7 +96,8 @@ static Str summary_of(const Writing *writing) {
     Str text = summary.len
                    ? arena_printf(arena, "%.*s: %.*s", STR_ARG(name), STR_ARG(summary))
                    : arena_printf(arena, "%.*s on %.*s", STR_ARG(name), STR_ARG(source_of(alert)));
-    return more ? arena_printf(arena, "%.*s (and %zu more)", STR_ARG(text), more) : text;
+    text = more ? arena_printf(arena, "%.*s (and %zu more)", STR_ARG(text), more) : text;
+    return writing->message->is_test ? arena_printf(arena, "[TEST] %.*s", STR_ARG(text)) : text;
 }
 
 static void put_alert(JsonWriter *json, const MessageAlert *alert) {
@@ -105,8 +114,21 @@ static void put_alert(JsonWriter *json, const MessageAlert *alert) {
     json_end(json);
 }
 
-static size_t put_list(JsonWriter *json, const Message *message, const char *key, bool firing) {
+/* The configuration's details take the place of ours with the same name. */
+static bool is_own(const Writing *writing, const char *key) {
+    const YamlNode *details = integration_tree(writing->integration, "details");
+    return yaml_get(details, key) != NULL;
+}
+
+static size_t put_list(const Writing *writing, JsonWriter *json, const char *key, bool firing) {
+    const Message *message = writing->message;
     size_t count = 0;
+    if (is_own(writing, key)) {
+        for (size_t i = 0; i < message->alert_count; i++) {
+            count += message->alerts[i].is_firing == firing;
+        }
+        return count;
+    }
     json_put_array(json, key);
     for (size_t i = 0; i < message->alert_count; i++) {
         if (message->alerts[i].is_firing == firing && count++ < LISTED_MAX) {
@@ -119,10 +141,14 @@ static size_t put_list(JsonWriter *json, const Message *message, const char *key
 
 static void put_default_details(const Writing *writing, JsonWriter *json) {
     const Message *message = writing->message;
-    size_t firing = put_list(json, message, "firing", true);
-    size_t resolved = put_list(json, message, "resolved", false);
-    json_put_int(json, "num_firing", (int64_t)firing);
-    json_put_int(json, "num_resolved", (int64_t)resolved);
+    size_t firing = put_list(writing, json, "firing", true);
+    size_t resolved = put_list(writing, json, "resolved", false);
+    if (!is_own(writing, "num_firing")) {
+        json_put_int(json, "num_firing", (int64_t)firing);
+    }
+    if (!is_own(writing, "num_resolved")) {
+        json_put_int(json, "num_resolved", (int64_t)resolved);
+    }
     if (firing > LISTED_MAX || resolved > LISTED_MAX) {
         json_put_str(json, "truncated",
                      arena_printf(writing->world->arena, "only the first %d of each are listed",
@@ -166,9 +192,11 @@ static bool put_payload(const Writing *writing, JsonWriter *json, bool cut) {
         return false;
     }
     if (!severity.len) {
-        severity = labels_get(alert->labels, STR("severity"));
+        severity = labels_get(alert->labels, writing->world->policy
+                                                 ? writing->world->policy->severity_label
+                                                 : STR("severity"));
     }
-    json_put_str(json, "severity", str_of(severity_of(severity)));
+    json_put_str(json, "severity", str_of(severity_of(writing->world->policy, severity)));
     json_put_time(json, "timestamp", writing->message->alerts[0].starts_at);
     bool ok = put_text(writing, json, "component", "component",
                        labels_get(alert->labels, STR("job")), FIELD_CHARS_MAX) &&

@@ -114,22 +114,46 @@ static bool find_url(const Integration *integration, MessageWorld *world, Str *r
     return true;
 }
 
+/* With `update_message` one message follows its incident: "CHANNEL TS" of the answer to the first
+ * is kept, and later ones are chat.update of that. */
+static bool is_update(const Integration *integration, const Message *message, Str *ret_channel,
+                      Str *ret_ts) {
+    size_t space = str_find(message->data, ' ');
+    *ret_channel = (Str){message->data.ptr, space};
+    *ret_ts = str_skip(message->data, space < message->data.len ? space + 1 : space);
+    return integration_bool(integration, "update_message") && ret_channel->len && ret_ts->len;
+}
+
+static Str update_url(Arena *arena, Str url) {
+    static const char post[] = "chat.postMessage";
+    return str_ends(url, str_of(post))
+               ? arena_printf(arena, "%.*schat.update", (int)(url.len - (sizeof post - 1)), url.ptr)
+               : url;
+}
+
 RECEIVER_BUILD(slack) {
     (void)count;
     AUTO(buf_finish) Buf body = {0};
     JsonWriter json = json_writer(&body);
     TmplValue data = template_data(messages[0], world);
     Writing writing = {integration, world, &data, &json, err};
-    Str url, token;
+    Str url, token, channel, ts;
+    bool update = is_update(integration, messages[0], &channel, &ts);
     json_object(&json);
-    bool ok = put(&writing, "channel", "channel", TITLE_CHARS_MAX) &&
+    if (update) {
+        json_put_str(&json, "channel", channel);
+        json_put_str(&json, "ts", ts);
+    }
+    bool ok = (update || put(&writing, "channel", "channel", TITLE_CHARS_MAX)) &&
               put(&writing, "username", "username", TITLE_CHARS_MAX) &&
               put(&writing, "icon_emoji", "icon_emoji", TITLE_CHARS_MAX) &&
               put(&writing, "icon_url", "icon_url", TITLE_CHARS_MAX);
     if (integration_bool(integration, "link_names")) {
         json_put_bool(&json, "link_names", true);
     }
-    if (messages[0]->is_repeat) {
+    if (messages[0]->is_test) {
+        json_put_str(&json, "text", STR("[TEST] sent by hand to try this receiver"));
+    } else if (messages[0]->is_repeat) {
         json_put_str(&json, "text", STR("(repeated: it may have arrived before)"));
     } else {
         ok = ok && put(&writing, "text", "message_text", TEXT_CHARS_MAX);
@@ -139,6 +163,7 @@ RECEIVER_BUILD(slack) {
     if (!ok || !find_url(integration, world, &url, &token, err)) {
         return false;
     }
+    url = update ? update_url(world->arena, url) : url;
     receiver_post_json(integration, url, &body, world, ret_request);
     if (token.len) {
         Str *headers = arena_array(world->arena, Str, 1);
@@ -158,8 +183,9 @@ RECEIVER_JUDGE(slack) {
     bool refused = json && cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(json, "ok"));
     const cJSON *ts = cJSON_GetObjectItemCaseSensitive(json, "ts");
     const cJSON *why = cJSON_GetObjectItemCaseSensitive(json, "error");
-    if (cJSON_IsString(ts)) {
-        ret_answer->data = arena_str(arena, str_of(ts->valuestring));
+    const cJSON *channel = cJSON_GetObjectItemCaseSensitive(json, "channel");
+    if (cJSON_IsString(ts) && cJSON_IsString(channel)) {
+        ret_answer->data = arena_printf(arena, "%s %s", channel->valuestring, ts->valuestring);
     }
     bool limited = cJSON_IsString(why) && strcmp(why->valuestring, "ratelimited") == 0;
     cJSON_Delete(json);

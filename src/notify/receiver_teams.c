@@ -6,7 +6,8 @@
 #include "notify/receivers.h"
 #include "notify/template.h"
 
-enum { CARD_TEXT_CHARS_MAX = 20000, CARD_TITLE_CHARS_MAX = 1024 };
+/* 28 KB with everything around; what JSON has to escape counts twice and more. */
+enum { CARD_TEXT_BYTES_MAX = 20000, CARD_TITLE_CHARS_MAX = 1024 };
 
 static const struct {
     const char *hex, *name;
@@ -34,11 +35,14 @@ static bool expand(const Integration *integration, const Message *message, Messa
          !receiver_expand(integration, "summary", &data, world, &ret_texts->summary, err))) {
         return false;
     }
+    if (message->is_test) {
+        ret_texts->title = arena_printf(world->arena, "[TEST] %.*s", STR_ARG(ret_texts->title));
+    }
     if (message->is_repeat) {
         ret_texts->title = arena_printf(world->arena, "(repeat) %.*s", STR_ARG(ret_texts->title));
     }
     ret_texts->title = receiver_cut(world->arena, ret_texts->title, CARD_TITLE_CHARS_MAX);
-    ret_texts->text = receiver_cut(world->arena, ret_texts->text, CARD_TEXT_CHARS_MAX);
+    ret_texts->text = receiver_cut_json(world->arena, ret_texts->text, CARD_TEXT_BYTES_MAX);
     return true;
 }
 

@@ -51,6 +51,9 @@ bool receiver_expand(const Integration *integration, const char *key, const Tmpl
 /* `text` cut to `chars_max` characters, with a final ellipsis that says so. */
 Str receiver_cut(Arena *arena, Str text, size_t chars_max);
 
+/* The same by the bytes the text takes in JSON, escapes included. */
+Str receiver_cut_json(Arena *arena, Str text, size_t bytes_max);
+
 /* A request with a JSON body. The body is copied into the arena. */
 void receiver_post_json(const Integration *integration, Str url, const Buf *body,
                         MessageWorld *world, MessageRequest *ret_request);

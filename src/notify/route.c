@@ -67,7 +67,7 @@ RouteWindow route_window(const Route *route, TimeMs now) {
         active |= calendar_contains(route->active[i], now);
     }
     if (!active && !window.is_muted) {
-        window.is_muted = true;
+        window.is_muted = window.is_outside = true;
         window.by = route->active[0]->name;
     }
     return window;

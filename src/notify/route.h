@@ -19,6 +19,7 @@ Str route_group_key(const Route *route, LabelSet group_labels, Arena *arena);
  * NULL if it is not. */
 typedef struct RouteWindow {
     bool is_muted;
+    bool is_outside;    /* of its active intervals, of which `by` is the first */
     Str by;             /* the interval's name */
     TimeMs next_change; /* when to ask again; TIME_MAX = never */
 } RouteWindow;

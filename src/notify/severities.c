@@ -14,7 +14,8 @@
  *
  * becomes, after the routes that are written out,
  *
- *       - {matchers: [severity=~"(?i)critical|page"], receiver: pager, group_wait: 0s}
+ *       - {matchers: [severity=~"(?i)critical|page"], receiver: pager, group_wait: 0s,
+ *          group_interval: 1s}
  *       - {matchers: [severity!~"(?i)critical|page|info|notify|none"], receiver: team,
  *          active_time_intervals: [business_hours], continue: true}
  *       - {matchers: (the same), receiver: rotation, mute_time_intervals: [business_hours],
@@ -25,7 +26,12 @@
  *
  * The class that unknown words belong to matches by exclusion, so no alert falls through. A Warning
  * that still burns at closing time is new to the rotation's group when its window opens: told once.
- * The receiver `none` has nobody behind it: recorded, never delivered.
+ * The receiver `none` has nobody behind it: recorded, never delivered. Without a route of its own
+ * the file gets one that writes to the log.
+ *
+ * Any route may have `severities:` too: `true` for the same policy, or a map whose keys stand in
+ * for those of the policy (`{critical: {now: db-pager}}`). It expands to that route's last
+ * children.
  */
 
 #include "notify/config.h"
@@ -40,7 +46,9 @@ typedef enum SeverityClass {
 
 static const char *const class_names[] = {"critical", "warning", "info", "none"};
 
-static const char hours_name[] = "business_hours", none_name[] = "none";
+static const char none_name[] = "none", log_name[] = "log";
+
+enum { ROUTES_PER_POLICY = 8 };
 
 typedef struct Policy {
     ConfigLoader *loader;
@@ -49,7 +57,7 @@ typedef struct Policy {
     Str label;
     Buf words[CLASS_COUNT]; /* separated by | */
     SeverityClass unknown;
-    bool has_hours;
+    const char *hours; /* the interval's name; NULL = there are no business hours */
     YamlNode *routes;
 } Policy;
 
@@ -151,11 +159,11 @@ static void set_text(Policy *policy, YamlNode *route, const char *key, const cha
 
 static void set_hours(Policy *policy, YamlNode *route, const char *key) {
     yaml_map_set(policy->arena, route, key,
-                 list_of(policy->arena, yaml_text_node(policy->arena, hours_name)));
+                 list_of(policy->arena, yaml_text_node(policy->arena, policy->hours)));
 }
 
 static bool need_hours(const Policy *policy, const YamlNode *node) {
-    return policy->has_hours ||
+    return policy->hours ||
            config_problem(policy->loader, node, "severities: business_hours are missing");
 }
 
@@ -165,8 +173,10 @@ static bool expand_critical(Policy *policy) {
     if (!yaml_check_keys(&policy->loader->yaml, map, keys)) {
         return false;
     }
-    if (now) {
-        set_text(policy, add_route(policy, CLASS_CRITICAL, now), "group_wait", "0s");
+    if (now) { /* one that joins others that burn already pages at once, too */
+        YamlNode *route = add_route(policy, CLASS_CRITICAL, now);
+        set_text(policy, route, "group_wait", "0s");
+        set_text(policy, route, "group_interval", "1s");
     }
     return true;
 }
@@ -221,19 +231,18 @@ static bool expand_info(Policy *policy) {
         return false;
     }
     YamlNode *route = add_route(policy, CLASS_INFO, digest);
-    set_text(policy, route, "digest", hours_name);
+    set_text(policy, route, "digest", policy->hours);
     yaml_map_set(policy->arena, route, "group_by", list_of(policy->arena, NULL));
     return true;
 }
 
 /* ---- business hours ---- */
 
-static const YamlNode *hours_interval(const Policy *policy, const YamlNode *hours) {
+static const YamlNode *hours_interval(Arena *arena, const char *name, const YamlNode *hours) {
     static const char *const renamed[][2] = {{"days", "weekdays"},
                                              {"time_zone", "location"},
                                              {"holidays", "holidays"},
                                              {"holidays_file", "holidays_file"}};
-    Arena *arena = policy->arena;
     YamlNode *entry = yaml_map_node(arena, 6), *span = yaml_map_node(arena, 2);
     YamlNode *interval = yaml_map_node(arena, 2);
     for (size_t i = 0; i < 4; i++) {
@@ -251,7 +260,7 @@ static const YamlNode *hours_interval(const Policy *policy, const YamlNode *hour
         yaml_map_set(arena, entry, "weekdays",
                      list_of(arena, yaml_text_node(arena, "monday:friday")));
     }
-    yaml_map_set(arena, interval, "name", yaml_text_node(arena, hours_name));
+    yaml_map_set(arena, interval, "name", yaml_text_node(arena, name));
     yaml_map_set(arena, interval, "time_intervals", list_of(arena, entry));
     return interval;
 }
@@ -280,84 +289,228 @@ static const YamlNode *with_items(Arena *arena, const YamlNode *map, const char 
     return copy;
 }
 
-static const YamlNode *none_receiver(Arena *arena) {
-    YamlNode *receiver = yaml_map_node(arena, 1);
-    yaml_map_set(arena, receiver, "name", yaml_text_node(arena, none_name));
+static const YamlNode *new_receiver(Arena *arena, const char *name, bool logs) {
+    YamlNode *receiver = yaml_map_node(arena, 2);
+    yaml_map_set(arena, receiver, "name", yaml_text_node(arena, name));
+    if (logs) {
+        yaml_map_set(arena, receiver, "log_configs", list_of(arena, yaml_map_node(arena, 0)));
+    }
     return receiver;
 }
 
-static bool has_receiver(const YamlNode *root, const char *name) {
+static const YamlNode *with_receiver(Arena *arena, const YamlNode *root, const char *name,
+                                     bool logs) {
     const YamlNode *list = yaml_get(root, "receivers");
     for (size_t i = 0; list && i < list->count; i++) {
         const YamlNode *found = yaml_get(list->items[i], "name");
         if (found && str_eq(found->text, str_of(name))) {
-            return true;
+            return root;
         }
     }
-    return false;
+    const YamlNode *receiver = new_receiver(arena, name, logs);
+    return with_items(arena, root, "receivers", &receiver, 1);
 }
 
-static const YamlNode *rewrite(const Policy *policy, const YamlNode *hours, const YamlNode *root) {
-    Arena *arena = policy->arena;
-    const YamlNode *route = yaml_get(root, "route");
-    if (!route || route->kind != YAML_MAP) {
-        return root; /* the loader complains */
-    }
-    if (hours) {
-        const YamlNode *interval = hours_interval(policy, hours);
-        root = with_items(arena, root, "time_intervals", &interval, 1);
-    }
-    if (!has_receiver(root, none_name)) {
-        const YamlNode *receiver = none_receiver(arena);
-        root = with_items(arena, root, "receivers", &receiver, 1);
-    }
-    const YamlNode *longer =
-        with_items(arena, route, "routes", (const YamlNode *const *)policy->routes->items,
-                   policy->routes->count);
-    YamlNode *copy = yaml_map_node(arena, root->count);
-    for (size_t i = 0; i < root->count; i++) {
-        copy->pairs[i] = root->pairs[i];
-        if (str_eq(root->pairs[i].key->text, STR("route"))) {
-            copy->pairs[i].value = longer;
+/* A copy of `map` with `value` under `key`; NULL takes the key out. */
+static YamlNode *with_value(Arena *arena, const YamlNode *map, const char *key,
+                            const YamlNode *value) {
+    YamlNode *copy = yaml_map_node(arena, map->count + 1);
+    copy->line = map->line;
+    copy->column = map->column;
+    for (size_t i = 0; i < map->count; i++) {
+        if (!str_eq(map->pairs[i].key->text, str_of(key))) {
+            copy->pairs[copy->count++] = map->pairs[i];
         }
     }
-    copy->count = root->count;
+    if (value) {
+        yaml_map_set(arena, copy, key, value);
+    }
     return copy;
 }
 
-static bool expand(Policy *policy) {
+/* ---- policies: the file's, and those of routes ---- */
+
+typedef struct Expansion {
+    ConfigLoader *loader;
+    Arena *arena;
+    const YamlNode *top; /* `severities` of the file; may be NULL */
+    const char *top_hours;
+    YamlNode *intervals; /* new ones */
+    size_t hours_count;
+    bool any;
+} Expansion;
+
+static const char *name_hours(Expansion *expansion, const YamlNode *hours) {
+    static const char first[] = "business_hours";
+    if (!hours || hours->kind != YAML_MAP) {
+        return NULL;
+    }
+    const char *name =
+        expansion->hours_count
+            ? arena_printf(expansion->arena, "%s_%zu", first, expansion->hours_count + 1).ptr
+            : first;
+    YamlNode *list = yaml_list_node(expansion->arena, expansion->intervals->count + 1);
+    for (size_t i = 0; i < expansion->intervals->count; i++) {
+        list->items[list->count++] = expansion->intervals->items[i];
+    }
+    list->items[list->count++] = hours_interval(expansion->arena, name, hours);
+    expansion->intervals = list;
+    expansion->hours_count++;
+    return name;
+}
+
+static bool check_policy(const Expansion *expansion, const YamlNode *map) {
     static const char *const keys[] = {"label",    "map",     "unknown", "business_hours",
                                        "critical", "warning", "info",    NULL};
     static const char *const hour_keys[] = {"days",     "from",          "to", "time_zone",
                                             "holidays", "holidays_file", NULL};
-    const YamlNode *hours = yaml_get(policy->map, "business_hours");
-    policy->has_hours = hours != NULL;
-    (void)yaml_str(&policy->loader->yaml, policy->map, "label", &policy->label);
-    return yaml_check_keys(&policy->loader->yaml, policy->map, keys) &&
-           yaml_check_keys(&policy->loader->yaml, hours, hour_keys) && read_words(policy) &&
-           expand_critical(policy) && expand_warning(policy) && expand_info(policy);
+    const YamlReader *yaml = &expansion->loader->yaml;
+    return yaml_check_keys(yaml, map, keys) &&
+           yaml_check_keys(yaml, yaml_get(map, "business_hours"), hour_keys);
 }
 
-bool severities_expand(ConfigLoader *loader, const YamlNode *severities, const YamlNode **root) {
-    Arena *arena = &loader->config->arena;
-    if (!severities || severities->kind == YAML_NULL ||
-        (severities->kind == YAML_MAP && severities->count == 0)) {
-        return true;
-    }
-    Policy policy = {.loader = loader,
+/* The routes of a policy. */
+static bool expand_policy(Expansion *expansion, const YamlNode *map, const char *hours,
+                          YamlNode **ret_routes) {
+    Arena *arena = expansion->arena;
+    Policy policy = {.loader = expansion->loader,
                      .arena = arena,
-                     .map = severities,
+                     .map = map,
                      .label = STR("severity"),
-                     .routes = yaml_list_node(arena, 8)};
-    bool ok = expand(&policy);
+                     .hours = hours,
+                     .routes = yaml_list_node(arena, ROUTES_PER_POLICY)};
+    (void)yaml_str(&expansion->loader->yaml, map, "label", &policy.label);
+    bool ok = read_words(&policy) && expand_critical(&policy) && expand_warning(&policy) &&
+              expand_info(&policy);
     if (ok) {
         (void)add_route(&policy, CLASS_NONE, yaml_text_node(arena, none_name));
-        *root = rewrite(&policy, yaml_get(severities, "business_hours"), *root);
-    } else {
-        loader->failed = true;
     }
     for (size_t i = 0; i < CLASS_COUNT; i++) {
         buf_finish(&policy.words[i]);
     }
+    expansion->any |= ok;
+    *ret_routes = policy.routes;
+    return ok;
+}
+
+static const YamlNode *append_routes(Arena *arena, const YamlNode *route, const YamlNode *more) {
+    return with_items(arena, route, "routes", more->items, more->count);
+}
+
+/* A route's own policy over the file's. */
+static bool expand_own(Expansion *expansion, const YamlNode *own, const YamlNode **route) {
+    const YamlNode *map = expansion->top;
+    const char *hours = expansion->top_hours;
+    YamlNode *routes;
+    bool as_file = own->kind == YAML_SCALAR && str_eq(own->text, STR("true"));
+    if (!as_file && own->kind != YAML_MAP) {
+        return config_problem(expansion->loader, own, "severities: expected true or a map");
+    }
+    if (as_file && !map) {
+        return config_problem(expansion->loader, own,
+                              "severities: true, but there is no policy `severities` to use");
+    }
+    if (!as_file) {
+        if (!check_policy(expansion, own)) {
+            return false;
+        }
+        const char *own_hours = name_hours(expansion, yaml_get(own, "business_hours"));
+        hours = own_hours ? own_hours : hours;
+        YamlNode *merged = with_value(expansion->arena, own, "", NULL);
+        for (size_t i = 0; map && i < map->count; i++) {
+            const char *key = arena_cstr(expansion->arena, map->pairs[i].key->text);
+            if (!yaml_get(own, key)) {
+                merged = with_value(expansion->arena, merged, key, map->pairs[i].value);
+            }
+        }
+        map = merged;
+    }
+    if (!expand_policy(expansion, map, hours, &routes)) {
+        return false;
+    }
+    *route = append_routes(expansion->arena, *route, routes);
+    return true;
+}
+
+/* Recursion is bounded by YAML_DEPTH_MAX. */
+static bool expand_tree(Expansion *expansion, const YamlNode **route) {
+    const YamlNode *own = yaml_get(*route, "severities"), *list = yaml_get(*route, "routes");
+    Arena *arena = expansion->arena;
+    if (list && list->kind == YAML_LIST) {
+        YamlNode *children = yaml_list_node(arena, list->count);
+        *children = (YamlNode){.kind = YAML_LIST,
+                               .items = children->items,
+                               .line = list->line,
+                               .column = list->column};
+        for (size_t i = 0; i < list->count; i++) {
+            children->items[children->count] = list->items[i];
+            if (list->items[i]->kind == YAML_MAP &&
+                !expand_tree(expansion, &children->items[children->count])) {
+                return false;
+            }
+            children->count++;
+        }
+        *route = with_value(arena, *route, "routes", children);
+    }
+    if (!own) {
+        return true;
+    }
+    *route = with_value(arena, *route, "severities", NULL);
+    return expand_own(expansion, own, route);
+}
+
+static const YamlNode *log_route(Arena *arena) {
+    YamlNode *route = yaml_map_node(arena, 1);
+    yaml_map_set(arena, route, "receiver", yaml_text_node(arena, log_name));
+    return route;
+}
+
+static bool expand_all(Expansion *expansion, const YamlNode **root) {
+    Arena *arena = expansion->arena;
+    const YamlNode *route = yaml_get(*root, "route");
+    if (expansion->top && (!route || route->kind == YAML_NULL)) {
+        *root = with_receiver(arena, *root, log_name, true);
+        route = log_route(arena);
+    }
+    if (!route || route->kind != YAML_MAP) {
+        return true; /* the loader complains */
+    }
+    if (expansion->top) {
+        if (!check_policy(expansion, expansion->top)) {
+            return false;
+        }
+        expansion->top_hours = name_hours(expansion, yaml_get(expansion->top, "business_hours"));
+    }
+    if (!expand_tree(expansion, &route)) {
+        return false;
+    }
+    if (expansion->top) {
+        YamlNode *routes;
+        if (!expand_policy(expansion, expansion->top, expansion->top_hours, &routes)) {
+            return false;
+        }
+        route = append_routes(arena, route, routes);
+    }
+    if (expansion->any) {
+        *root = with_receiver(arena, *root, none_name, false);
+        *root = with_items(arena, *root, "time_intervals", expansion->intervals->items,
+                           expansion->intervals->count);
+        *root = with_value(arena, *root, "route", route);
+    }
+    return true;
+}
+
+bool severities_expand(ConfigLoader *loader, const YamlNode *severities, const YamlNode **root) {
+    Arena *arena = &loader->config->arena;
+    bool none = !severities || severities->kind == YAML_NULL ||
+                (severities->kind == YAML_MAP && severities->count == 0);
+    Expansion expansion = {.loader = loader,
+                           .arena = arena,
+                           .top = none ? NULL : severities,
+                           .intervals = yaml_list_node(arena, 0)};
+    bool ok = (none || severities->kind == YAML_MAP ||
+               config_problem(loader, severities, "severities: expected a map")) &&
+              expand_all(&expansion, root);
+    loader->failed |= !ok;
     return ok;
 }

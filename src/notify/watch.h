@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * The dead man's switch, and the housekeeping that comes with time: old ledger rows go.
+ * The heartbeat of the dead man's switch, and the housekeeping that comes with time: old ledger
+ * rows go.
  *
- * A heartbeat is a notice to the receiver of choice at a steady interval; whoever gets it rings
- * when it stays away (a dead program sends nothing). Where evaluation or delivery stands still
- * while the rest lives, that is told as an alert of its own, StalledEvaluation or StalledDelivery,
- * by the heartbeat's receiver, past the groups and routes that may be the trouble.
+ * A heartbeat is a notice to the receiver of choice at a steady interval, through outbox and
+ * delivery like everything else; whoever gets it rings when it stays away. It is a promise that all
+ * is well: while rules are not evaluated none is sent. What stands still is also told, by another
+ * way: stall.h.
  */
 
 #include "notify/live.h"

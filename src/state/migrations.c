@@ -92,6 +92,20 @@ static const char notify_sql[] =
     "CREATE INDEX ledger_key ON ledger (alert_key, at) WHERE alert_key != 0;"
     "CREATE INDEX ledger_group ON ledger (group_id, at) WHERE group_id != 0;";
 
+/* Ids are never given twice: people name notifications by them. */
+static const char outbox_ids_sql[] =
+    "ALTER TABLE outbox RENAME TO outbox_before;"
+    "CREATE TABLE outbox ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, integration_text INTEGER NOT NULL,"
+    " receiver TEXT NOT NULL, dedup_key TEXT NOT NULL, target_text INTEGER NOT NULL,"
+    " action INTEGER NOT NULL, group_id INTEGER NOT NULL, alert_id INTEGER NOT NULL,"
+    " sent_id INTEGER NOT NULL, members BLOB NOT NULL, reason TEXT NOT NULL,"
+    " created_at INTEGER NOT NULL, due_at INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " status INTEGER NOT NULL, maybe_delivered INTEGER NOT NULL, http_status INTEGER NOT NULL,"
+    " answer TEXT NOT NULL) STRICT;"
+    "INSERT INTO outbox SELECT * FROM outbox_before;"
+    "DROP TABLE outbox_before;";
+
 static const char silences_sql[] =
     "CREATE TABLE silences ("
     " id TEXT PRIMARY KEY, starts_at INTEGER NOT NULL, ends_at INTEGER NOT NULL,"
@@ -125,10 +139,20 @@ static const Migration migrations[] = {
     {1, "alerts, history, audit", alerts_sql},
     {2, "groups, sent sets, outbox, ledger", notify_sql},
     {3, "silences and maintenance flags", silences_sql},
+    {29, "notification ids that are never used again", outbox_ids_sql},
     {20, "until when the ledger says something is held", ledger_until_sql},
 };
 
 enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };
+
+/* They stand in the order in which they came to be, which is not that of their numbers. */
+static int newest_known(void) {
+    int newest = 0;
+    for (int i = 0; i < MIGRATION_COUNT; i++) {
+        newest = migrations[i].number > newest ? migrations[i].number : newest;
+    }
+    return newest;
+}
 
 static bool refuse_newer(Db *db, Err *err) {
     DbRows rows;
@@ -139,12 +163,12 @@ static bool refuse_newer(Db *db, Err *err) {
     if (!db_done(&rows, err)) {
         return false;
     }
-    if (newest > migrations[MIGRATION_COUNT - 1].number) {
+    if (newest > newest_known()) {
         return err_set(
             err, ERR_UNSUPPORTED,
             "%s: written by a newer version (schema %lld, this program knows %d): start that "
             "version again, or restore the backup made before the upgrade",
-            db->path, (long long)newest, migrations[MIGRATION_COUNT - 1].number);
+            db->path, (long long)newest, newest_known());
     }
     return true;
 }

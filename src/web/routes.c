@@ -62,6 +62,13 @@ static const Route routes[] = {
     {"POST", "/api/v1/maintenance", handle_set_maintenance, ROUTE_POOL, false},
     {"GET", "/api/v1/maintenance/*", handle_maintenance_flag, ROUTE_POOL, false},
     {"DELETE", "/api/v1/maintenance/*", handle_clear_maintenance, ROUTE_POOL, false},
+
+    {"GET", "/api/v1/route", handle_route, ROUTE_POOL, false},
+    {"GET", "/api/v1/notifications", handle_notifications, ROUTE_POOL, false},
+    {"POST", "/api/v1/notifications/retry", handle_retry_notifications, ROUTE_POOL, false},
+    {"POST", "/api/v1/notifications/acknowledge", handle_acknowledge, ROUTE_POOL, false},
+    {"POST", "/api/v1/notifications/test", handle_test_notification, ROUTE_POOL, false},
+    {"DELETE", "/api/v1/notifications/*", handle_drop_notification, ROUTE_POOL, false},
 };
 
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };

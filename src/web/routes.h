@@ -61,5 +61,12 @@ void handle_set_maintenance(Web *web, Request *request);
 void handle_maintenance_flag(Web *web, Request *request);
 void handle_clear_maintenance(Web *web, Request *request);
 
+void handle_route(Web *web, Request *request); /* api_notify.c */
+void handle_notifications(Web *web, Request *request);
+void handle_retry_notifications(Web *web, Request *request);
+void handle_drop_notification(Web *web, Request *request);
+void handle_test_notification(Web *web, Request *request);
+void handle_acknowledge(Web *web, Request *request);
+
 void handle_page(Web *web, Request *request); /* page.c */
 void handle_ui_file(Web *web, Request *request);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "notify/notify.h"
@@ -136,8 +137,9 @@ typedef struct Rig {
     int64_t ids[64];
 } Rig;
 
-static inline NotifyConfig *rig_config(const char *notify_yaml, const char *severities,
-                                       const char *maintenance) {
+/* NULL if it is refused; then `complaint` says why, ended by a NUL. */
+static inline NotifyConfig *rig_try(const char *notify_yaml, const char *severities,
+                                    const char *maintenance, Buf *complaint) {
     AUTO(arena_finish) Arena arena = {0};
     Problems problems = {0};
     const char *texts[3] = {notify_yaml, severities, maintenance};
@@ -157,11 +159,24 @@ static inline NotifyConfig *rig_config(const char *notify_yaml, const char *seve
                                                  .file = STR("test.yml"),
                                                  .external_url = STR("http://belfry")},
                            &problems);
-    AUTO(buf_finish) Buf text = {0};
-    problems_print(&problems, &text);
-    cr_assert(config, "%.*s", STR_ARG(buf_view(&text)));
+    problems_print(&problems, complaint);
+    buf_byte(complaint, '\0');
     problems_finish(&problems);
     return config;
+}
+
+static inline NotifyConfig *rig_config(const char *notify_yaml, const char *severities,
+                                       const char *maintenance) {
+    AUTO(buf_finish) Buf complaint = {0};
+    NotifyConfig *config = rig_try(notify_yaml, severities, maintenance, &complaint);
+    cr_assert(config, "%s", complaint.ptr);
+    return config;
+}
+
+static inline bool rig_refuses(const char *notify_yaml, const char *severities, Buf *complaint) {
+    NotifyConfig *config = rig_try(notify_yaml, severities, NULL, complaint);
+    notify_config_unref(config);
+    return config == NULL;
 }
 
 static inline void rig_open_again(Rig *rig) {
@@ -181,12 +196,16 @@ static inline void rig_shut(Rig *rig) {
     state_close(rig->state);
 }
 
-static inline void rig_open(Rig *rig, NotifyConfig *config) {
-    *rig = (Rig){.config = config, .now = T0};
+static inline void rig_open_at(Rig *rig, NotifyConfig *config, TimeMs now) {
+    *rig = (Rig){.config = config, .now = now};
     snprintf(rig->dir, sizeof rig->dir, "/tmp/belfry-notify-XXXXXX");
     cr_assert(mkdtemp(rig->dir));
     snprintf(rig->path, sizeof rig->path, "%s/state.db", rig->dir);
     rig_open_again(rig);
+}
+
+static inline void rig_open(Rig *rig, NotifyConfig *config) {
+    rig_open_at(rig, config, T0);
 }
 
 static inline void rig_close(Rig *rig) {
