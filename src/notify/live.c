@@ -169,7 +169,10 @@ static Group *new_group(Notify *notify, const GroupRow *row) {
     group->id = row->id;
     group->key = mem_strdup(arena_cstr(&arena, row->key));
     group->receiver = mem_strdup(arena_cstr(&arena, row->receiver));
-    group->labels = labels_copy(&group->arena, row->labels);
+    group->block = mem_grow(NULL, labels_bytes(row->labels) + 1);
+    char *at = group->block;
+    Label *labels = pack_array(&at, row->labels);
+    group->labels = pack_texts(&at, labels, row->labels);
     group->is_direct = str_ends(row->key, STR(":direct"));
     group->retired = row->retired;
     group->next_due = group->stored_due = row->next_due;
@@ -185,7 +188,7 @@ static Group *new_group(Notify *notify, const GroupRow *row) {
 
 static void free_group(Group *group) {
     free_sent_list(&group->sent);
-    arena_finish(&group->arena);
+    free(group->block);
     free(group->noted_muted.ids);
     free(group->members);
     free(group->changed);

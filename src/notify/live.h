@@ -95,7 +95,7 @@ struct Group {
     char *key;
     const Route *route; /* NULL: retired */
     char *receiver;
-    Arena arena; /* labels */
+    char *block; /* labels */
     LabelSet labels;
     char dedup_key[65];
     bool is_direct; /* each alert by itself, at once */
@@ -132,8 +132,8 @@ typedef struct FlagEntry {
 /* A row of the outbox, in memory. */
 typedef struct OutboxEntry OutboxEntry;
 struct OutboxEntry {
-    OutboxRow row; /* texts in `arena` */
-    Arena arena;
+    OutboxRow row; /* texts in `texts` */
+    char *texts;
     size_t list_at; /* place in the outbox's list */
     bool in_flight;
     bool alone;               /* a batch with it was refused: sent by itself */

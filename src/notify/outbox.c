@@ -103,18 +103,30 @@ static void count_members(Notify *notify, const OutboxRow *row, int by) {
     }
 }
 
+static void keep(char **at, Str *text) {
+    if (text->len) {
+        memcpy(*at, text->ptr, text->len);
+    }
+    *text = (Str){*at, text->len};
+    *at += text->len;
+}
+
+/* One block an entry: in a storm there are as many as alerts. */
 static void copy_row(OutboxEntry *entry, const OutboxRow *from) {
-    Arena old = entry->arena;
-    entry->arena = (Arena){0};
-    entry->row = *from;
-    entry->row.integration = arena_str(&entry->arena, from->integration);
-    entry->row.receiver = arena_str(&entry->arena, from->receiver);
-    entry->row.dedup_key = arena_str(&entry->arena, from->dedup_key);
-    entry->row.target = arena_str(&entry->arena, from->target);
-    entry->row.members = arena_str(&entry->arena, from->members);
-    entry->row.reason = arena_str(&entry->arena, from->reason);
-    entry->row.answer = arena_str(&entry->arena, from->answer);
-    arena_finish(&old);
+    OutboxRow row = *from;
+    Str *texts[] = {&row.integration, &row.receiver, &row.dedup_key, &row.target,
+                    &row.members,     &row.reason,   &row.answer};
+    size_t count = sizeof texts / sizeof *texts, bytes = 1;
+    for (size_t i = 0; i < count; i++) {
+        bytes += texts[i]->len;
+    }
+    char *block = mem_grow(NULL, bytes), *at = block;
+    for (size_t i = 0; i < count; i++) {
+        keep(&at, texts[i]);
+    }
+    free(entry->texts);
+    entry->texts = block;
+    entry->row = row;
 }
 
 static OutboxEntry *add_entry(Notify *notify, const OutboxRow *row) {
@@ -129,7 +141,7 @@ static OutboxEntry *add_entry(Notify *notify, const OutboxRow *row) {
 }
 
 static void free_entry(OutboxEntry *entry) {
-    arena_finish(&entry->arena);
+    free(entry->texts);
     free(entry);
 }
 

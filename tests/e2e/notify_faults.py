@@ -71,6 +71,7 @@ class Pager:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda request, address: None  # a client that was killed
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -143,8 +144,9 @@ def kill_at_random_points():
                         insist(world, server, port, is_begin, sorted(numbers))
                         firing = firing | numbers if is_begin else firing - numbers
             killer.join()
-            server.process.wait()
-            server.start()
+            wait_for("its death, or its next life", lambda: server.process.poll() is not None or server.is_ready())
+            if server.process.poll() is not None:
+                server.start()
         pager.feel("good")
         want = sorted(f"n{n}" for n in firing)
 
