@@ -45,8 +45,14 @@ bool db_open(Db *db, const char *path, bool read_only, DurationMs busy_timeout, 
                          "PRAGMA temp_store=MEMORY",
                          NULL, NULL, NULL) == SQLITE_OK;
     }
-    if (ok && read_only) {
-        ok = sqlite3_exec(db->conn, "PRAGMA query_only=ON", NULL, NULL, NULL) == SQLITE_OK;
+    /* The writer in a storm: what a transaction of 5,000 alerts touches stays in memory (the cache
+     * grows only as it is used), and pages that the next transactions change again are written back
+     * once for several of them, not at the end of each. */
+    if (ok) {
+        ok = sqlite3_exec(db->conn,
+                          read_only ? "PRAGMA query_only=ON"
+                                    : "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=16384",
+                          NULL, NULL, NULL) == SQLITE_OK;
     }
     if (!ok) {
         db_failed(db, err, "cannot open");
