@@ -31,6 +31,12 @@ static void worker_finish(Worker *worker) {
     arena_finish(&worker->note_arena);
 }
 
+/* There may be many ranges, whose columns stay. */
+static void forget_windows(Worker *worker) {
+    arena_finish(&worker->windows_arena);
+    memset(worker->windows, 0, sizeof worker->windows);
+}
+
 /* Counts what the worker's columns take beyond what was counted already. */
 static bool worker_charge(Worker *worker) {
     size_t used = worker->out.used_bytes;
@@ -185,16 +191,8 @@ typedef struct Ranges {
     const Fold *fold; /* NULL: columns are kept */
 } Ranges;
 
-static void read_range(void *ctx, size_t index) {
-    Ranges *ranges = ctx;
-    Range *range = &ranges->items[index];
+static void read_columns(const Ranges *ranges, Range *range, size_t from, size_t to) {
     Worker *worker = &range->worker;
-    size_t from = ranges->first + index * ranges->size;
-    size_t to = from + ranges->size < ranges->series ? from + ranges->size : ranges->series;
-    range->count = 0;
-    if (from >= to || !exec_check(worker->exec, &worker->err)) {
-        return;
-    }
     range->columns = arena_array(&worker->out, Column, to - from);
     for (size_t i = from; i < to; i++) {
         arena_reset(&worker->scratch);
@@ -211,6 +209,19 @@ static void read_range(void *ctx, size_t index) {
         }
     }
     (void)worker_charge(worker);
+}
+
+static void read_range(void *ctx, size_t index) {
+    Ranges *ranges = ctx;
+    Range *range = &ranges->items[index];
+    Worker *worker = &range->worker;
+    size_t from = ranges->first + index * ranges->size;
+    size_t to = from + ranges->size < ranges->series ? from + ranges->size : ranges->series;
+    range->count = 0;
+    if (from < to && exec_check(worker->exec, &worker->err)) {
+        read_columns(ranges, range, from, to);
+        forget_windows(worker);
+    }
 }
 
 /* What the workers noted and counted goes to the operators, in order of series. */

@@ -36,11 +36,26 @@ typedef struct WorkerNotes {
     Notes notes;
 } WorkerNotes;
 
+/* The series of a target have the same times, so the windows found for one are those of the next.
+ */
+enum { WORKER_WINDOWS = 8, WORKER_HISTOGRAM_WINDOWS = WORKER_WINDOWS };
+
+typedef struct WorkerWindows {
+    const PlanNode *node; /* NULL: free */
+    TimeMs *times;        /* they are of these; this and the rest in `windows_arena` */
+    size_t count, room;
+    uint32_t *from, *to; /* of each step */
+    TimeMs *end;
+    uint64_t samples; /* in all windows together */
+} WorkerWindows;
+
 /* One range of series, on one thread. */
 typedef struct Worker {
     Exec *exec;
-    Arena out;     /* columns */
-    Arena scratch; /* reset before each series */
+    WorkerWindows windows[WORKER_WINDOWS + 1]; /* the last: of a series' histograms */
+    Arena windows_arena;                       /* given up at the end of the range */
+    Arena out;                                 /* columns */
+    Arena scratch;                             /* reset before each series */
     Arena note_arena;
     WorkerNotes notes[WORKER_NOTES_MAX]; /* one set for each operator of the chain that has any */
     size_t note_sets;

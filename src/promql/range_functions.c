@@ -42,18 +42,52 @@ static void find_windows(const PlanNode *node, Edges edges, const TimeMs *times,
     }
 }
 
-static Windows make_windows(Worker *worker, const PlanNode *node, const TimeMs *times,
-                            size_t count) {
+/* Where the windows of such times are remembered. */
+static WorkerWindows *windows_place(Worker *worker, const TimeMs *times, size_t count) {
+    uint64_t hash = count ? (uint64_t)times[0] * UINT64_C(0x9e3779b97f4a7c15) : 0;
+    return &worker->windows[hash >> 61]; /* WORKER_WINDOWS places */
+}
+
+static bool windows_known(const WorkerWindows *known, const PlanNode *node, const TimeMs *times,
+                          size_t count) {
+    return known->node == node && known->count == count &&
+           memcmp(known->times, times, count * sizeof *times) == 0;
+}
+
+static void learn_windows(Worker *worker, WorkerWindows *known, const PlanNode *node,
+                          const TimeMs *times, size_t count) {
     size_t steps = node->grid.count;
-    uint32_t *from = arena_raw(&worker->scratch, steps * sizeof *from);
-    uint32_t *to = arena_raw(&worker->scratch, steps * sizeof *to);
-    TimeMs *end = arena_raw(&worker->scratch, steps * sizeof *end);
-    find_windows(node, window_edges(node, worker->exec->plan), times, count, from, to);
-    for (size_t step = 0; step < steps; step++) {
-        end[step] = plan_node_ref(node, step);
-        worker->samples_seen += to[step] - from[step];
+    Arena *arena = &worker->windows_arena;
+    if (known->node != node) {
+        known->from = arena_raw(arena, steps * sizeof *known->from);
+        known->to = arena_raw(arena, steps * sizeof *known->to);
+        known->end = arena_raw(arena, steps * sizeof *known->end);
+        known->node = node;
     }
-    return (Windows){steps, from, to, end, node->range};
+    if (known->room < count) {
+        known->times = arena_raw(arena, count * 2 * sizeof *known->times);
+        known->room = count * 2;
+    }
+    if (count) {
+        memcpy(known->times, times, count * sizeof *times);
+    }
+    known->count = count;
+    known->samples = 0;
+    find_windows(node, window_edges(node, worker->exec->plan), times, count, known->from,
+                 known->to);
+    for (size_t step = 0; step < steps; step++) {
+        known->end[step] = plan_node_ref(node, step);
+        known->samples += known->to[step] - known->from[step];
+    }
+}
+
+static Windows make_windows(Worker *worker, WorkerWindows *known, const PlanNode *node,
+                            const TimeMs *times, size_t count) {
+    if (count == 0 || !windows_known(known, node, times, count)) {
+        learn_windows(worker, known, node, times, count);
+    }
+    worker->samples_seen += known->samples;
+    return (Windows){node->grid.count, known->from, known->to, known->end, node->range};
 }
 
 /* ---- the input ---- */
@@ -175,7 +209,8 @@ static void run_histogram_steps(const RollupCall *call, const SeriesPoints *poin
                                 const Windows *floats, Column *column) {
     Worker *worker = call->worker;
     const HistogramPoints *histograms = &points->histograms;
-    Windows windows = make_windows(worker, call->node, histograms->times, histograms->count);
+    Windows windows = make_windows(worker, &worker->windows[WORKER_HISTOGRAM_WINDOWS], call->node,
+                                   histograms->times, histograms->count);
     for (size_t step = 0; step < windows.steps && !worker->err.kind; step++) {
         if (windows.from[step] == windows.to[step]) {
             continue;
@@ -229,8 +264,10 @@ bool rollup_column(Worker *worker, PlanNode *node, size_t index, Column *ret_col
     if (node->expr->flavour == PROMQL_METRICSQL) {
         return metricsql_column(&call, &points.floats, ret_column);
     }
-    Windows windows = make_windows(worker, node, points.floats.times, points.floats.count);
-    find_kernel(call.id)(&call, &points.floats, &windows, ret_column->values);
+    const FloatPoints *floats = &points.floats;
+    Windows windows = make_windows(worker, windows_place(worker, floats->times, floats->count),
+                                   node, floats->times, floats->count);
+    find_kernel(call.id)(&call, floats, &windows, ret_column->values);
     if (points.histograms.count) {
         run_histogram_steps(&call, &points, &windows, ret_column);
     }

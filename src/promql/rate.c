@@ -42,8 +42,14 @@ typedef struct Resets {
 
 static Resets find_resets(Arena *arena, const FloatPoints *points) {
     size_t count = 0;
-    for (size_t i = 1; i < points->count; i++) {
-        count += is_reset(points, i);
+    if (points->starts) {
+        for (size_t i = 1; i < points->count; i++) {
+            count += is_reset(points, i);
+        }
+    } else {
+        for (size_t i = 1; i < points->count; i++) { /* many at once */
+            count += points->values[i] < points->values[i - 1];
+        }
     }
     Resets resets = {count ? arena_raw(arena, count * sizeof *resets.at) : NULL, 0};
     for (size_t i = 1; i < points->count && resets.count < count; i++) {

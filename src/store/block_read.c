@@ -157,6 +157,15 @@ typedef struct Slots {
     size_t sample_count; /* of the chunk */
 } Slots;
 
+static bool any_absent(const Lane *lane) {
+    for (size_t i = 0; i < lane->patch_count; i++) {
+        if (lane->patches[i].absent) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void choose_slots(const Columns *out, const Frame *frame, const FrameChunk *chunk,
                          const TimeMs *times, Slots *slots) {
     const Lane *lane = frame_lane(frame, chunk->lane_first);
@@ -184,13 +193,28 @@ static void choose_slots(const Columns *out, const Frame *frame, const FrameChun
 static bool wanted_whole(const Columns *out, const Frame *frame, const FrameChunk *chunk,
                          const TimeMs *times) {
     const Lane *lane = frame_lane(frame, chunk->lane_first);
-    for (size_t i = 0; i < lane->patch_count; i++) {
-        if (lane->patches[i].absent) {
-            return false;
-        }
-    }
-    return !chunk->histograms && !out->starts && times[0] >= out->from &&
+    return !any_absent(lane) && !chunk->histograms && !out->starts && times[0] >= out->from &&
            times[chunk->count - 1] <= out->to;
+}
+
+/* The usual case for a part of a chunk: no slot is absent, so those wanted stand together. */
+static void read_span(Columns *out, const Frame *frame, const FrameChunk *chunk,
+                      const TimeMs *times) {
+    uint64_t bits[CHUNK_SAMPLES_MAX];
+    size_t first = 0, end = chunk->count;
+    while (times[first] < out->from) {
+        first++;
+    }
+    while (times[end - 1] > out->to) {
+        end--;
+    }
+    if (first >= end) {
+        return;
+    }
+    frame_scan_lane(frame, &lanes_memo, chunk->lane_first, bits);
+    memcpy(out->times + out->count, times + first, (end - first) * sizeof *times);
+    memcpy(out->values + out->count, bits + first, (end - first) * sizeof *bits);
+    out->count += end - first;
 }
 
 /* The usual case, straight into the result. */
@@ -279,6 +303,11 @@ static bool read_chunk(Columns *out, const ChunkRef *ref, Err *err) {
     }
     if (wanted_whole(out, ref->values.frame, ref->chunk, times)) {
         read_whole(out, ref->values.frame, ref->chunk, times);
+        return true;
+    }
+    if (!ref->chunk->histograms && !out->starts &&
+        !any_absent(frame_lane(ref->values.frame, ref->chunk->lane_first))) {
+        read_span(out, ref->values.frame, ref->chunk, times);
         return true;
     }
     return read_slots(out, ref->values.frame, ref->chunk, times, err);
