@@ -32,7 +32,8 @@ static LabelSet add_extra(const IngestLabels *labels, LabelSet set, Arena *arena
 
 SeriesDecode raw_finish(const IngestLabels *labels, Label *items, size_t count, Arena *arena,
                         LabelSet *ret_labels, Err *err) {
-    LabelSet set;
+    LabelSet set = {items, count};
+    *ret_labels = set;
     if (!labels_build(items, count, &set, err)) {
         return SERIES_INVALID;
     }
@@ -40,6 +41,7 @@ SeriesDecode raw_finish(const IngestLabels *labels, Label *items, size_t count, 
     if (labels && labels->relabel && !relabel_apply(labels->relabel, set, arena, &set)) {
         return SERIES_DROP;
     }
+    *ret_labels = set;
     if (!labels_valid(set, err)) {
         return SERIES_INVALID;
     }
@@ -47,7 +49,6 @@ SeriesDecode raw_finish(const IngestLabels *labels, Label *items, size_t count, 
         err_set(err, ERR_INVALID, "a series without a metric name");
         return SERIES_INVALID;
     }
-    *ret_labels = set;
     return SERIES_USE;
 }
 

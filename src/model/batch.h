@@ -25,7 +25,8 @@
 typedef enum SeriesDecode {
     SERIES_USE,
     SERIES_DROP,    /* relabelling dropped it: counted, no error */
-    SERIES_INVALID, /* `err` says why; its samples are refused, the others stored */
+    SERIES_INVALID, /* `err` says why, the labels (if any) whose; its samples are refused, the
+                       others stored */
 } SeriesDecode;
 
 typedef struct BatchSeries {

@@ -62,6 +62,7 @@ static SeriesDecode decode(Appending *work, const BatchSeries *series, LabelSet 
         SeriesDecode answer =
             work->batch->decode(work->batch->decode_ctx, series->raw, &work->arena, &labels, err);
         if (answer != SERIES_USE) {
+            *ret_labels = labels;
             return answer;
         }
     }
@@ -74,10 +75,10 @@ static SeriesDecode decode(Appending *work, const BatchSeries *series, LabelSet 
         err_set(err, ERR_INVALID, "a series without labels");
         return SERIES_INVALID;
     }
+    *ret_labels = labels;
     if (!labels_valid(labels, err)) {
         return SERIES_INVALID;
     }
-    *ret_labels = labels;
     return SERIES_USE;
 }
 
@@ -102,7 +103,9 @@ static Missing decode_missing(Appending *work) {
         SeriesDecode answer = decode(work, &batch->series[i], &labels, &bad);
         if (answer == SERIES_INVALID) {
             work->refusals[i] = REFUSAL_INVALID;
-            outcome_complain(work->append.outcome, bad.text);
+            if (outcome_complain(work->append.outcome, bad.text)) {
+                outcome_name(work->append.outcome, labels);
+            }
             continue;
         }
         missing.origin[missing.count] = (uint32_t)i;
@@ -124,7 +127,9 @@ static bool make_missing(Appending *work, const Missing *missing, Err *err) {
         work->refs[missing->origin[i]] = missing->makes[i].ref;
         if (missing->makes[i].refusal) {
             work->refusals[missing->origin[i]] = REFUSAL_LIMIT;
-            outcome_complain(work->append.outcome, missing->makes[i].refusal);
+            if (outcome_complain(work->append.outcome, missing->makes[i].refusal)) {
+                outcome_name(work->append.outcome, missing->makes[i].labels);
+            }
         }
     }
     if (created > 0) {
@@ -167,6 +172,22 @@ static bool resolve(Appending *work, Err *err) {
     return true;
 }
 
+/* A series nobody knows, none of whose samples may come in: what became of each. */
+static void count_unacceptable(Appending *work, const BatchSeries *series) {
+    StoreOutcome *outcome = work->append.outcome;
+    bool complained = outcome->first_bad[0] != '\0';
+    for (uint32_t row = 0; row < series->row_count; row++) {
+        OpenSample sample = {.time = work->batch->times[series->row_first + row]};
+        (void)head_accepts(&work->append, &sample);
+    }
+    if (!complained && outcome->first_bad[0]) {
+        LabelSet labels = {0};
+        Err ignored;
+        (void)decode(work, series, &labels, &ignored);
+        outcome_name(outcome, labels);
+    }
+}
+
 /* Rows of series that did not get in. */
 static void count_refused(Appending *work) {
     StoreOutcome *outcome = work->append.outcome;
@@ -182,10 +203,7 @@ static void count_refused(Appending *work) {
         } else if (work->refusals[i] == REFUSAL_INVALID) {
             outcome->invalid += series->row_count;
         } else {
-            for (uint32_t row = 0; row < series->row_count; row++) {
-                OpenSample sample = {.time = work->batch->times[series->row_first + row]};
-                (void)head_accepts(&work->append, &sample);
-            }
+            count_unacceptable(work, series);
         }
     }
 }

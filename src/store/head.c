@@ -234,10 +234,26 @@ static OpenSample batch_sample(const SampleBatch *batch, size_t row) {
                         .start = batch->starts ? batch->starts[row] : 0};
 }
 
-void outcome_complain(StoreOutcome *outcome, const char *what) {
-    if (!outcome->first_bad[0]) {
-        snprintf(outcome->first_bad, sizeof outcome->first_bad, "%.511s", what);
+bool outcome_complain(StoreOutcome *outcome, const char *what) {
+    if (outcome->first_bad[0]) {
+        return false;
     }
+    snprintf(outcome->first_bad, sizeof outcome->first_bad, "%.511s", what);
+    return true;
+}
+
+void outcome_name(StoreOutcome *outcome, LabelSet labels) {
+    enum { NAME_BYTES_MAX = 250 }; /* the reason has to fit in as well */
+    if (labels.count == 0) {
+        return;
+    }
+    AUTO(buf_finish) Buf name = {0};
+    labels_print(&name, labels);
+    bool cut = name.len > NAME_BYTES_MAX;
+    char what[sizeof outcome->first_bad];
+    memcpy(what, outcome->first_bad, sizeof what);
+    snprintf(outcome->first_bad, sizeof outcome->first_bad, "%.*s%s: %.250s",
+             cut ? (int)NAME_BYTES_MAX : (int)name.len, name.ptr, cut ? "..." : "", what);
 }
 
 bool head_accepts(HeadAppend *append, const OpenSample *sample) {
@@ -248,18 +264,18 @@ bool head_accepts(HeadAppend *append, const OpenSample *sample) {
     }
     if (sample->time > append->newest) {
         outcome->too_new++;
-        outcome_complain(outcome, "sample is too far in the future");
+        (void)outcome_complain(outcome, "sample is too far in the future");
         return false;
     }
     Err err;
     if (sample->histogram && !histogram_valid(sample->histogram, &err)) {
         outcome->invalid++;
-        outcome_complain(outcome, err.text);
+        (void)outcome_complain(outcome, err.text);
         return false;
     }
     if (sample->histogram && !openchunk_histogram_fits(sample->histogram)) {
         outcome->invalid++;
-        outcome_complain(outcome, "native histogram has too many buckets");
+        (void)outcome_complain(outcome, "native histogram has too many buckets");
         return false;
     }
     return true;
@@ -272,11 +288,22 @@ typedef struct Routed {
     uint32_t row_first, row_count;
 } Routed;
 
+/* After a sample was refused: if it was the first, tells whose it was. */
+static void name_refused(const Putting *put, const HeadSeries *series, bool complained_before,
+                         StoreOutcome *outcome) {
+    if (!complained_before && outcome->first_bad[0]) {
+        Label room[LABELS_MAX];
+        outcome_name(outcome, head_labels(put->head, series->part, room));
+    }
+}
+
 static void append_series(HeadAppend *append, Putting *put, const Routed *from, SourceNote *note) {
     HeadSeries *series = shard_series(put->shard, head_slot(from->ref));
     for (uint32_t i = 0; i < from->row_count; i++) {
         OpenSample sample = batch_sample(append->batch, from->row_first + i);
+        bool complained = append->outcome->first_bad[0] != '\0';
         if (!head_accepts(append, &sample)) {
+            name_refused(put, series, complained, append->outcome);
             continue;
         }
         bool newer = sample.time > note->newest;

@@ -183,8 +183,10 @@ typedef struct HeadAppend {
     StoreOutcome *outcome;
 } HeadAppend;
 
-/* Remembers what was wrong with the first refused sample. */
-void outcome_complain(StoreOutcome *outcome, const char *what);
+/* Remembers what was wrong with the first refused sample; true if it was the first, and whose it
+ * was is then to be told by outcome_name(). */
+bool outcome_complain(StoreOutcome *outcome, const char *what);
+void outcome_name(StoreOutcome *outcome, LabelSet labels);
 
 /* Whether a sample may come in at all; counts it in the outcome if not. */
 bool head_accepts(HeadAppend *append, const OpenSample *sample);

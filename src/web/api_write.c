@@ -5,6 +5,7 @@
  *         the retention
  *   400   some were bad or over a limit: the good ones are stored and synced, the answer names the
  *         first bad one and counts
+ *   415   another content type or coding than the specification has
  *   503   nothing was stored: over capacity, disk full, read-only, log not synced
  */
 
@@ -87,20 +88,50 @@ void respond_refusal(Request *request, const Err *err) {
     if (request->response.status == 422) {
         request->response.status = 400; /* a sender must not send it again as it is */
     }
+    if (err->kind == ERR_UNSUPPORTED) {
+        request->response.status = 415;
+    }
     if (request->response.status == 503) {
         respond_header(request, "Retry-After", STR("5"));
     }
 }
 
-/* 1.0 by default; 2.0 by the Content-Type's parameter, as the specification negotiates. */
-static bool is_version_2(const Request *request) {
-    Str type = request_header(request, STR("content-type"));
-    return memmem(type.ptr, type.len, "io.prometheus.write.v2.Request", 30) != NULL;
+typedef enum WriteVersion { WRITE_UNKNOWN, WRITE_V1, WRITE_V2 } WriteVersion;
+
+static Str trim(Str text) {
+    while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '"')) {
+        text = str_skip(text, 1);
+    }
+    while (text.len && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '"')) {
+        text.len--;
+    }
+    return text;
 }
 
-static bool type_is_protobuf(const Request *request) {
-    Str type = request_header(request, STR("content-type"));
-    return type.len == 0 || str_starts(type, STR("application/x-protobuf"));
+/* Up to the next ';', which is stepped over. */
+static Str next_parameter(Str *rest) {
+    Str one = {rest->ptr, str_find(*rest, ';')};
+    *rest = str_skip(*rest, one.len < rest->len ? one.len + 1 : one.len);
+    return trim(one);
+}
+
+/* 1.0 by default; 2.0 by the Content-Type's parameter `proto`, as the specification negotiates. */
+static WriteVersion version_of(const Request *request) {
+    Str rest = request_header(request, STR("content-type"));
+    WriteVersion version = WRITE_V1;
+    if (rest.len && !str_eq(next_parameter(&rest), STR("application/x-protobuf"))) {
+        return WRITE_UNKNOWN;
+    }
+    while (rest.len) {
+        Str parameter = next_parameter(&rest);
+        if (str_starts(parameter, STR("proto="))) {
+            Str proto = trim(str_skip(parameter, 6));
+            version = str_eq(proto, STR("prometheus.WriteRequest"))          ? WRITE_V1
+                      : str_eq(proto, STR("io.prometheus.write.v2.Request")) ? WRITE_V2
+                                                                             : WRITE_UNKNOWN;
+        }
+    }
+    return version;
 }
 
 /* Decodes and appends; false where nothing was stored. */
@@ -112,8 +143,9 @@ static bool write_body(Web *web, Request *request, WriteScratch *scratch, StoreO
     if (!api_unpack_body(web, request, STR("snappy"), &scratch->unpacked, &message, err)) {
         return false;
     }
-    return (is_version_2(request) ? ingest_remote_write_v2(message, labels, batch, err)
-                                  : ingest_remote_write_v1(message, labels, batch, err)) &&
+    return (version_of(request) == WRITE_V2
+                ? ingest_remote_write_v2(message, labels, batch, err)
+                : ingest_remote_write_v1(message, labels, batch, err)) &&
            store_append(web_doors(web)->store, &batch->batch, clock_now(), ret_lsn, ret_outcome,
                         err);
 }
@@ -136,8 +168,10 @@ static void respond_write(Web *web, Request *request, WriteScratch *scratch) {
 }
 
 void handle_write(Web *web, Request *request) {
-    if (!type_is_protobuf(request)) {
-        respond_text(request, 415, STR("expected Content-Type application/x-protobuf\n"));
+    if (version_of(request) == WRITE_UNKNOWN) {
+        respond_text(request, 415,
+                     STR("expected Content-Type application/x-protobuf, with proto="
+                         "prometheus.WriteRequest or io.prometheus.write.v2.Request\n"));
         return;
     }
     WriteScratch *scratch = scratch_take(web_scratch(web));

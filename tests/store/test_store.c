@@ -250,3 +250,26 @@ Test(store, remembers_what_was_selected_only_while_it_is_true) {
     expect_twice(&test, ups, "up{job=\"b\"}: 1@1000\nup{job=\"c\"}: 4@3000\n", __LINE__);
     test_store_close(&test);
 }
+
+Test(store, names_the_series_of_the_first_refused_sample) {
+    TestStore test;
+    test_store_open(&test);
+    test.options.future_max = HOUR_MS;
+    store_set_options(test.store, &test.options);
+    const TimeMs now = 0, late = DAY_MS;
+    const char *unknown = "fresh cluster=a";
+    StoreOutcome outcome = test_append_one(&test, unknown, late, 1);
+    cr_expect_eq(outcome.too_new, 1);
+    cr_expect(strstr(outcome.first_bad, "fresh{cluster=\"a\"}: sample is too far"), "%s",
+              outcome.first_bad);
+    cr_expect_eq(test_append_one(&test, unknown, now, 1).stored, 1);
+    outcome = test_append_one(&test, unknown, late, 1); /* now it is known */
+    cr_expect(strstr(outcome.first_bad, "fresh{cluster=\"a\"}: sample is too far"), "%s",
+              outcome.first_bad);
+    test.options.series_max = 1;
+    store_set_options(test.store, &test.options);
+    outcome = test_append_one(&test, "more cluster=b", now, 1);
+    cr_expect(strstr(outcome.first_bad, "more{cluster=\"b\"}: limit of 1 active series"), "%s",
+              outcome.first_bad);
+    test_store_close(&test);
+}
