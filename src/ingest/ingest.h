@@ -42,12 +42,20 @@ typedef struct IngestBatch {
 } IngestBatch;
 void ingest_batch_finish(IngestBatch *batch);
 
+/* Rules of one source, in place of those for all. */
+typedef struct IngestSourceRules {
+    Str source; /* value of the source label */
+    const Relabel *relabel;
+} IngestSourceRules;
+
 /* How raw label bytes become labels: relabelling per source. Shared by all decoders; never changes
  * once made. */
 typedef struct IngestLabels {
-    const Relabel
-        *relabel;   /* NULL = none; applied to every series (rules may look at the source label) */
-    LabelSet extra; /* added to each series (e.g. from /api/v1/import?extra_label=) */
+    const Relabel *relabel; /* NULL = none; applied to every series whose source has no own rules */
+    LabelSet extra;         /* put over each series' labels first (/api/v1/import?extra_label=) */
+    Str source_label;       /* "cluster": chooses among `sources` */
+    const IngestSourceRules *sources;
+    size_t source_count;
 } IngestLabels;
 
 /* ---- whole requests ---- */
@@ -56,6 +64,17 @@ typedef struct IngestLabels {
 bool ingest_unsnappy(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
 bool ingest_unzstd(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
 bool ingest_gunzip(Str packed, size_t bytes_max, Buf *out, Err *err) MUST_CHECK;
+
+/* The same piece by piece, for bodies of any size: memory stays bounded by the window. NULL unless
+ * `coding` is gzip or zstd. */
+typedef struct IngestUnpack IngestUnpack;
+IngestUnpack *ingest_unpack_new(Str coding);
+void ingest_unpack_free(IngestUnpack *unpack); /* accepts NULL */
+/* Unpacks the next piece of what is left of `*packed` (which moves on) into `out`; at most 1 MiB.
+ * Nothing in `out` when all was taken. */
+bool ingest_unpack(IngestUnpack *unpack, Str *packed, Buf *out, Err *err) MUST_CHECK;
+/* After the last byte: ERR_INVALID where the body breaks off. */
+bool ingest_unpack_end(const IngestUnpack *unpack, Err *err) MUST_CHECK;
 
 /* A prometheus.WriteRequest / io.prometheus.write.v2.Request (already decompressed). Views into
  * `message`, which has to outlive the append. `ret_batch` starts as {0} and may be used again for
@@ -111,6 +130,23 @@ size_t ingest_stream_bad(IngestStream *stream, const IngestBadLine **ret_bad, ui
 
 /* Encodes a batch with decoded labels as remote write 1.0, snappy. */
 void ingest_encode_remote_write(const SampleBatch *batch, Buf *out);
+
+/* A series' samples as columns; `histograms` may be NULL. */
+typedef struct IngestSeries {
+    LabelSet labels;
+    const TimeMs *times;
+    const double *values;
+    const Histogram *const *histograms;
+    size_t count;
+} IngestSeries;
+
+/* One line of VictoriaMetrics' export, which INGEST_JSONL reads back: stale markers are null.
+ * Native histograms have no place in it and are left out. False, and nothing written, where nothing
+ * is left. */
+bool ingest_encode_json_line(const IngestSeries *series, Buf *out);
+/* A line per sample, as OpenMetrics; stale markers and native histograms have no place there. The
+ * text ends with "# EOF\n", which is the caller's to write. False as above. */
+bool ingest_encode_openmetrics(const IngestSeries *series, Buf *out);
 
 /* ---- scraping ---- */
 

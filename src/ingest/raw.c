@@ -30,6 +30,17 @@ static LabelSet add_extra(const IngestLabels *labels, LabelSet set, Arena *arena
     return set;
 }
 
+/* The rules of the series' source, or those for all. */
+static const Relabel *rules_for(const IngestLabels *labels, LabelSet set) {
+    Str source = labels->source_count ? labels_get(set, labels->source_label) : STR("");
+    for (size_t i = 0; i < labels->source_count; i++) {
+        if (str_eq(labels->sources[i].source, source)) {
+            return labels->sources[i].relabel;
+        }
+    }
+    return labels->relabel;
+}
+
 SeriesDecode raw_finish(const IngestLabels *labels, Label *items, size_t count, Arena *arena,
                         LabelSet *ret_labels, Err *err) {
     LabelSet set = {items, count};
@@ -38,7 +49,8 @@ SeriesDecode raw_finish(const IngestLabels *labels, Label *items, size_t count, 
         return SERIES_INVALID;
     }
     set = add_extra(labels, set, arena);
-    if (labels && labels->relabel && !relabel_apply(labels->relabel, set, arena, &set)) {
+    const Relabel *rules = labels ? rules_for(labels, set) : NULL;
+    if (rules && !relabel_apply(rules, set, arena, &set)) {
         return SERIES_DROP;
     }
     *ret_labels = set;
@@ -131,5 +143,9 @@ uint64_t raw_epoch(const IngestLabels *labels) {
     }
     Hash128 extra = labels_hash(labels->extra);
     uint64_t rules = labels->relabel ? relabel_epoch(labels->relabel) : 0;
+    for (size_t i = 0; i < labels->source_count; i++) {
+        const Relabel *own = labels->sources[i].relabel;
+        rules = rules * 31 + (own ? relabel_epoch(own) : 1);
+    }
     return (labels->extra.count ? extra.lo : 0) ^ rules;
 }

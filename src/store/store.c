@@ -78,6 +78,12 @@ static bool check_format(const Store *store, Err *err) {
         return false;
     }
     int version = 0;
+    if (str_starts(text, STR(STORE_FORMAT_UNFINISHED))) {
+        return err_set(err, ERR_CONFLICT,
+                       "%s: a restore into this directory was not finished; remove the directory "
+                       "and restore again",
+                       store->dir);
+    }
     if (sscanf(arena_cstr(&arena, text), "belfry store %d", &version) != 1) {
         return err_set(err, ERR_CORRUPT, "%s: is not the format file of a store", path);
     }

@@ -175,6 +175,10 @@ bool store_delete(Store *store, const MatcherSet *sets, size_t set_count, TimeMs
                   Err *err) MUST_CHECK;
 bool store_clean_tombstones(Store *store, Err *err) MUST_CHECK;
 
+/* While the file FORMAT of a directory begins so, it is being filled by somebody and store_open()
+ * refuses it. */
+#define STORE_FORMAT_UNFINISHED "unfinished"
+
 /* Flushes and hard-links (or copies) every block into `dir`, which must not exist: a directory
  * store_open() can open. */
 bool store_backup(Store *store, const char *dir, Err *err) MUST_CHECK;

@@ -12,13 +12,17 @@
 #include "store/journal.h"
 #include "store/tombstones.h"
 
-/* Held as long as somebody looks. */
+/* Held as long as somebody looks. A backup has no lock file and nobody who could hold it. */
 static bool take_lock(const char *dir, int *ret_fd, Err *err) {
     char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/blocks", dir);
+    if (access(path, F_OK) < 0) {
+        return err_set(err, ERR_NOT_FOUND, "%s: is no data directory", dir);
+    }
     snprintf(path, sizeof path, "%s/lock", dir);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return err_errno(err, "%s: is no data directory", dir);
+        return errno == ENOENT || err_errno(err, "%s: cannot open", path);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         bool taken = errno == EWOULDBLOCK;
@@ -36,6 +40,19 @@ static uint64_t deletions_of(const Tombstones *tombstones, Str name) {
         count += str_eq(str_of(tombstones->items[i].block), name);
     }
     return count;
+}
+
+static void add_sections(BlockSections *sum, const BlockSections *more) {
+    sum->frames += more->frames;
+    sum->windows += more->windows;
+    sum->directory += more->directory;
+    sum->meta += more->meta;
+    sum->low += more->low;
+    sum->wide += more->wide;
+    sum->times += more->times;
+    sum->headers += more->headers;
+    sum->index += more->index;
+    sum->table += more->table;
 }
 
 /* A block that cannot be opened for another reason than damage is no answer but an error. */
@@ -57,7 +74,8 @@ static bool view_block(const char *dir, Str name, bool thorough, Arena *arena,
                                 .index_bytes = info->index_bytes,
                                 .level = info->level};
     }
-    if (!opened || (thorough && !block_verify(block, &bad))) {
+    if (!opened || !block_sections(block, &view.sections, &bad) ||
+        (thorough && !block_verify(block, &bad))) {
         if (bad.kind != ERR_CORRUPT) {
             *err = bad;
             return false;
@@ -67,6 +85,12 @@ static bool view_block(const char *dir, Str name, bool thorough, Arena *arena,
     }
     *ret_view = view;
     return true;
+}
+
+static bool is_gone(const char *dir, Str name) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/blocks/%.*s", dir, STR_ARG(name));
+    return access(path, F_OK) != 0;
 }
 
 static bool view_blocks(const char *dir, bool thorough, Arena *arena, StoreInspection *inspection,
@@ -91,7 +115,12 @@ static bool view_blocks(const char *dir, bool thorough, Arena *arena, StoreInspe
         if (!block_name_parse(names[i], &number)) {
             continue;
         }
-        if (!view_block(dir, names[i], thorough, arena, view, err)) {
+        Err bad = {0};
+        if (!view_block(dir, names[i], thorough, arena, view, &bad)) {
+            if (inspection->in_use && is_gone(dir, names[i])) {
+                continue; /* merged into another one since the folder was read */
+            }
+            *err = bad;
             return false;
         }
         view->deletions = deletions_of(&tombstones, names[i]);
@@ -100,6 +129,7 @@ static bool view_blocks(const char *dir, bool thorough, Arena *arena, StoreInspe
         inspection->samples += view->samples;
         inspection->index_bytes += view->index_bytes;
         inspection->damaged += view->damaged;
+        add_sections(&inspection->sections, &view->sections);
     }
     return true;
 }
@@ -114,6 +144,21 @@ static uint64_t folder_bytes(const char *dir, const char *name) {
     return files_folder_bytes(path);
 }
 
+static bool view_log(const char *dir, StoreInspection *inspection, Err *err) {
+    JournalReplay replay = {0};
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/log", dir);
+    if (inspection->in_use || access(path, F_OK) < 0) {
+        return true;
+    }
+    if (!journal_replay(path, 0, ignore_record, NULL, &replay, err)) {
+        return false;
+    }
+    inspection->log_records = replay.records;
+    inspection->log_damaged = replay.damaged;
+    return true;
+}
+
 bool store_inspect(const char *dir, bool thorough, Arena *arena, StoreInspection *ret_inspection,
                    Err *err) {
     AUTO(fd_close) int lock = -1;
@@ -121,27 +166,26 @@ bool store_inspect(const char *dir, bool thorough, Arena *arena, StoreInspection
                                   .log_bytes = folder_bytes(dir, "log"),
                                   .head_bytes = folder_bytes(dir, "head"),
                                   .quarantine_bytes = folder_bytes(dir, "quarantine")};
-    JournalReplay replay = {0};
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/log", dir);
-    if (!take_lock(dir, &lock, err) || !view_blocks(dir, thorough, arena, &inspection, err) ||
-        !journal_replay(path, 0, ignore_record, NULL, &replay, err)) {
+    Err locked = {0};
+    if (!take_lock(dir, &lock, &locked)) {
+        inspection.in_use = locked.kind == ERR_CONFLICT;
+        if (!inspection.in_use) {
+            *err = locked;
+            return false;
+        }
+    }
+    if (!view_blocks(dir, thorough, arena, &inspection, err) || !view_log(dir, &inspection, err)) {
         return false;
     }
-    inspection.log_records = replay.records;
-    inspection.log_damaged = replay.damaged;
     *ret_inspection = inspection;
     return true;
 }
 
 bool store_repair(const char *dir, uint64_t *ret_moved, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
-    StoreInspection inspection;
-    if (!store_inspect(dir, true, &arena, &inspection, err)) {
-        return false;
-    }
     AUTO(fd_close) int lock = -1;
-    if (!take_lock(dir, &lock, err)) {
+    StoreInspection inspection = {0};
+    if (!take_lock(dir, &lock, err) || !view_blocks(dir, true, &arena, &inspection, err)) {
         return false;
     }
     uint64_t moved = 0;

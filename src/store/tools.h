@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * What `belfry store inspect | verify | repair` do with a data directory: everything here opens it
- * by itself, so no server may run on it (ERR_CONFLICT), and inspecting and verifying change
- * nothing.
+ * What `belfry store inspect | verify | repair` do with a data directory. Inspecting and verifying
+ * change nothing. Both also work beside a server that has the directory: blocks never change, and
+ * one that the server merges away meanwhile is left out; its log, which grows, is not judged then.
+ * Repairing needs the directory for itself (ERR_CONFLICT).
  */
 
-#include "store/store.h"
+#include "store/block.h"
 
 /* One block file. */
 typedef struct StoreBlockView {
@@ -14,6 +15,7 @@ typedef struct StoreBlockView {
     TimeMs min, max;
     uint64_t series, samples, bytes, index_bytes;
     int level;
+    BlockSections sections;
     uint64_t deletions; /* that wait to be applied */
     bool damaged;
     Str damage; /* a sentence; "" if it is sound */
@@ -22,7 +24,9 @@ typedef struct StoreBlockView {
 typedef struct StoreInspection {
     StoreBlockView *blocks; /* by name */
     size_t block_count;
+    BlockSections sections;   /* of all blocks */
     uint64_t series, samples; /* of all blocks; a series counts once per block */
+    bool in_use;              /* a server has the directory: the log was not looked at */
     uint64_t block_bytes, index_bytes, log_bytes, head_bytes, quarantine_bytes;
     uint64_t log_records, log_damaged; /* places of the log that make no sense */
     uint64_t damaged;                  /* blocks */

@@ -136,3 +136,30 @@ Test(upkeep, statistics_count_series_by_metric_label_and_pair) {
               str_eq(stats.pairs[0].name, STR("job=y")));
     test_store_close(&test);
 }
+
+/* A server keeps the directory: what never changes can be looked at, the log, which grows, not. */
+Test(upkeep, a_directory_in_use_can_be_inspected_but_not_repaired) {
+    TestStore test;
+    test_store_open(&test);
+    test_append_one(&test, "a", 1000, 1);
+    test_append_one(&test, "b x=y", 2000, 2);
+    flush(&test);
+    StoreInspection inspection;
+    Err err = {0};
+    cr_assert(store_inspect(test.dir, true, &test.arena, &inspection, &err), "%s", err.text);
+    cr_expect(inspection.in_use);
+    cr_expect_eq(inspection.series, 2);
+    cr_expect_eq(inspection.samples, 2);
+    cr_expect_eq(inspection.damaged, 0);
+    const BlockSections *all = &inspection.sections;
+    cr_expect_eq(all->directory + all->meta + all->low + all->wide + all->times + all->headers +
+                     all->index + all->table,
+                 inspection.blocks[0].bytes);
+    cr_expect_eq(all->index, inspection.index_bytes);
+    uint64_t moved;
+    cr_expect_not(store_repair(test.dir, &moved, &err));
+    cr_expect_eq(err.kind, ERR_CONFLICT);
+    cr_expect_not(store_inspect("/tmp", false, &test.arena, &inspection, &err));
+    cr_expect_eq(err.kind, ERR_NOT_FOUND);
+    test_store_close(&test);
+}
