@@ -24,7 +24,9 @@ typedef struct NetOptions {
     bool insecure_skip_verify;
     Str username, password, password_file;
     Str bearer, bearer_file, auth_type; /* auth_type: "Bearer" by default */
-    const Str *headers;                 /* "Name: value" */
+    Str aws_sigv4; /* "aws:amz:REGION:s3": signs with username and password as the two keys; not
+                      in the file */
+    const Str *headers; /* "Name: value" */
     size_t header_count;
     bool no_redirects;
     bool proxy_from_environment; /* else none unless proxy_url */

@@ -90,7 +90,9 @@ static bool set_credentials(Transfer *transfer, const NetOptions *options, Err *
         }
         set_text(transfer, CURLOPT_USERNAME, options->username);
         curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, text_of(transfer, password));
-        if (!transfer->is_mail) {
+        if (options->aws_sigv4.len) {
+            set_text(transfer, CURLOPT_AWS_SIGV4, options->aws_sigv4);
+        } else if (!transfer->is_mail) {
             curl_easy_setopt(transfer->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
         }
     }
@@ -190,6 +192,11 @@ static bool set_http(Transfer *transfer, const NetRequest *request, Err *err) {
     Str type = request->content_type.len ? arena_printf(&transfer->arena, "Content-Type: %.*s",
                                                         STR_ARG(request->content_type))
                                          : STR("Content-Type:");
+    if (request->options && request->options->aws_sigv4.len) {
+        /* Headers that only take libcurl's own away would be signed, and not sent. */
+        return (request->content_type.len == 0 || add_header(transfer, type, err)) &&
+               add_headers(transfer, request->headers, request->header_count, err);
+    }
     /* "Expect: 100-continue" costs a round trip, and some receivers never answer it. */
     return add_header(transfer, type, err) && add_header(transfer, STR("Expect:"), err) &&
            add_headers(transfer, request->headers, request->header_count, err);
