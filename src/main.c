@@ -21,6 +21,9 @@ static const struct {
     {"status", command_status, "show what a running server sees: sources, rules, alerts"},
     {"silence", command_silence, "add, list and expire silences"},
     {"maintenance", command_maintenance, "set, list and clear maintenance flags"},
+    {"store", command_store, "look into a data directory, check it, repair it, export from it"},
+    {"backup", command_backup, "make, list and restore backups"},
+    {"cardinality", command_cardinality, "show what a server's store is full of, and who uses it"},
     {"version", command_version, "print the version"},
 };
 

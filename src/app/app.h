@@ -14,10 +14,12 @@ typedef struct Generation Generation;
 struct Generation {
     Generation *older;
     Config *config;
-    Scraper *scraper;     /* NULL = nothing to scrape */
-    Relabel *relabel;     /* of write_relabel_configs; NULL = none */
-    NotifyConfig *notify; /* taken over by Notify; NULL afterwards */
-    Arena arena;          /* option structs that doors read while they are called */
+    Scraper *scraper;          /* NULL = nothing to scrape */
+    Relabel *relabel;          /* of write_relabel_configs; NULL = none */
+    Relabel **source_relabels; /* of sources.overrides, as many; NULL where one has none */
+    IngestLabels labels;       /* made of both */
+    NotifyConfig *notify;      /* taken over by Notify; NULL afterwards */
+    Arena arena;               /* option structs that doors read while they are called */
 };
 
 typedef struct App {
@@ -32,6 +34,7 @@ typedef struct App {
     Web *web;
     Store *store;
     State *state;
+    Backups *backups;
     Engine *engine;
     Notify *notify;
     Rules *rules;
@@ -53,6 +56,8 @@ Generation *app_generation(App *app);
 /* The option structs of the doors, from a configuration. */
 StoreOptions app_store_options(const App *app, Generation *generation);
 RulesOptions app_rules_options(const App *app, const Generation *generation);
+BackupTarget app_backup_target(const Generation *generation);
+WebDoors app_web_doors(const App *app, const Generation *generation);
 WebOptions app_web_options(const App *app, const Generation *generation);
 
 /* Loads rule files as the command line or the configuration says. True if all were good. */

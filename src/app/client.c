@@ -49,8 +49,8 @@ static ErrKind kind_of_status(int status) {
     }
 }
 
-bool client_call(Str url, const char *method, Str path, Str body, Arena *arena, Str *ret_answer,
-                 Err *err) {
+static bool call(Str url, const char *method, Str path, Str body, DurationMs timeout, Arena *arena,
+                 Str *ret_answer, Err *err) {
     AUTO(net_closep) Net *net = NULL;
     if (!net_open(&net, err)) {
         return false;
@@ -63,7 +63,7 @@ bool client_call(Str url, const char *method, Str path, Str body, Arena *arena, 
         .content_type = body.len == 0 ? STR("")
                         : json        ? STR("application/json")
                                       : STR("application/x-www-form-urlencoded"),
-        .timeout = CALL_TIMEOUT_MS,
+        .timeout = timeout,
         .answer_bytes_max = ANSWER_BYTES_MAX,
     };
     NetAnswer answer = {0};
@@ -82,6 +82,16 @@ bool client_call(Str url, const char *method, Str path, Str body, Arena *arena, 
     }
     net_answer_finish(&answer);
     return good;
+}
+
+bool client_call(Str url, const char *method, Str path, Str body, Arena *arena, Str *ret_answer,
+                 Err *err) {
+    return call(url, method, path, body, CALL_TIMEOUT_MS, arena, ret_answer, err);
+}
+
+bool client_call_patiently(Str url, const char *method, Str path, Str body, Arena *arena,
+                           Str *ret_answer, Err *err) {
+    return call(url, method, path, body, DAY_MS, arena, ret_answer, err);
 }
 
 bool client_json(Str url, const char *method, Str path, Str body, cJSON **ret_answer, Err *err) {

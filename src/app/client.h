@@ -19,6 +19,10 @@ Str client_url(const Args *args, Arena *arena);
 bool client_call(Str url, const char *method, Str path, Str body, Arena *arena, Str *ret_answer,
                  Err *err) MUST_CHECK;
 
+/* As client_call() for what takes long: waits up to a day. */
+bool client_call_patiently(Str url, const char *method, Str path, Str body, Arena *arena,
+                           Str *ret_answer, Err *err) MUST_CHECK;
+
 /* The same, parsed: cJSON_Delete() the result. */
 bool client_json(Str url, const char *method, Str path, Str body, cJSON **ret_answer,
                  Err *err) MUST_CHECK;

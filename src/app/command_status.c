@@ -5,15 +5,27 @@
 #include "app/command.h"
 #include "app/commands.h"
 
-/* Series in the head and samples received, from the server's own page. */
+static double number_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+/* Series, churn and sizes; loudly, if nothing can be written. */
 static void print_store(Str url) {
     Err err = {0};
     cJSON *answer = NULL;
-    if (client_json(url, "GET", STR("/api/v1/status/tsdb"), STR(""), &answer, &err)) {
+    if (client_json(url, "GET", STR("/api/v1/status/store?limit=1"), STR(""), &answer, &err)) {
         const cJSON *data = cJSON_GetObjectItem(answer, "data");
-        const cJSON *head = cJSON_GetObjectItem(data, "headStats");
-        const cJSON *series = cJSON_GetObjectItem(head, "numSeries");
-        printf("store    %.0f active series\n", series ? series->valuedouble : 0);
+        printf("store    %.0f active series, %.0f new in the last hour, %.1f MiB on disk\n",
+               number_of(data, "series"), number_of(data, "seriesCreatedLastHour"),
+               number_of(data, "diskBytes") / (1 << 20));
+        if (cJSON_IsTrue(cJSON_GetObjectItem(data, "readOnly"))) {
+            printf("store    READ-ONLY: %s\n", client_text(data, "readOnlyReason"));
+        }
+        if (number_of(data, "quarantinedBlocks") > 0) {
+            printf("store    %.0f damaged blocks set aside in quarantine/\n",
+                   number_of(data, "quarantinedBlocks"));
+        }
     }
     cJSON_Delete(answer);
 }

@@ -6,6 +6,8 @@
  */
 
 int command_serve(int argc, char **argv);
+int command_backup(int argc, char **argv);
+int command_cardinality(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_replay(int argc, char **argv);
@@ -15,4 +17,5 @@ int command_notify(int argc, char **argv);
 int command_route(int argc, char **argv);
 int command_maintenance(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_store(int argc, char **argv);
 int command_version(int argc, char **argv);

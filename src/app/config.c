@@ -183,6 +183,7 @@ static void read_source(const YamlReader *reader, const YamlNode *map, ConfigSou
     if (!yaml_str(reader, map, "source", &source->source)) {
         yaml_problem(reader, map, "an override needs a source");
     }
+    source->has_series_max = yaml_get(map, "series_max") != NULL;
     read_count(reader, map, "series_max", &source->series_max);
     yaml_list(reader, map, "write_relabel_configs", &source->write_relabel_configs);
 }
@@ -221,6 +222,22 @@ static void read_ingest(const YamlReader *reader, const YamlNode *map, Config *c
     static const char *const known[] = {"opentsdb_listen", NULL};
     yaml_check_keys(reader, map, known);
     yaml_str(reader, map, "opentsdb_listen", &config->ingest.opentsdb_listen);
+}
+
+static void read_backup(const YamlReader *reader, const YamlNode *map, Config *config) {
+    static const char *const known[] = {"to",         "endpoint",   "region",
+                                        "access_key", "secret_key", NULL};
+    yaml_check_keys(reader, map, known);
+    yaml_str(reader, map, "to", &config->backup.to);
+    yaml_str(reader, map, "endpoint", &config->backup.endpoint);
+    yaml_str(reader, map, "region", &config->backup.region);
+    yaml_str(reader, map, "access_key", &config->backup.access_key);
+    yaml_str(reader, map, "secret_key", &config->backup.secret_key);
+    Str to = config->backup.to;
+    if (to.len && to.ptr[0] != '/' && !str_starts(to, STR("s3://"))) {
+        yaml_problem(reader, yaml_get(map, "to"),
+                     "to: expected an absolute path or s3://BUCKET/PREFIX");
+    }
 }
 
 static void read_query(const YamlReader *reader, const YamlNode *map, Config *config) {
@@ -287,14 +304,14 @@ static const struct {
 } sections[] = {
     {"web", read_web},         {"global", read_global}, {"storage", read_storage},
     {"sources", read_sources}, {"ingest", read_ingest}, {"query", read_query},
-    {"limits", read_limits},   {"log", read_log},
+    {"limits", read_limits},   {"log", read_log},       {"backup", read_backup},
 };
 
 static void read_root(const YamlReader *reader, const YamlNode *root, Config *config) {
     static const char *const known[] = {
-        "web",        "global",         "storage", "sources",    "ingest",      "query",  "rules",
-        "datasource", "scrape_configs", "notify",  "severities", "maintenance", "limits", "log",
-        NULL};
+        "web",    "global",     "storage",        "sources", "ingest",     "query",
+        "rules",  "datasource", "scrape_configs", "notify",  "severities", "maintenance",
+        "limits", "log",        "backup",         NULL};
     yaml_check_keys(reader, root, known);
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         const YamlNode *map;

@@ -22,6 +22,7 @@ typedef struct ConfigRules {
 /* One entry of `sources.overrides:`. */
 typedef struct ConfigSource {
     Str source;
+    bool has_series_max; /* else the default's holds */
     uint64_t series_max;
     const YamlNode *write_relabel_configs; /* NULL = the default's */
 } ConfigSource;
@@ -65,6 +66,9 @@ typedef struct Config {
         int64_t concurrency;
         uint64_t series_max, samples_max, memory_max;
     } query;
+    struct {
+        Str to, endpoint, region, access_key, secret_key;
+    } backup;
     const ConfigRules *rules;
     size_t rules_count;
     const YamlNode *datasource;                        /* NULL or empty: the embedded store */

@@ -26,6 +26,8 @@ static bool is_secret(Str key) {
                                         "victorops_api_key",
                                         "bot_token",
                                         "user_key",
+                                        "secret_key",
+                                        "access_key",
                                         "secret",
                                         NULL};
     for (size_t i = 0; names[i]; i++) {

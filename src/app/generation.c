@@ -110,11 +110,37 @@ static bool load_scraper(const App *app, Generation *generation, Problems *probl
     return generation->scraper != NULL;
 }
 
+static bool load_source_relabel(Generation *generation, IngestSourceRules *rules, size_t index,
+                                Problems *problems) {
+    Config *config = generation->config;
+    const ConfigSource *source = &config->sources.overrides[index];
+    YamlReader reader = {.file = config->file, .problems = problems, .where = "sources.overrides"};
+    if (!source->write_relabel_configs) {
+        return true;
+    }
+    Relabel **slot = &generation->source_relabels[index];
+    if (!relabel_read(&reader, source->write_relabel_configs, slot)) {
+        return false;
+    }
+    rules[generation->labels.source_count++] = (IngestSourceRules){source->source, *slot};
+    return true;
+}
+
 static bool load_relabel(Generation *generation, Problems *problems) {
     Config *config = generation->config;
     YamlReader reader = {.file = config->file, .problems = problems, .where = "sources.defaults"};
     const YamlNode *list = config->sources.write_relabel_configs;
-    return !list || relabel_read(&reader, list, &generation->relabel);
+    size_t count = config->sources.override_count;
+    IngestSourceRules *rules = arena_array(&generation->arena, IngestSourceRules, count + 1);
+    generation->source_relabels = arena_array(&generation->arena, Relabel *, count + 1);
+    bool good = !list || relabel_read(&reader, list, &generation->relabel);
+    for (size_t i = 0; i < count; i++) {
+        good = load_source_relabel(generation, rules, i, problems) && good;
+    }
+    generation->labels.relabel = generation->relabel;
+    generation->labels.source_label = config->sources.label;
+    generation->labels.sources = rules;
+    return good;
 }
 
 Generation *generation_load(App *app, Problems *problems) {
@@ -136,6 +162,10 @@ Generation *generation_load(App *app, Problems *problems) {
 void generation_free(Generation *generation) {
     scraper_free(generation->scraper);
     relabel_free(generation->relabel);
+    for (size_t i = 0;
+         generation->source_relabels && i < generation->config->sources.override_count; i++) {
+        relabel_free(generation->source_relabels[i]);
+    }
     notify_config_unref(generation->notify);
     config_free(generation->config);
     arena_finish(&generation->arena);
@@ -153,9 +183,12 @@ StoreOptions app_store_options(const App *app, Generation *generation) {
     const Config *config = generation->config;
     StoreSeriesLimit *limits =
         arena_array(&generation->arena, StoreSeriesLimit, config->sources.override_count);
+    size_t limit_count = 0;
     for (size_t i = 0; i < config->sources.override_count; i++) {
-        limits[i] = (StoreSeriesLimit){config->sources.overrides[i].source,
-                                       config->sources.overrides[i].series_max};
+        const ConfigSource *source = &config->sources.overrides[i];
+        if (source->has_series_max) {
+            limits[limit_count++] = (StoreSeriesLimit){source->source, source->series_max};
+        }
     }
     Str dir = app->options->data_dir.len ? app->options->data_dir : config->storage.path;
     StoreSync sync = str_eq(config->storage.sync, STR("always"))     ? STORE_SYNC_ALWAYS
@@ -176,7 +209,7 @@ StoreOptions app_store_options(const App *app, Generation *generation) {
         .source_label = config->sources.label,
         .source_series_max = config->sources.series_max,
         .limits = limits,
-        .limit_count = config->sources.override_count,
+        .limit_count = limit_count,
         .pool = app->pool,
     };
 }
@@ -216,6 +249,26 @@ RulesOptions app_rules_options(const App *app, const Generation *generation) {
     };
 }
 
+BackupTarget app_backup_target(const Generation *generation) {
+    const Config *config = generation->config;
+    return (BackupTarget){.to = config->backup.to,
+                          .endpoint = config->backup.endpoint,
+                          .region = config->backup.region,
+                          .access_key = config->backup.access_key,
+                          .secret_key = config->backup.secret_key};
+}
+
+WebDoors app_web_doors(const App *app, const Generation *generation) {
+    return (WebDoors){.store = app->store,
+                      .engine = app->engine,
+                      .rules = app->rules,
+                      .state = app->state,
+                      .notify = app->notify,
+                      .net = app->net,
+                      .backups = app->backups,
+                      .scraper = generation->scraper};
+}
+
 WebOptions app_web_options(const App *app, const Generation *generation) {
     const Config *config = generation->config;
     return (WebOptions){
@@ -232,7 +285,7 @@ WebOptions app_web_options(const App *app, const Generation *generation) {
                 .budget = query_budget(config),
                 .lookback = config->query.lookback,
             },
-        .ingest_labels = {.relabel = generation->relabel},
+        .ingest_labels = generation->labels,
         .started_at = app->started_at,
     };
 }

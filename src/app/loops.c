@@ -221,9 +221,7 @@ static void *run_orders(void *context) {
 
 static void *run_opentsdb(void *context) {
     App *app = context;
-    Generation *generation = app_generation(app);
-    opentsdb_listen(generation->config->ingest.opentsdb_listen,
-                    &(IngestLabels){.relabel = generation->relabel}, app->store, &app->stopping);
+    opentsdb_listen(app_generation(app)->config->ingest.opentsdb_listen, app);
     return NULL;
 }
 

@@ -28,8 +28,7 @@ typedef struct Client {
 typedef struct Listener {
     int fd;
     int epoll;
-    const IngestLabels *labels;
-    Store *store;
+    App *app;
     Client *clients[CLIENTS_MAX];
     char buffer[READ_BYTES];
 } Listener;
@@ -89,8 +88,10 @@ static void take_client(Listener *listener) {
     }
     Client *client = mem_zero(1, sizeof *client);
     client->fd = fd;
-    client->stream = ingest_stream_new(&(IngestStreamOptions){
-        .format = INGEST_OPENTSDB_TELNET, .labels = listener->labels, .skip_bad = true});
+    client->stream =
+        ingest_stream_new(&(IngestStreamOptions){.format = INGEST_OPENTSDB_TELNET,
+                                                 .labels = &app_generation(listener->app)->labels,
+                                                 .skip_bad = true});
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = client};
     epoll_ctl(listener->epoll, EPOLL_CTL_ADD, fd, &event);
     *slot = client;
@@ -121,6 +122,16 @@ static void tell_bad_lines(Client *client) {
     }
 }
 
+/* A line for each sample the store refused; it gives the reason of the first. */
+static void tell_refused(const Client *client, const StoreOutcome *outcome) {
+    uint64_t refused = outcome->too_new + outcome->over_limit + outcome->invalid;
+    char text[sizeof outcome->first_bad + 8];
+    snprintf(text, sizeof text, "put: %s\n", outcome->first_bad);
+    for (uint64_t i = 0; i < refused; i++) {
+        tell(client, text);
+    }
+}
+
 static void store_lines(Listener *listener, Client *client, Str bytes, bool last) {
     Err err = {0};
     if (!ingest_stream_push(client->stream, bytes, last, &err)) {
@@ -134,14 +145,12 @@ static void store_lines(Listener *listener, Client *client, Str bytes, bool last
     if (!batch) {
         return;
     }
-    if (!store_append(listener->store, batch, clock_now(), &lsn, &outcome, &err)) {
+    if (!store_append(listener->app->store, batch, clock_now(), &lsn, &outcome, &err)) {
         char text[512];
         snprintf(text, sizeof text, "put: %.400s\n", err.text);
         tell(client, text);
-    } else if (outcome.first_bad[0]) {
-        char text[sizeof outcome.first_bad + 8];
-        snprintf(text, sizeof text, "put: %s\n", outcome.first_bad);
-        tell(client, text);
+    } else {
+        tell_refused(client, &outcome);
     }
 }
 
@@ -163,8 +172,8 @@ static bool serve_client(Listener *listener, Client *client) {
     return got > 0;
 }
 
-static void run(Listener *listener, const _Atomic bool *stopping) {
-    while (!*stopping) {
+static void run(Listener *listener) {
+    while (!listener->app->stopping) {
         struct epoll_event events[EVENTS_MAX];
         int count = epoll_wait(listener->epoll, events, EVENTS_MAX, POLL_MS);
         for (int i = 0; i < count; i++) {
@@ -178,12 +187,10 @@ static void run(Listener *listener, const _Atomic bool *stopping) {
     }
 }
 
-void opentsdb_listen(Str address, const IngestLabels *labels, Store *store,
-                     const _Atomic bool *stopping) {
+void opentsdb_listen(Str address, App *app) {
     Err err = {0};
     Listener *listener = mem_zero(1, sizeof *listener);
-    listener->labels = labels;
-    listener->store = store;
+    listener->app = app;
     listener->fd = bind_to(address, &err);
     if (listener->fd < 0) {
         log_event(LOG_ERROR, "no OpenTSDB listener", LOG_STR("reason", str_of(err.text)));
@@ -194,7 +201,7 @@ void opentsdb_listen(Str address, const IngestLabels *labels, Store *store,
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     epoll_ctl(listener->epoll, EPOLL_CTL_ADD, listener->fd, &event);
     log_event(LOG_INFO, "OpenTSDB put", LOG_STR("listen", address));
-    run(listener, stopping);
+    run(listener);
     for (int i = 0; i < CLIENTS_MAX; i++) {
         if (listener->clients[i]) {
             drop_client(listener, listener->clients[i]);

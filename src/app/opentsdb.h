@@ -7,11 +7,8 @@
  * One thread, one epoll loop; clients are bounded in number and in the length of a line.
  */
 
-#include <stdatomic.h>
+#include "app/app.h"
 
-#include "ingest/ingest.h"
-#include "store/store.h"
-
-/* Listens on `address` ("host:port") and serves until `*stopping`. Failing to listen is logged. */
-void opentsdb_listen(Str address, const IngestLabels *labels, Store *store,
-                     const _Atomic bool *stopping);
+/* Listens on `address` ("host:port") and serves until the app is stopping. New connections are
+ * relabelled as the configuration of that time says. Failing to listen is logged. */
+void opentsdb_listen(Str address, App *app);

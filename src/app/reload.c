@@ -44,13 +44,10 @@ static void apply(App *app, Generation *generation, TimeMs now) {
     app->now = generation;
     pthread_mutex_unlock(&app->generation_lock);
     web_set_options(app->web, &web);
-    web_open_doors(app->web, &(WebDoors){.store = app->store,
-                                         .engine = app->engine,
-                                         .rules = app->rules,
-                                         .state = app->state,
-                                         .notify = app->notify,
-                                         .net = app->net,
-                                         .scraper = generation->scraper});
+    WebDoors doors = app_web_doors(app, generation);
+    web_open_doors(app->web, &doors);
+    BackupTarget target = app_backup_target(generation);
+    backups_set_target(app->backups, &target);
     if (generation->older->scraper) {
         scraper_wake(generation->older->scraper); /* its loop goes on with the new one */
     }

@@ -74,6 +74,9 @@ static bool open_doors(App *app, Err *err) {
         !open_state(app, store.dir, err)) {
         return false;
     }
+    app->backups = backups_new(app->store, app->state, app->net, store.dir);
+    BackupTarget target = app_backup_target(generation);
+    backups_set_target(app->backups, &target);
     Problems problems = {0};
     bool good = open_engine(app, generation, &problems);
     if (good) {
@@ -98,6 +101,7 @@ static bool open_doors(App *app, Err *err) {
 static void close_doors(App *app) {
     web_stop(app->web, 10 * SECOND_MS);
     notify_close(app->notify);
+    backups_free(app->backups);
     rules_free(app->rules);
     engine_free(app->engine);
     state_close(app->state);
@@ -180,13 +184,11 @@ bool serve_run(const ServeOptions *options, Err *err) {
     bool good = open_all(&app, err) && app_start_loops(&app, err);
     if (good) {
         app_publish_info(&app);
-        web_open_doors(app.web, &(WebDoors){.store = app.store,
-                                            .engine = app.engine,
-                                            .rules = app.rules,
-                                            .state = app.state,
-                                            .notify = app.notify,
-                                            .net = app.net,
-                                            .scraper = app.now->scraper});
+        /* Relabelling was not loaded yet when the server began to listen. */
+        WebOptions web = app_web_options(&app, app.now);
+        web_set_options(app.web, &web);
+        WebDoors doors = app_web_doors(&app, app.now);
+        web_open_doors(app.web, &doors);
         log_event(LOG_INFO, "ready", LOG_INT("port", web_port(app.web)),
                   LOG_INT("rules", (int64_t)rules_count(app.rules)),
                   LOG_INT("took_ms", clock_now() - app.started_at));

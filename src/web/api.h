@@ -29,5 +29,8 @@ void api_matches_finish(ApiMatches *matches);
  * packed. */
 bool api_unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, Str *ret_body,
                      Err *err) MUST_CHECK;
+/* How labels of a request become ours: as configured, with `extra_label=name=value` of the URL put
+ * over them. Texts in the request's arena. */
+bool api_ingest_labels(Web *web, Request *request, IngestLabels *ret_labels, Err *err) MUST_CHECK;
 /* A writer's refusal: plain text, 503 with Retry-After where it should send again, else 400. */
 void respond_refusal(Request *request, const Err *err);

@@ -1,102 +1,107 @@
 /* /api/v1/export: series as JSON lines, the form VictoriaMetrics writes and reads:
- * {"metric":{...},"values":[...],"timestamps":[...]}.
- *
- * Stale markers are left out, as there; native histograms have no place in the form and are left
- * out, too. */
+ * {"metric":{...},"values":[...],"timestamps":[...]}. Native histograms have no place in it. The
+ * answer streams: exports may be larger than memory. */
 
-#include <math.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/number.h"
 #include "web/api.h"
 
-enum { EXPORT_BYTES_MAX = 1 << 30 };
+enum { PIECE_BYTES = 1 << 20, ROWS_PER_LINE = 100 * 1000 };
 
-static void put_value(Buf *out, double value) {
-    if (isnan(value)) {
-        buf_str(out, STR("null"));
-    } else if (isinf(value)) {
-        buf_str(out, value > 0 ? STR("\"Infinity\"") : STR("\"-Infinity\""));
-    } else {
-        number_put(out, value);
+typedef struct Export {
+    ApiMatches matches;
+    StoreSnapshot *snapshot;
+    StoreSelection *selection;
+    TimeMs from, to;
+    size_t rows_per_line;
+    size_t next; /* series */
+    Arena arena;
+} Export;
+
+static void export_free(void *ctx) {
+    Export *export = ctx;
+    selection_free(export->selection);
+    if (export->snapshot) {
+        snapshot_release(export->snapshot);
     }
+    api_matches_finish(&export->matches);
+    arena_finish(&export->arena);
+    free(export);
 }
 
-static bool is_exported(const SeriesData *data, size_t row) {
-    bool histogram = data->histograms && data->histograms[row];
-    return !histogram && !value_is_stale(data->values[row]);
+/* Long series take several lines, so that a reader needs not have a whole one in memory. */
+static void put_series(Export *export, Buf *out) {
+    SeriesData data;
+    selection_read(export->selection, export->next, export->from, export->to, &export->arena,
+                   &data);
+    for (size_t row = 0; row < data.count; row += export->rows_per_line) {
+        size_t left = data.count - row;
+        IngestSeries line = {.labels = selection_labels(export->selection, export->next),
+                             .times = data.times + row,
+                             .values = data.values + row,
+                             .histograms = data.histograms ? data.histograms + row : NULL,
+                             .count = left < export->rows_per_line ? left : export->rows_per_line};
+        ingest_encode_json_line(&line, out);
+    }
+    arena_reset(&export->arena);
+    export->next++;
 }
 
-static void put_series(Buf *out, LabelSet labels, const SeriesData *data) {
-    size_t before = out->len;
-    size_t count = 0;
-    buf_str(out, STR("{\"metric\":"));
-    JsonWriter json = json_writer(out);
-    labels_json(&json, labels);
-    buf_str(out, STR(",\"values\":["));
-    for (size_t i = 0; i < data->count; i++) {
-        if (is_exported(data, i)) {
-            buf_str(out, count++ ? STR(",") : STR(""));
-            put_value(out, data->values[i]);
-        }
-    }
-    buf_str(out, STR("],\"timestamps\":["));
-    size_t times = 0;
-    for (size_t i = 0; i < data->count; i++) {
-        if (is_exported(data, i)) {
-            buf_str(out, times++ ? STR(",") : STR(""));
-            number_put_int(out, data->times[i]);
-        }
-    }
-    buf_str(out, STR("]}\n"));
-    if (count == 0) {
-        out->len = before;
-    }
-}
-
-static bool export_series(Request *request, const StoreSelection *selection, TimeMs from, TimeMs to,
-                          Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
-    Buf *out = &request->response.body;
-    for (size_t i = 0; i < selection_count(selection); i++) {
-        SeriesData data;
-        selection_read(selection, i, from, to, &arena, &data);
-        put_series(out, selection_labels(selection, i), &data);
-        arena_reset(&arena);
+static bool fill(void *ctx, Request *request, Buf *body, Err *err) {
+    Export *export = ctx;
+    size_t count = selection_count(export->selection);
+    while (export->next < count && body->len < PIECE_BYTES) {
+        put_series(export, body);
         if (request->cancelled) {
             return err_set(err, ERR_CANCELLED, "the client went away");
         }
-        if (out->len > EXPORT_BYTES_MAX) {
-            return err_set(err, ERR_LIMIT,
-                           "more than %d bytes: export fewer series or a shorter time at once",
-                           EXPORT_BYTES_MAX);
-        }
     }
+    return export->next < count;
+}
+
+static bool rows_per_line(const Request *request, size_t *ret_rows, Err *err) {
+    Str text = params_get(&request->params, STR("max_rows_per_line"));
+    int64_t rows = ROWS_PER_LINE;
+    if (text.len && (!number_parse_int(text, &rows) || rows < 1)) {
+        return err_set(err, ERR_INVALID,
+                       "invalid parameter \"max_rows_per_line\": expected a number of samples");
+    }
+    *ret_rows = (size_t)rows;
     return true;
+}
+
+static bool begin(Web *web, Request *request, Export *export, Err *err) {
+    if (!api_matches(request, &export->matches, err)) {
+        return err_context(err, "invalid parameter \"match[]\"");
+    }
+    if (!api_time(request, "start", TIME_MIN, &export->from, err) ||
+        !api_time(request, "end", TIME_MAX, &export->to, err) ||
+        !rows_per_line(request, &export->rows_per_line, err)) {
+        return false;
+    }
+    if (export->matches.count == 0) {
+        return err_set(err, ERR_INVALID, "no match[] parameter provided");
+    }
+    export->snapshot = store_snapshot(web_doors(web)->store);
+    return snapshot_select(export->snapshot, export->matches.sets, export->matches.count,
+                           export->from, export->to, 0, &export->selection, err);
 }
 
 void handle_export(Web *web, Request *request) {
     Err err = {0};
-    ApiMatches matches = {0};
-    TimeMs from;
-    TimeMs to;
-    bool good = (api_matches(request, &matches, &err) ||
-                 err_context(&err, "invalid parameter \"match[]\"")) &&
-                api_time(request, "start", 0, &from, &err) &&
-                api_time(request, "end", TIME_MAX, &to, &err);
-    if (good && matches.count == 0) {
-        good = err_set(&err, ERR_INVALID, "no match[] parameter provided");
-    }
+    Export *export = mem_zero(1, sizeof *export);
+    request->response.stream = (ResponseStream){.fill = fill, .free = export_free, .ctx = export};
+    respond_text(request, 200, STR(""));
+    request->response.content_type = "application/stream+json";
+    bool good = begin(web, request, export, &err);
     if (good) {
-        AUTO(snapshot_releasep) StoreSnapshot *snapshot = store_snapshot(web_doors(web)->store);
-        AUTO(selection_freep) StoreSelection *selection = NULL;
-        respond_text(request, 200, STR(""));
-        request->response.content_type = "application/stream+json";
-        good =
-            snapshot_select(snapshot, matches.sets, matches.count, from, to, 0, &selection, &err) &&
-            export_series(request, selection, from, to, &err);
+        request->response.stream.done = !fill(export, request, &request->response.body, &err);
+        good = err.kind == ERR_NONE;
     }
-    api_matches_finish(&matches);
     if (!good) {
+        request->response.stream.fill = NULL;
         respond_error(request, &err);
     }
 }

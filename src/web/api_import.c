@@ -12,6 +12,9 @@
 
 struct Import {
     IngestStream *stream;
+    IngestLabels labels;
+    IngestUnpack *unpack; /* NULL: the body is not packed */
+    Buf piece;            /* of it, unpacked */
     StoreOutcome sum;
     uint64_t lsn;
     Err err; /* the first failure of the store or the format; the rest of the body is thrown away */
@@ -59,12 +62,27 @@ static DurationMs influx_unit_ns(Str precision) {
     return 0;
 }
 
-static Import *new_import(Web *web, const Request *request, IngestFormat format) {
+/* `timestamp` of the URL, in milliseconds, is that of samples without one. */
+static bool default_time(const Request *request, TimeMs *ret_time, Err *err) {
+    Str text = params_get(&request->params, STR("timestamp"));
+    *ret_time = clock_now();
+    return text.len == 0 || number_parse_int(text, ret_time) ||
+           err_set(err, ERR_INVALID,
+                   "invalid parameter \"timestamp\": expected milliseconds, got \"%.*s\"",
+                   STR_ARG(text));
+}
+
+static Import *new_import(Web *web, Request *request, IngestFormat format) {
     Import *import = mem_zero(1, sizeof *import);
+    TimeMs now = 0;
+    if (!api_ingest_labels(web, request, &import->labels, &import->err) ||
+        !default_time(request, &now, &import->err)) {
+        import->labels = web_options(web)->ingest_labels;
+    }
     IngestStreamOptions options = {
         .format = format,
-        .labels = &web_options(web)->ingest_labels,
-        .default_time = clock_now(),
+        .labels = &import->labels,
+        .default_time = now,
         .influx_db = params_get(&request->params, STR("db")),
         .influx_separator = STR("_"),
         .influx_precision_ns = influx_unit_ns(params_get(&request->params, STR("precision"))),
@@ -76,17 +94,25 @@ static Import *new_import(Web *web, const Request *request, IngestFormat format)
 
 Import *import_begin(Web *web, Request *request) {
     IngestFormat format;
-    bool packed = request_header(request, STR("content-encoding")).len > 0;
+    Str coding = request_header(request, STR("content-encoding"));
     bool posted = str_eq(request->method, STR("POST")) || str_eq(request->method, STR("PUT"));
-    if (packed || !posted || !web_is_ready(web) || !format_of(request, &format)) {
+    if (!posted || !web_is_ready(web) || !format_of(request, &format)) {
         return NULL;
     }
-    return new_import(web, request, format);
+    IngestUnpack *unpack = ingest_unpack_new(coding);
+    if (coding.len && !unpack && !str_eq(coding, STR("identity"))) {
+        return NULL; /* snappy knows no pieces: unpacked whole; what we do not know is refused */
+    }
+    Import *import = new_import(web, request, format);
+    import->unpack = unpack;
+    return import;
 }
 
 void import_free(Import *import) {
     if (import) {
         ingest_stream_free(import->stream);
+        ingest_unpack_free(import->unpack);
+        buf_finish(&import->piece);
         free(import);
     }
 }
@@ -105,6 +131,23 @@ static void add_outcome(StoreOutcome *sum, const StoreOutcome *more) {
     }
 }
 
+/* Where too much waits to be synced, what this import added itself is waited for: it goes on at
+ * the pace of the disk. */
+static bool append(Web *web, Import *import, const SampleBatch *batch, StoreOutcome *outcome,
+                   Err *err) {
+    enum { TRIES_MAX = 100 };
+    Store *store = web_doors(web)->store;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        if (store_append(store, batch, clock_now(), &import->lsn, outcome, err)) {
+            return true;
+        }
+        if (err->kind != ERR_BUSY || !import->lsn || !store_wait_synced(store, import->lsn, err)) {
+            return false;
+        }
+    }
+    return false;
+}
+
 static void take(Web *web, Import *import, Str bytes, bool last) {
     if (import->err.kind != ERR_NONE) {
         return;
@@ -113,8 +156,7 @@ static void take(Web *web, Import *import, Str bytes, bool last) {
     const SampleBatch *batch = ingest_stream_batch(import->stream);
     StoreOutcome outcome = {0};
     Err err = {0};
-    if (batch &&
-        !store_append(web_doors(web)->store, batch, clock_now(), &import->lsn, &outcome, &err)) {
+    if (batch && !append(web, import, batch, &outcome, &err)) {
         import->err = err;
     } else {
         add_outcome(&import->sum, &outcome);
@@ -124,8 +166,21 @@ static void take(Web *web, Import *import, Str bytes, bool last) {
     }
 }
 
+static void take_packed(Web *web, Import *import, Str bytes) {
+    do {
+        if (!ingest_unpack(import->unpack, &bytes, &import->piece, &import->err)) {
+            return;
+        }
+        take(web, import, buf_view(&import->piece), false);
+    } while (import->err.kind == ERR_NONE && import->piece.len);
+}
+
 void import_take(Web *web, Import *import, Str bytes) {
-    take(web, import, bytes, false);
+    if (import->unpack && import->err.kind == ERR_NONE) {
+        take_packed(web, import, bytes);
+    } else {
+        take(web, import, bytes, false);
+    }
 }
 
 /* The whole body where it was not taken in pieces. */
@@ -171,56 +226,111 @@ static void respond_import(Request *request, const Import *import) {
                (unsigned long long)sum->stored);
 }
 
-/* OpenTSDB's answer to /api/put?details or ?summary. */
-static void respond_put(Request *request, const Import *import) {
+/* OpenTSDB's errors are JSON. */
+static void respond_put_error(Request *request, Str message) {
+    int status = request->response.status;
+    JsonWriter json = respond_json(request, status);
+    json_object(&json);
+    json_put_object(&json, "error");
+    json_put_int(&json, "code", status);
+    json_put_str(&json, "message", message);
+    json_end(&json);
+    json_end(&json);
+}
+
+/* The first thing that was wrong. */
+static Str first_reason(const Import *import) {
     const IngestBadLine *bad;
     uint64_t bad_total;
     size_t kept = ingest_stream_bad(import->stream, &bad, &bad_total);
-    uint64_t failed = bad_total + refused(&import->sum);
+    return kept ? bad[0].reason : str_of(import->sum.first_bad);
+}
+
+static void put_errors(JsonWriter *json, const Import *import) {
+    const IngestBadLine *bad;
+    uint64_t bad_total;
+    size_t kept = ingest_stream_bad(import->stream, &bad, &bad_total);
+    json_put_array(json, "errors");
+    for (size_t i = 0; i < kept; i++) {
+        json_object(json);
+        json_put_str(json, "datapoint", bad[i].text);
+        json_put_str(json, "error", bad[i].reason);
+        json_end(json);
+    }
+    if (refused(&import->sum)) {
+        json_object(json);
+        json_put_str(json, "datapoint", STR(""));
+        json_put_str(json, "error", str_of(import->sum.first_bad));
+        json_end(json);
+    }
+    json_end(json);
+}
+
+/* OpenTSDB's answer to /api/put, /api/put?details and ?summary. */
+static void respond_put(Request *request, const Import *import) {
+    const IngestBadLine *bad;
+    uint64_t bad_total;
+    ingest_stream_bad(import->stream, &bad, &bad_total);
+    const StoreOutcome *sum = &import->sum;
+    uint64_t failed = bad_total + refused(sum);
     bool details = params_has(&request->params, STR("details"));
+    request->response.status = failed ? 400 : 204;
     if (!details && !params_has(&request->params, STR("summary"))) {
-        if (failed == 0) {
-            request->response.status = 204;
-            return;
+        if (failed) {
+            Str reason = first_reason(import);
+            respond_put_error(request, arena_printf(&request->arena,
+                                                    "%llu data points were not stored: %.*s",
+                                                    (unsigned long long)failed, STR_ARG(reason)));
         }
-        JsonWriter json = respond_json(request, 400);
-        json_object(&json);
-        json_put_object(&json, "error");
-        json_put_int(&json, "code", 400);
-        json_put_str(
-            &json, "message",
-            arena_printf(&request->arena, "%llu data points were not stored: %.*s",
-                         (unsigned long long)failed,
-                         kept ? (int)bad[0].reason.len : (int)strlen(import->sum.first_bad),
-                         kept ? bad[0].reason.ptr : import->sum.first_bad));
-        json_end(&json);
-        json_end(&json);
         return;
     }
     JsonWriter json = respond_json(request, failed ? 400 : 200);
     json_object(&json);
-    json_put_int(&json, "success", (int64_t)(import->sum.stored + import->sum.duplicates));
+    json_put_int(&json, "success",
+                 (int64_t)(sum->stored + sum->duplicates + sum->dropped + sum->too_old));
     json_put_int(&json, "failed", (int64_t)failed);
     if (details) {
-        json_put_array(&json, "errors");
-        for (size_t i = 0; i < kept; i++) {
-            json_object(&json);
-            json_put_str(&json, "datapoint", bad[i].text);
-            json_put_str(&json, "error", bad[i].reason);
-            json_end(&json);
-        }
-        json_end(&json);
+        put_errors(&json, import);
     }
     json_end(&json);
 }
 
+/* Whoever sent a gigabyte wants to know how much of it is there. */
+static void add_progress(Request *request, const Import *import) {
+    if (import->sum.stored) {
+        buf_printf(&request->response.body, "%llu samples before that were stored\n",
+                   (unsigned long long)import->sum.stored);
+    }
+}
+
+/* Answers of InfluxDB that its clients want before they write. */
+void handle_influx_query(Web *web, Request *request) {
+    (void)web;
+    JsonWriter json = respond_json(request, 200);
+    json_raw(&json, STR("{\"results\":[{\"statement_id\":0}]}"));
+}
+
+void handle_influx_ping(Web *web, Request *request) {
+    (void)web;
+    request->response.status = 204;
+    respond_header(request, "X-Influxdb-Version", STR("1.8.0"));
+}
+
 void handle_import(Web *web, Request *request) {
     Import *import = request->import ? request->import : take_whole(web, request);
+    bool is_put = str_ends(request->path, STR("/api/put"));
     request->import = import;
+    if (import->err.kind == ERR_NONE && import->unpack) {
+        (void)!ingest_unpack_end(import->unpack, &import->err);
+    }
     take(web, import, STR(""), true);
     if (import->err.kind != ERR_NONE) {
         respond_refusal(request, &import->err);
-    } else if (str_ends(request->path, STR("/api/put"))) {
+        add_progress(request, import);
+        if (is_put) {
+            respond_put_error(request, str_of(import->err.text));
+        }
+    } else if (is_put) {
         respond_put(request, import);
     } else {
         respond_import(request, import);

@@ -5,6 +5,7 @@
 
 #include "base/number.h"
 #include "web/api.h"
+#include "web/server.h"
 
 enum { POINTS_MAX = 11000 }; /* per series, as Prometheus bounds a range query */
 
@@ -201,6 +202,7 @@ static void run_query(Web *web, Request *request, const QueryAsk *asked, bool in
     Value value = {0};
     AUTO(arena_finish) Arena arena = {0};
     EngineExpr ask = {expr, params_get(&request->params, STR("query"))};
+    usage_note(web->usage, expr, ask.text, clock_now());
     AUTO(buf_finish) Buf explain = {0};
     bool good = true;
     if (instant) {

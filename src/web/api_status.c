@@ -144,6 +144,9 @@ void handle_metrics(Web *web, Request *request) {
     notify_metrics(doors->notify, &out);
     state_metrics(doors->state, &out);
     net_metrics(doors->net, &out);
+    if (doors->backups) {
+        backups_metrics(doors->backups, &out);
+    }
     buf_str(&request->response.body, web_info(web)->metrics);
 }
 
@@ -198,60 +201,6 @@ void handle_config(Web *web, Request *request) {
     JsonWriter json = respond_success(request);
     json_object(&json);
     json_put_str(&json, "yaml", web_info(web)->config_yaml);
-    json_end(&json);
-    respond_success_end(&json);
-}
-
-static void put_top(JsonWriter *json, const char *key, const StoreTop *tops, size_t count) {
-    json_put_array(json, key);
-    for (size_t i = 0; i < count; i++) {
-        json_object(json);
-        json_put_str(json, "name", tops[i].name);
-        json_put_int(json, "value", (int64_t)tops[i].count);
-        json_end(json);
-    }
-    json_end(json);
-}
-
-void handle_tsdb(Web *web, Request *request) {
-    Err err = {0};
-    enum { LIMIT_MAX = 10000 };
-    Str text = params_get(&request->params, STR("limit"));
-    int64_t limit = 10;
-    if (text.len && (!number_parse_int(text, &limit) || limit < 1)) {
-        err_set(&err, ERR_INVALID, "limit must be a positive number");
-    } else if (limit > LIMIT_MAX) {
-        err_set(&err, ERR_INVALID, "limit must not exceed %d", LIMIT_MAX);
-    }
-    if (err.kind) {
-        respond_error(request, &err);
-        return;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    StoreStats stats;
-    store_stats(web_doors(web)->store, (size_t)limit, &arena, &stats);
-    JsonWriter json = respond_success(request);
-    json_object(&json);
-    json_put_object(&json, "headStats");
-    json_put_int(&json, "numSeries", (int64_t)stats.head_series);
-    json_put_int(&json, "numLabelPairs", (int64_t)stats.label_pairs);
-    json_put_int(&json, "chunkCount", (int64_t)stats.head_chunks);
-    json_put_int(&json, "minTime", stats.head_min);
-    json_put_int(&json, "maxTime", stats.head_max);
-    json_end(&json);
-    put_top(&json, "seriesCountByMetricName", stats.metrics, stats.metrics_count);
-    put_top(&json, "labelValueCountByLabelName", stats.label_values, stats.label_values_count);
-    put_top(&json, "memoryInBytesByLabelName", stats.label_bytes, stats.label_bytes_count);
-    put_top(&json, "seriesCountByLabelValuePair", stats.pairs, stats.pairs_count);
-    json_put_int(&json, "seriesCreatedLastHour", (int64_t)stats.series_created_hour);
-    json_put_int(&json, "diskBytes", (int64_t)stats.disk_bytes);
-    json_put_int(&json, "logBytes", (int64_t)stats.log_bytes);
-    json_put_int(&json, "blockBytes", (int64_t)stats.block_bytes);
-    json_put_int(&json, "indexBytes", (int64_t)stats.index_bytes);
-    json_put_int(&json, "blocks", (int64_t)stats.blocks);
-    json_put_int(&json, "quarantinedBlocks", (int64_t)stats.quarantined);
-    json_put_bool(&json, "readOnly", stats.read_only);
-    json_put_str(&json, "readOnlyReason", str_of(stats.read_only_reason));
     json_end(&json);
     respond_success_end(&json);
 }

@@ -1,12 +1,12 @@
 /*
  * Taking samples in. The status decides whether a sender keeps its data (Prometheus drops on 4xx):
  *
- *   204   stored and synced; also where samples were duplicates, dropped by relabelling or before
- *         the retention
- *   400   some were bad or over a limit: the good ones are stored and synced, the answer names the
- *         first bad one and counts
- *   415   another content type or coding than the specification has
- *   503   nothing was stored: over capacity, disk full, read-only, log not synced
+ *   204  stored and synced; also where samples were duplicates, dropped by relabelling or before
+ *        the retention
+ *   400  some were bad or over a limit: the good ones are stored and synced, the answer names the
+ *        first bad one and counts
+ *   415  a type or an encoding we do not know
+ *   503  nothing was stored: over capacity, disk full, read-only, log not synced
  */
 
 #include <stdio.h>
@@ -22,6 +22,11 @@ static size_t unpacked_bytes_max(const Web *web) {
     return (max ? max : (size_t)64 << 20) * UNPACK_FACTOR;
 }
 
+static bool known_coding(Str coding) {
+    return str_eq(coding, STR("snappy")) || str_eq(coding, STR("zstd")) ||
+           str_eq(coding, STR("gzip"));
+}
+
 /* Body by its Content-Encoding; `fallback` is used where the header is missing. */
 bool api_unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, Str *ret_body,
                      Err *err) {
@@ -33,12 +38,13 @@ bool api_unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, St
     if (coding.len == 0 || str_eq(coding, STR("identity"))) {
         return true;
     }
+    if (!known_coding(coding)) {
+        return err_set(err, ERR_UNSUPPORTED, "Content-Encoding \"%.*s\" is not supported",
+                       STR_ARG(coding));
+    }
     bool good = str_eq(coding, STR("snappy")) ? ingest_unsnappy(body, max, unpacked, err)
                 : str_eq(coding, STR("zstd")) ? ingest_unzstd(body, max, unpacked, err)
-                : str_eq(coding, STR("gzip"))
-                    ? ingest_gunzip(body, max, unpacked, err)
-                    : err_set(err, ERR_UNSUPPORTED, "Content-Encoding \"%.*s\" is not supported",
-                              STR_ARG(coding));
+                                              : ingest_gunzip(body, max, unpacked, err);
     *ret_body = buf_view(unpacked);
     return good;
 }
@@ -72,8 +78,10 @@ static void add_refused(StoreOutcome *outcome, const IngestBatch *batch) {
     }
 }
 
+/* What was written, as remote write 2.0 wants it told, also where it was not all or nothing. A
+ * duplicate is written: it is there. */
 static void respond_written(Request *request, const StoreOutcome *outcome) {
-    uint64_t floats = outcome->stored - outcome->stored_histograms;
+    uint64_t floats = outcome->stored - outcome->stored_histograms + outcome->duplicates;
     Arena *arena = &request->arena;
     respond_header(request, "X-Prometheus-Remote-Write-Samples-Written",
                    arena_printf(arena, "%llu", (unsigned long long)floats));
@@ -96,67 +104,92 @@ void respond_refusal(Request *request, const Err *err) {
     }
 }
 
-typedef enum WriteVersion { WRITE_UNKNOWN, WRITE_V1, WRITE_V2 } WriteVersion;
-
-static Str trim(Str text) {
-    while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '"')) {
-        text = str_skip(text, 1);
+bool api_ingest_labels(Web *web, Request *request, IngestLabels *ret_labels, Err *err) {
+    IngestLabels labels = web_options(web)->ingest_labels;
+    const Params *params = &request->params;
+    Label *items = arena_array(&request->arena, Label, params->items_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < params->items_count; i++) {
+        Str text = params->items[i].value;
+        if (!str_eq(params->items[i].name, STR("extra_label"))) {
+            continue;
+        }
+        size_t at = str_find(text, '=');
+        Str name = {text.ptr, at};
+        if (at == 0 || at == text.len) {
+            return err_set(err, ERR_INVALID,
+                           "invalid parameter \"extra_label\": expected name=value, got \"%.*s\"",
+                           STR_ARG(text));
+        }
+        items[count++] = (Label){name, str_skip(text, at + 1)};
     }
-    while (text.len && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '"')) {
-        text.len--;
+    if (!labels_build(items, count, &labels.extra, err)) {
+        return err_context(err, "invalid parameter \"extra_label\"");
     }
-    return text;
+    *ret_labels = labels;
+    return true;
 }
 
-/* Up to the next ';', which is stepped over. */
-static Str next_parameter(Str *rest) {
-    Str one = {rest->ptr, str_find(*rest, ';')};
-    *rest = str_skip(*rest, one.len < rest->len ? one.len + 1 : one.len);
-    return trim(one);
-}
+/* ---- remote write ---- */
 
-/* 1.0 by default; 2.0 by the Content-Type's parameter `proto`, as the specification negotiates. */
-static WriteVersion version_of(const Request *request) {
-    Str rest = request_header(request, STR("content-type"));
-    WriteVersion version = WRITE_V1;
-    if (rest.len && !str_eq(next_parameter(&rest), STR("application/x-protobuf"))) {
-        return WRITE_UNKNOWN;
+#define MESSAGE_1 "prometheus.WriteRequest"
+#define MESSAGE_2 "io.prometheus.write.v2.Request"
+
+/* 1.0 by default; 2.0 by the Content-Type's parameter `proto`, as the specification negotiates.
+ * False: neither. */
+static bool read_type(const Request *request, bool *ret_version_2) {
+    Str type = request_header(request, STR("content-type"));
+    size_t end = str_find(type, ';');
+    Str proto = STR("");
+    *ret_version_2 = false;
+    if (type.len && !str_eq(str_trim((Str){type.ptr, end}), STR("application/x-protobuf"))) {
+        return false;
     }
-    while (rest.len) {
-        Str parameter = next_parameter(&rest);
-        if (str_starts(parameter, STR("proto="))) {
-            Str proto = trim(str_skip(parameter, 6));
-            version = str_eq(proto, STR("prometheus.WriteRequest"))          ? WRITE_V1
-                      : str_eq(proto, STR("io.prometheus.write.v2.Request")) ? WRITE_V2
-                                                                             : WRITE_UNKNOWN;
+    while (end < type.len) {
+        type = str_trim(str_skip(type, end + 1));
+        end = str_find(type, ';');
+        Str param = str_trim((Str){type.ptr, end});
+        if (str_starts(param, STR("proto="))) {
+            proto = str_skip(param, 6);
+            if (proto.len > 1 && proto.ptr[0] == '"' && str_ends(proto, STR("\""))) {
+                proto = (Str){proto.ptr + 1, proto.len - 2};
+            }
         }
     }
-    return version;
+    *ret_version_2 = str_eq(proto, STR(MESSAGE_2));
+    return *ret_version_2 || proto.len == 0 || str_eq(proto, STR(MESSAGE_1));
+}
+
+static void refuse_write(Request *request, const Err *err) {
+    StoreOutcome nothing = {0};
+    respond_refusal(request, err);
+    if (err->kind == ERR_UNSUPPORTED) {
+        request->response.status = 415;
+    }
+    respond_written(request, &nothing);
 }
 
 /* Decodes and appends; false where nothing was stored. */
-static bool write_body(Web *web, Request *request, WriteScratch *scratch, StoreOutcome *ret_outcome,
-                       uint64_t *ret_lsn, Err *err) {
-    const IngestLabels *labels = &web_options(web)->ingest_labels;
+static bool write_body(Web *web, Request *request, bool version_2, WriteScratch *scratch,
+                       StoreOutcome *ret_outcome, uint64_t *ret_lsn, Err *err) {
+    IngestLabels labels = {0};
     IngestBatch *batch = &scratch->batch;
     Str message;
-    if (!api_unpack_body(web, request, STR("snappy"), &scratch->unpacked, &message, err)) {
-        return false;
-    }
-    return (version_of(request) == WRITE_V2
-                ? ingest_remote_write_v2(message, labels, batch, err)
-                : ingest_remote_write_v1(message, labels, batch, err)) &&
+    return api_ingest_labels(web, request, &labels, err) &&
+           api_unpack_body(web, request, STR("snappy"), &scratch->unpacked, &message, err) &&
+           (version_2 ? ingest_remote_write_v2(message, &labels, batch, err)
+                      : ingest_remote_write_v1(message, &labels, batch, err)) &&
            store_append(web_doors(web)->store, &batch->batch, clock_now(), ret_lsn, ret_outcome,
                         err);
 }
 
-static void respond_write(Web *web, Request *request, WriteScratch *scratch) {
+static void respond_write(Web *web, Request *request, bool version_2, WriteScratch *scratch) {
     Err err = {0};
     StoreOutcome outcome = {0};
     uint64_t lsn = 0;
     const IngestBatch *batch = &scratch->batch;
-    if (!write_body(web, request, scratch, &outcome, &lsn, &err)) {
-        respond_refusal(request, &err);
+    if (!write_body(web, request, version_2, scratch, &outcome, &lsn, &err)) {
+        refuse_write(request, &err);
         return;
     }
     counter_add(&web_counters(web)->samples, outcome.stored);
@@ -168,13 +201,16 @@ static void respond_write(Web *web, Request *request, WriteScratch *scratch) {
 }
 
 void handle_write(Web *web, Request *request) {
-    if (version_of(request) == WRITE_UNKNOWN) {
-        respond_text(request, 415,
-                     STR("expected Content-Type application/x-protobuf, with proto="
-                         "prometheus.WriteRequest or io.prometheus.write.v2.Request\n"));
+    Err err = {0};
+    bool version_2;
+    if (!read_type(request, &version_2)) {
+        err_set(&err, ERR_UNSUPPORTED,
+                "expected Content-Type application/x-protobuf, with proto=" MESSAGE_1
+                " or proto=" MESSAGE_2);
+        refuse_write(request, &err);
         return;
     }
     WriteScratch *scratch = scratch_take(web_scratch(web));
-    respond_write(web, request, scratch);
+    respond_write(web, request, version_2, scratch);
     scratch_give(web_scratch(web), scratch);
 }

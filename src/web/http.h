@@ -53,11 +53,24 @@ void params_finish(Params *params);
 Str params_get(const Params *params, Str name);
 bool params_has(const Params *params, Str name);
 
+/* An answer of any size, made piece by piece as the client takes it (stream.c). `fill` runs on the
+ * pool, puts the next piece (at least a byte, some 1 MiB) into the body and tells whether there may
+ * be more; false with `err` set breaks the connection off, so that nobody takes a part for the
+ * whole. */
+typedef struct ResponseStream {
+    bool (*fill)(void *ctx, Request *request, Buf *body, Err *err);
+    void (*free)(void *ctx);
+    void *ctx;
+    size_t taken; /* of the body */
+    bool done, failed;
+} ResponseStream;
+
 typedef struct Response {
     int status; /* 0 until answered */
     const char *content_type;
     Buf body;
-    Params headers; /* further ones */
+    Params headers;        /* further ones */
+    ResponseStream stream; /* `fill` NULL: the body is all */
 } Response;
 
 struct Request {

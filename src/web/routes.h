@@ -17,12 +17,16 @@ void handle_buildinfo(Web *web, Request *request);
 void handle_runtimeinfo(Web *web, Request *request);
 void handle_flags(Web *web, Request *request);
 void handle_config(Web *web, Request *request);
-void handle_tsdb(Web *web, Request *request);
 void handle_targets(Web *web, Request *request);
 void handle_sources(Web *web, Request *request);
 
+void handle_tsdb(Web *web, Request *request); /* api_store.c */
+void handle_store_status(Web *web, Request *request);
+
 void handle_write(Web *web, Request *request);  /* api_write.c */
 void handle_import(Web *web, Request *request); /* api_import.c */
+void handle_influx_query(Web *web, Request *request);
+void handle_influx_ping(Web *web, Request *request);
 void handle_export(Web *web, Request *request); /* api_export.c */
 
 void handle_query(Web *web, Request *request); /* api_query.c */
@@ -44,6 +48,9 @@ void handle_compact(Web *web, Request *request);
 void handle_delete_series(Web *web, Request *request);
 void handle_clean_tombstones(Web *web, Request *request);
 void handle_tsdb_snapshot(Web *web, Request *request);
+
+void handle_backup(Web *web, Request *request); /* api_backup.c */
+void handle_backups(Web *web, Request *request);
 
 void handle_am_status(Web *web, Request *request); /* am_alerts.c */
 void handle_am_receivers(Web *web, Request *request);

@@ -151,9 +151,8 @@ void server_finish(Web *web, Request *request) {
     pthread_mutex_unlock(&web->lock);
 }
 
-/* Counts the request among those worked on and takes it from the worker. */
-void server_suspend(Web *web, Request *request) {
-    pthread_mutex_lock(&web->lock);
+/* Counts the request among those worked on and takes it from the worker. Under the lock. */
+static void suspend(Web *web, Request *request) {
     request->running = true;
     request->previous_running = NULL;
     request->next_running = web->running;
@@ -163,7 +162,23 @@ void server_suspend(Web *web, Request *request) {
     web->running = request;
     web->running_count++;
     MHD_suspend_connection(request->connection);
+}
+
+void server_suspend(Web *web, Request *request) {
+    pthread_mutex_lock(&web->lock);
+    suspend(web, request);
     pthread_mutex_unlock(&web->lock);
+}
+
+/* web_stop() sets `ending` before it looks, under the lock, for what is running. */
+bool server_suspend_reader(Web *web, Request *request) {
+    pthread_mutex_lock(&web->lock);
+    bool ending = web->ending;
+    if (!ending) {
+        suspend(web, request);
+    }
+    pthread_mutex_unlock(&web->lock);
+    return !ending;
 }
 
 /* ---- writers waiting for the log ---- */
@@ -416,12 +431,16 @@ static bool take_form(Request *request, Err *err) {
 
 static enum MHD_Result send_response(Web *web, Request *request) {
     Response *response = &request->response;
-    compress_response(request);
+    bool streams = response->stream.fill != NULL;
+    if (!streams) {
+        compress_response(request);
+    }
     count_request(web, request);
     Buf body = response->body;
-    response->body = (Buf){0}; /* libmicrohttpd frees it */
+    response->body = streams ? body : (Buf){0}; /* libmicrohttpd frees it */
     struct MHD_Response *mhd =
-        body.ptr
+        streams ? stream_response(request)
+        : body.ptr
             ? MHD_create_response_from_buffer_with_free_callback(body.len, body.ptr, free)
             : MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
     if (response->content_type) {
@@ -479,6 +498,9 @@ static void request_done(void *context, struct MHD_Connection *connection, void 
         params_finish(&request->params);
         params_finish(&request->response.headers);
         import_free(request->import);
+        if (request->response.stream.free) {
+            request->response.stream.free(request->response.stream.ctx);
+        }
         buf_finish(&request->body);
         buf_finish(&request->response.body);
         arena_finish(&request->arena);
@@ -545,6 +567,7 @@ bool web_start(const WebOptions *options, Web **ret_web, Err *err) {
     pthread_cond_init(&web->ack_wake, NULL);
     pthread_cond_init(&web->order_wake, NULL);
     scratch_init(&web->scratch);
+    web->usage = usage_new();
     web_set_options(web, options);
     int fd = listen_on(options->listen, &web->port, err);
     if (fd < 0) {
@@ -614,5 +637,6 @@ void web_stop(Web *web, DurationMs grace) {
     }
     free_views(web);
     scratch_finish(&web->scratch);
+    usage_free(web->usage);
     free(web);
 }

@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "web/http.h"
 #include "web/scratch.h"
+#include "web/usage.h"
 
 struct MHD_Daemon;
 
@@ -53,12 +54,18 @@ struct Web {
     Counter request_ns;
     WebCounters counters;
     ScratchPool scratch;
+    Usage *usage;
 };
 
 /* Takes a request back from where it waited and lets its worker answer. */
 void server_finish(Web *web, Request *request);
 /* Takes it from its worker. */
 void server_suspend(Web *web, Request *request);
+/* The same from a content reader; false, and nothing done, if the server is ending. */
+bool server_suspend_reader(Web *web, Request *request);
+struct MHD_Response;
+/* The answer of a request with a stream; the piece that is in the body goes first. */
+struct MHD_Response *stream_response(Request *request);
 /* Puts it into the mailbox. */
 void orders_put(Web *web, Request *request);
 /* Answers all that wait, when the server ends. */

@@ -13,6 +13,7 @@
  * answer; web_open_doors() lets the rest in.
  */
 
+#include "backup/backup.h"
 #include "engine/engine.h"
 #include "ingest/ingest.h"
 #include "notify/notify.h"
@@ -46,6 +47,7 @@ typedef struct WebDoors {
     State *state;
     Notify *notify;
     Net *net;
+    Backups *backups;
     Scraper *scraper; /* NULL = none; replaced by web_open_doors() after a reload */
 } WebDoors;
 
