@@ -12,6 +12,7 @@ typedef struct QueryAsk {
     Str url;
     const char *expr;
     const char *from, *to, *step, *time;
+    const char *flavour;
     bool explain;
 } QueryAsk;
 
@@ -32,14 +33,17 @@ static bool query_path(const QueryAsk *ask, Arena *arena, Str *ret_body, bool *r
     TimeMs to = now;
     DurationMs step;
     Str expr = client_escape(arena, str_of(ask->expr));
-    const char *explain = ask->explain ? "&explain=1" : "";
+    const char *more =
+        arena_cstr(arena, arena_printf(arena, "%s%s%.*s", ask->explain ? "&explain=1" : "",
+                                       ask->flavour ? "&flavour=" : "",
+                                       STR_ARG(client_escape(arena, str_of(ask->flavour)))));
     *ret_range = ask->from != NULL;
     if (!ask->from) {
         if (ask->time && !ask_time(ask->time, now, &to, err)) {
             return err_context(err, "--time");
         }
         *ret_body = arena_printf(arena, "query=%.*s&time=%lld.%03lld%s", STR_ARG(expr),
-                                 (long long)(to / 1000), (long long)(to % 1000), explain);
+                                 (long long)(to / 1000), (long long)(to % 1000), more);
         return true;
     }
     if (!ask_time(ask->from, now, &from, err)) {
@@ -53,10 +57,9 @@ static bool query_path(const QueryAsk *ask, Arena *arena, Str *ret_body, bool *r
     if (ask->step && !duration_parse(str_of(ask->step), &step, err)) {
         return err_context(err, "--step");
     }
-    *ret_body =
-        arena_printf(arena, "query=%.*s&start=%lld.%03lld&end=%lld.%03lld&step=%lldms%s",
-                     STR_ARG(expr), (long long)(from / 1000), (long long)(from % 1000),
-                     (long long)(to / 1000), (long long)(to % 1000), (long long)step, explain);
+    *ret_body = arena_printf(arena, "query=%.*s&start=%lld.%03lld&end=%lld.%03lld&step=%lldms%s",
+                             STR_ARG(expr), (long long)(from / 1000), (long long)(from % 1000),
+                             (long long)(to / 1000), (long long)(to % 1000), (long long)step, more);
     return true;
 }
 
@@ -178,6 +181,48 @@ static void put_result(const cJSON *data, const char *format, Buf *out) {
     }
 }
 
+static double field_number(const cJSON *node, const char *name) {
+    const cJSON *field = cJSON_GetObjectItem(node, name);
+    return cJSON_IsNumber(field) ? field->valuedouble : 0;
+}
+
+/* A number, or a dash where the operator ran as part of the one that reads it. */
+static void put_cell(const cJSON *node, const char *name, double scale, Buf *out) {
+    if (cJSON_GetObjectItem(node, name)) {
+        buf_printf(out, " %10.*f", scale == 1 ? 0 : 3, field_number(node, name) * scale);
+    } else {
+        buf_printf(out, " %10s", "-");
+    }
+}
+
+/* One line for each operator of the plan, what it reads below it. */
+static void put_plan(const cJSON *node, int depth, Buf *out) {
+    const char *op = client_text(node, "op");
+    put_cell(node, cJSON_GetObjectItem(node, "series") ? "series" : "selected", 1, out);
+    put_cell(node, "samplesRead", 1, out);
+    put_cell(node, "bytes", 1, out);
+    put_cell(node, "microseconds", 1e-3, out);
+    buf_printf(out, "  %*s%s", 2 * depth, "", op);
+    const char *expr = client_text(node, "expr");
+    bool shared = cJSON_IsTrue(cJSON_GetObjectItem(node, "shared"));
+    buf_printf(out, shared ? " (as above, #%.0f)" : "  #%.0f", field_number(node, "id"));
+    buf_printf(out, "  %s\n", expr);
+    const cJSON *input;
+    cJSON_ArrayForEach(input, cJSON_GetObjectItem(node, "inputs")) {
+        put_plan(input, depth + 1, out);
+    }
+}
+
+static void put_explain(const cJSON *data, Buf *out) {
+    const cJSON *plan = cJSON_GetObjectItem(data, "explain");
+    if (!cJSON_IsObject(plan)) {
+        buf_str(out, STR("no plan: the query is a constant, or is evaluated elsewhere\n"));
+        return;
+    }
+    buf_printf(out, " %10s %10s %10s %10s  %s\n", "series", "samples", "bytes", "ms", "operator");
+    put_plan(plan, 0, out);
+}
+
 static int print_answer(Str answer, const char *format, bool explain) {
     AUTO(buf_finish) Buf out = {0};
     cJSON *json = cJSON_ParseWithLength(answer.ptr, answer.len);
@@ -189,9 +234,7 @@ static int print_answer(Str answer, const char *format, bool explain) {
         buf_str(&out, str_trim(answer));
         buf_byte(&out, '\n');
     } else if (explain) {
-        char *text = cJSON_Print(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "data"), "explain"));
-        buf_printf(&out, "%s\n", text ? text : "{}");
-        free(text);
+        put_explain(cJSON_GetObjectItem(json, "data"), &out);
     } else {
         put_result(cJSON_GetObjectItem(json, "data"), format, &out);
     }
@@ -207,6 +250,7 @@ int command_query(int argc, char **argv) {
         {"to", "TIME", "its end (default now)"},
         {"step", "SPAN", "between its points (default a sixtieth)"},
         {"format", "FORM", "table (default), json, csv or sparkline"},
+        {"flavour", "NAME", "prometheus (default) or metricsql"},
         {"explain", NULL, "show the plan with series, samples, bytes and time per node"},
         CLIENT_URL_OPTION,
         {NULL, NULL, NULL},
@@ -237,6 +281,7 @@ int command_query(int argc, char **argv) {
         .to = args_get(&args, "to"),
         .step = args_get(&args, "step"),
         .time = args_get(&args, "time"),
+        .flavour = args_get(&args, "flavour"),
         .explain = args_has(&args, "explain"),
     };
     if (args.word_count != 1 || !known) {

@@ -25,6 +25,7 @@ static Config *new_with_defaults(Str file) {
     config->query.lookback = 5 * MINUTE_MS;
     config->query.timeout = 2 * MINUTE_MS;
     config->query.concurrency = 20;
+    config->query.memory_max = UINT64_C(2) << 30;
     static const ConfigRules shipped = {{"rules.d/**/*.y*ml", 17}, {"auto", 4}};
     config->rules = &shipped;
     config->rules_count = 1;

@@ -10,7 +10,9 @@ bool exec_check(Exec *exec, Err *err) {
         return err_set(err, ERR_CANCELLED, "query was canceled in expression evaluation");
     }
     if (budget->deadline_ns && clock_monotonic_ns() > budget->deadline_ns) {
-        return err_set(err, ERR_TIMEOUT, "query timed out in expression evaluation");
+        return err_set(
+            err, ERR_TIMEOUT,
+            "query timed out in expression evaluation: narrow the query or raise query.timeout");
     }
     return true;
 }

@@ -418,8 +418,26 @@ static bool run_args(Exec *exec, PlanNode *node, Err *err) {
     return true;
 }
 
+/* The one column these make of nothing; the others count what they make of their arguments. */
+static bool charge_column(Exec *exec, PlanNode *node, Err *err) {
+    switch (node->op) {
+    case PLAN_TIME:
+    case PLAN_SCALAR_BINARY:
+    case PLAN_NEGATE:
+    case PLAN_VECTOR_OF:
+    case PLAN_CALL:
+        node->frame.bytes = node->grid.count * sizeof(double);
+        return exec_charge_bytes(exec, node->frame.bytes, err);
+    default:
+        return true;
+    }
+}
+
 static bool run_whole(Exec *exec, PlanNode *node, Err *err) {
     if (!run_args(exec, node, err)) {
+        return false;
+    }
+    if (!charge_column(exec, node, err)) {
         return false;
     }
     switch (node->op) {

@@ -11,6 +11,10 @@ bool select_open(Exec *exec, PlanSelector *selector, Err *err) {
         if (snapshot_select(exec->snapshot, selector->sets, selector->set_count, selector->from,
                             selector->to, max, &selector->selection, &selector->err)) {
             atomic_fetch_add(&exec->series, selection_count(selector->selection));
+        } else if (selector->err.kind == ERR_LIMIT) {
+            Err found = selector->err;
+            err_set(&selector->err, ERR_LIMIT, "%.900s: narrow the query or raise query.series_max",
+                    found.text);
         }
     }
     if (selector->err.kind) {

@@ -108,6 +108,13 @@ static PromqlFlavour flavour_of(const Request *request) {
 
 static bool parse_param(Request *request, const char *name, const Expr **ret_expr, Err *err) {
     Str text = params_get(&request->params, str_of(name));
+    Str flavour = params_get(&request->params, STR("flavour"));
+    if (flavour.len && !str_eq(flavour, STR("metricsql")) && !str_eq(flavour, STR("prometheus"))) {
+        return err_set(
+            err, ERR_INVALID,
+            "invalid parameter \"flavour\": \"%.*s\" is neither prometheus nor metricsql",
+            STR_ARG(flavour));
+    }
     return promql_parse(&request->arena, text, flavour_of(request), ret_expr, err) ||
            err_set(err, ERR_INVALID, "invalid parameter \"%s\": %s", name,
                    arena_cstr(&request->arena, str_of(err->text)));

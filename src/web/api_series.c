@@ -178,6 +178,10 @@ void handle_series(Web *web, Request *request) {
                                series_max, &selection, &err);
         if (good) {
             respond_selection(request, selection, &ask);
+        } else if (err.kind == ERR_LIMIT) {
+            Err found = err;
+            err_set(&err, ERR_LIMIT, "%.900s: narrow the selectors or raise query.series_max",
+                    found.text);
         }
     }
     if (!good) {
