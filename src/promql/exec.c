@@ -204,7 +204,10 @@ static void read_columns(const Ranges *ranges, Range *range, size_t from, size_t
                 ranges->fold->key(ranges->fold->ctx, column);
             }
         }
-        if (worker->err.kind || ((i & 15) == 0 && !worker_charge(worker))) {
+        /* One series of a long subquery may take a while: time and cancellation are looked at after
+         * each. */
+        if (worker->err.kind || ((i & 15) == 0 && !worker_charge(worker)) ||
+            !exec_check(worker->exec, &worker->err)) {
             return;
         }
     }
