@@ -16,6 +16,8 @@ static const struct {
     {"notify", command_notify, "list, retry and drop notifications; send a test"},
     {"check", command_check, "check rule files, configurations and unit tests"},
     {"test", command_test, "run unit tests of rules, or PromQL scripts"},
+    {"convert", command_convert,
+     "turn a Prometheus configuration or a vmalert command line into belfry.yml"},
     {"replay", command_replay, "show how often rules would have rung over stored history"},
     {"query", command_query, "ask a running server a PromQL query"},
     {"status", command_status, "show what a running server sees: sources, rules, alerts"},

@@ -9,6 +9,7 @@ int command_serve(int argc, char **argv);
 int command_backup(int argc, char **argv);
 int command_cardinality(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_convert(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_query(int argc, char **argv);

@@ -32,8 +32,9 @@ static bool open_engine(App *app, Generation *generation, Problems *problems) {
         return true;
     }
     static const char *const known[] = {
-        "url",           "write_url",  "params",    "headers",          "basic_auth",
-        "authorization", "tls_config", "proxy_url", "follow_redirects", NULL};
+        "url",        "write_url",     "params",     "headers",   "http_headers",
+        "basic_auth", "authorization", "tls_config", "proxy_url", "follow_redirects",
+        NULL};
     YamlReader reader = {
         .file = generation->config->file, .problems = problems, .where = "datasource"};
     Str url;
