@@ -218,6 +218,7 @@ int command_check(int argc, char **argv) {
         return status;
     }
     const char *flavour = args_get(&args, "flavour") ? args_get(&args, "flavour") : "auto";
+    const char *format = args_get(&args, "format") ? args_get(&args, "format") : "text";
     FileKind kind;
     Err err = {0};
     Against against = {0};
@@ -230,6 +231,11 @@ int command_check(int argc, char **argv) {
     };
     if (args.word_count == 0) {
         status = command_usage(&spec, "which files?");
+    } else if (strcmp(flavour, "auto") != 0 && strcmp(flavour, "vmalert") != 0 &&
+               strcmp(flavour, "prometheus") != 0) {
+        status = command_usage(&spec, "--flavour is auto, prometheus or vmalert");
+    } else if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0) {
+        status = command_usage(&spec, "--format is text or json");
     } else if (check.as && !kind_by_name(check.as, &kind)) {
         status = command_usage(&spec, "--as is rules, notify, tests or config");
     } else if (!against_open(args_get(&args, "against"), &against, &err)) {

@@ -160,13 +160,25 @@ static bool ask_rules(const Args *args, Ask *ask, Err *err) {
            err_set(err, ERR_INVALID, "--interval has to be more than nothing");
 }
 
+static bool flavour_by_name(const char *word, RulesFlavour *ret_flavour) {
+    static const char *const names[] = {
+        [RULES_AUTO] = "auto", [RULES_PROMETHEUS] = "prometheus", [RULES_VMALERT] = "vmalert"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *ret_flavour = (RulesFlavour)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A pattern that matches nothing is an error: nothing would be replayed, and nothing rings. */
 static bool ask_files(const Args *args, Ask *ask, Err *err) {
-    const char *word = args_get(args, "flavour");
-    RulesFlavour flavour = !word                             ? RULES_AUTO
-                           : strcmp(word, "vmalert") == 0    ? RULES_VMALERT
-                           : strcmp(word, "prometheus") == 0 ? RULES_PROMETHEUS
-                                                             : RULES_AUTO;
+    const char *word = args_get(args, "flavour") ? args_get(args, "flavour") : "auto";
+    RulesFlavour flavour = RULES_AUTO;
+    if (!flavour_by_name(word, &flavour)) {
+        return err_set(err, ERR_INVALID, "--flavour is auto, prometheus or vmalert");
+    }
     ask->sources = arena_array(&ask->arena, RulesSource, args->word_count);
     for (size_t i = 0; i < args->word_count; i++) {
         Str *paths = NULL;

@@ -2,6 +2,7 @@
  * promql FILE...: PromQL scripts. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "app/command.h"
 #include "app/commands.h"
@@ -55,11 +56,47 @@ static int test_promql(int argc, char **argv) {
     return status;
 }
 
+static size_t count_of(Str text, const char *word) {
+    size_t count = 0;
+    const char *end = text.ptr + text.len;
+    size_t len = strlen(word);
+    for (const char *at = text.ptr; (at = memmem(at, (size_t)(end - at), word, len)); at += len) {
+        count++;
+    }
+    return count;
+}
+
+static void put_xml(Buf *out, Str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (strchr("<>&\"", c) && c) {
+            buf_printf(out, "&#%d;", c);
+        } else {
+            buf_byte(out, c < ' ' && c != '\n' && c != '\t' ? '?' : (char)c);
+        }
+    }
+}
+
+/* A file that cannot be run at all fails as one test. */
+static void put_broken(Buf *junit, const char *path, const Err *err) {
+    buf_str(junit, STR("  <testcase classname=\""));
+    put_xml(junit, str_of(path));
+    buf_str(junit, STR("\" name=\"(the file)\" time=\"0\"><failure>"));
+    put_xml(junit, str_of(err->text));
+    buf_str(junit, STR("</failure></testcase>\n"));
+}
+
 static bool write_junit(const char *path, Str cases, Err *err) {
     AUTO(buf_finish) Buf text = {0};
-    buf_str(&text, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"));
+    size_t tests = count_of(cases, "<testcase ");
+    size_t failures = count_of(cases, "<failure>");
+    buf_printf(&text,
+               "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+               "<testsuites tests=\"%zu\" failures=\"%zu\">\n"
+               "<testsuite name=\"belfry test\" tests=\"%zu\" failures=\"%zu\" errors=\"0\">\n",
+               tests, failures, tests, failures);
     buf_str(&text, cases);
-    buf_str(&text, STR("</testsuites>\n"));
+    buf_str(&text, STR("</testsuite>\n</testsuites>\n"));
     return file_replace(path, buf_view(&text), err);
 }
 
@@ -70,6 +107,7 @@ static int test_rules(const Args *args) {
     for (size_t i = 0; i < args->word_count; i++) {
         if (!rules_unittest(str_of(args->words[i]), args_get(args, "run"), &report, &err)) {
             command_fail(&err);
+            put_broken(&report.junit, args->words[i], &err);
             broken++;
         }
     }
