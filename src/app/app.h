@@ -60,6 +60,9 @@ BackupTarget app_backup_target(const Generation *generation);
 WebDoors app_web_doors(const App *app, const Generation *generation);
 WebOptions app_web_options(const App *app, const Generation *generation);
 
+/* Gives the rules the last good versions that an earlier run remembered. Before the first load. */
+bool app_recall_rules(App *app, Err *err) MUST_CHECK;
+
 /* Loads rule files as the command line or the configuration says. True if all were good. */
 bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems);
 

@@ -6,6 +6,7 @@
 #include "app/app.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "state/rows_rule_file.h"
 
 enum { NOTIFY_FILE_BYTES_MAX = 16 << 20 };
 
@@ -222,6 +223,13 @@ static QueryBudget query_budget(const Config *config) {
     };
 }
 
+/* A rule that takes too long fails alone. */
+static QueryBudget rule_budget(const Config *config) {
+    QueryBudget budget = query_budget(config);
+    budget.timeout_ns = config->query.timeout * 1000000;
+    return budget;
+}
+
 /* Where people reach us: as configured, else where we listen. */
 static Str external_url(const App *app, const Generation *generation) {
     static char fallback[64];
@@ -243,7 +251,7 @@ RulesOptions app_rules_options(const App *app, const Generation *generation) {
         .lost_after = config->sources.lost,
         .hold = config->hold,
         .lookback = config->query.lookback,
-        .budget = query_budget(config),
+        .budget = rule_budget(config),
         .alerts_max = config->limits.alerts_max,
         .started_at = app->started_at,
     };
@@ -296,6 +304,43 @@ static RulesFlavour flavour_of(Str word) {
                                            : RULES_AUTO;
 }
 
+/* The files that are live now, for the next start. */
+static void remember_rule_files(App *app, TimeMs now) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(state_rollbackp) StateTx *tx = NULL;
+    RulesFile *files;
+    size_t count;
+    Err err = {0};
+    rules_files(app->rules, &arena, &files, &count);
+    RuleFileRow *rows = arena_array(&arena, RuleFileRow, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = (RuleFileRow){
+            .path = files[i].path, .flavour = files[i].flavour, .content = files[i].content};
+    }
+    bool good = state_begin(app->state, &tx, &err) &&
+                state_put_rule_files(tx, rows, count, now, &err) && state_commit(TAKE(tx), &err);
+    if (!good) {
+        log_event(LOG_ERROR, "rule files not remembered", LOG_STR("reason", str_of(err.text)));
+    }
+}
+
+bool app_recall_rules(App *app, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    RuleFileRow *rows;
+    size_t count;
+    if (!state_load_rule_files(app->state, &arena, &rows, &count, err)) {
+        return false;
+    }
+    RulesFile *files = arena_array(&arena, RulesFile, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        files[i] = (RulesFile){.path = rows[i].path,
+                               .flavour = (RulesFlavour)rows[i].flavour,
+                               .content = rows[i].content};
+    }
+    rules_remember(app->rules, files, count);
+    return true;
+}
+
 bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems) {
     const ServeOptions *options = app->options;
     const Config *config = generation->config;
@@ -308,5 +353,7 @@ bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems
                                           : (RulesSource){config->rules[i].pattern,
                                                           flavour_of(config->rules[i].flavour)};
     }
-    return rules_load(app->rules, sources, count, now, problems);
+    bool good = rules_load(app->rules, sources, count, now, problems);
+    remember_rule_files(app, now);
+    return good;
 }

@@ -61,6 +61,9 @@ bool app_reload(App *app, Buf *report) {
     if (generation) {
         apply(app, generation, now);
         app_load_rules(app, generation, now, &problems);
+    } else {
+        /* The rest stays as it was; rule files are read where they were before. */
+        app_load_rules(app, app_generation(app), now, &problems);
     }
     app->reload_ok = problems.items_count == 0;
     app->reload_at = now;

@@ -67,6 +67,18 @@ static bool restore_alerts(App *app, Err *err) {
     return true;
 }
 
+/* A broken rule file keeps no other from being evaluated, and itself runs as it last was. */
+static void note_bad_rules(App *app, const Problems *problems) {
+    app->reload_ok = false;
+    for (size_t i = 0; i < problems->items_count; i++) {
+        Problems one = {.items = &problems->items[i], .items_count = 1};
+        AUTO(buf_finish) Buf text = {0};
+        problems_print(&one, &text);
+        log_event(LOG_ERROR, "bad rule file, its last good version is live if there was one",
+                  LOG_STR("problem", str_trim(buf_view(&text))));
+    }
+}
+
 /* Opens what holds data. Web listens already and answers "not ready". */
 static bool open_doors(App *app, Err *err) {
     Generation *generation = app->now;
@@ -83,10 +95,12 @@ static bool open_doors(App *app, Err *err) {
     if (good) {
         RulesOptions rules = app_rules_options(app, generation);
         app->rules = rules_new(app->engine, &rules);
-        good = app_load_rules(app, generation, clock_now(), &problems);
-    }
-    if (!good) {
+        good = app_recall_rules(app, err);
+    } else {
         refuse_problems(&problems, err);
+    }
+    if (good && !app_load_rules(app, generation, clock_now(), &problems)) {
+        note_bad_rules(app, &problems);
     }
     problems_finish(&problems);
     NotifyOptions notify = {

@@ -132,10 +132,13 @@ static Str query_body(Arena *arena, const RemoteEngine *engine, Str query, Query
 
 /* What is left until the deadline. */
 static DurationMs time_left(const QueryOptions *options) {
-    if (options->budget.deadline_ns == 0) {
-        return TIMEOUT_DEFAULT;
+    const QueryBudget *budget = &options->budget;
+    DurationMs most = budget->timeout_ns ? budget->timeout_ns / 1000000 : TIMEOUT_DEFAULT;
+    if (budget->deadline_ns == 0) {
+        return most > 1 ? most : 1;
     }
-    int64_t left = (options->budget.deadline_ns - clock_monotonic_ns()) / 1000000;
+    int64_t left = (budget->deadline_ns - clock_monotonic_ns()) / 1000000;
+    left = budget->timeout_ns && most < left ? most : left;
     return left > 1 ? left : 1;
 }
 

@@ -4,12 +4,24 @@
 
 #include <inttypes.h>
 
+void exec_begin(Exec *exec) {
+    const QueryBudget *budget = &exec->options->budget;
+    exec->deadline_ns = budget->deadline_ns;
+    if (budget->timeout_ns) {
+        int64_t own = clock_monotonic_ns() + budget->timeout_ns;
+        exec->deadline_ns = exec->deadline_ns && exec->deadline_ns < own ? exec->deadline_ns : own;
+    }
+    exec->bytes_base = atomic_load(&exec->bytes);
+    atomic_store(&exec->bytes_peak, exec->bytes_base);
+    atomic_store(&exec->samples, 0);
+}
+
 bool exec_check(Exec *exec, Err *err) {
     const QueryBudget *budget = &exec->options->budget;
     if (budget->cancelled && atomic_load_explicit(budget->cancelled, memory_order_relaxed)) {
         return err_set(err, ERR_CANCELLED, "query was canceled in expression evaluation");
     }
-    if (budget->deadline_ns && clock_monotonic_ns() > budget->deadline_ns) {
+    if (exec->deadline_ns && clock_monotonic_ns() > exec->deadline_ns) {
         return err_set(
             err, ERR_TIMEOUT,
             "query timed out in expression evaluation: narrow the query or raise query.timeout");
@@ -27,7 +39,8 @@ static void raise_peak(atomic_uint_fast64_t *peak, uint64_t now) {
 bool exec_charge_bytes(Exec *exec, size_t bytes, Err *err) {
     uint64_t now = atomic_fetch_add_explicit(&exec->bytes, bytes, memory_order_relaxed) + bytes;
     uint64_t max = exec->options->budget.bytes_max;
-    if (max && now > max) {
+    /* What others of the program held may be given back meanwhile. */
+    if (max && now > exec->bytes_base && now - exec->bytes_base > max) {
         exec_refund_bytes(exec, bytes);
         return err_set(err, ERR_LIMIT,
                        "query processing would need more than %" PRIu64

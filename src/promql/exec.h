@@ -24,7 +24,9 @@ typedef struct Exec {
     StoreSnapshot *snapshot;
     Pool *pool;
     const QueryOptions *options;
-    atomic_uint_fast64_t series, samples, points, bytes;
+    int64_t deadline_ns; /* of the expression under way; 0 = none */
+    uint64_t bytes_base; /* held for expressions before it */
+    atomic_uint_fast64_t samples, points, bytes;
     atomic_uint_fast64_t bytes_peak, points_peak;
 } Exec;
 
@@ -100,7 +102,9 @@ bool exec_fold(Exec *exec, PlanNode *node, const Fold *fold, Err *err) MUST_CHEC
 /* The worker's notes about an operator of its chain. */
 Notes *worker_notes(Worker *worker, PlanNode *node);
 
-/* Budget. Charging fails with ERR_LIMIT, ERR_TIMEOUT or ERR_CANCELLED. */
+/* Budget. Each expression has its own: begins with exec_begin(). Charging fails with ERR_LIMIT,
+ * ERR_TIMEOUT or ERR_CANCELLED. */
+void exec_begin(Exec *exec);
 bool exec_check(Exec *exec, Err *err) MUST_CHECK;
 bool exec_charge_bytes(Exec *exec, size_t bytes, Err *err) MUST_CHECK;
 void exec_refund_bytes(Exec *exec, size_t bytes);

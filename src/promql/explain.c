@@ -91,7 +91,7 @@ bool promql_explain(const Expr *expr, StoreSnapshot *snapshot, QueryRange range,
     } else if (ok) {
         json_null(json);
     }
-    free(root.origins);
+    plan_root_finish(&root);
     plan_finish(&plan);
     return ok;
 }

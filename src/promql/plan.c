@@ -310,30 +310,30 @@ void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, Ti
 
 /* ---- selectors ---- */
 
-static Str selector_key(Arena *arena, const MatcherSet *sets, size_t set_count) {
-    Buf key = {0};
+static Hash128 selector_key(const MatcherSet *sets, size_t set_count) {
+    AUTO(buf_finish) Buf key = {0};
     for (size_t i = 0; i < set_count; i++) {
         for (size_t j = 0; j < sets[i].count; j++) {
             const Matcher *matcher = &sets[i].items[j];
-            buf_printf(&key, "%d %zu:%.*s %zu:%.*s,", matcher->type, matcher->name.len,
-                       STR_ARG(matcher->name), matcher->value.len, STR_ARG(matcher->value));
+            size_t sizes[] = {(size_t)matcher->type, matcher->name.len, matcher->value.len};
+            buf_put(&key, (const char *)sizes, sizeof sizes);
+            buf_str(&key, matcher->name);
+            buf_str(&key, matcher->value);
         }
         buf_byte(&key, '|');
     }
-    Str copy = arena_str(arena, buf_view(&key));
-    buf_finish(&key);
-    return copy;
+    return hash128(buf_view(&key));
 }
 
 /* One resolution serves readers whose spans lie near each other; a reader of last week has its own,
  * or today's would look at every series of the week. */
 static PlanSelector *share_selector(Plan *plan, const ExprSelector *selector, TimeMs from,
                                     TimeMs to) {
-    Str key = selector_key(plan->arena, selector->sets, selector->set_count);
-    for (size_t i = 0; i < plan->selector_count; i++) {
-        PlanSelector *known = plan->selectors[i];
-        if (str_eq(plan->selector_keys[i], key) && from <= known->to + MINUTE_MS &&
-            to >= known->from - MINUTE_MS) {
+    bool is_new;
+    uint32_t id = hash_index_add(&plan->selector_index,
+                                 selector_key(selector->sets, selector->set_count), &is_new);
+    for (PlanSelector *known = is_new ? NULL : plan->selectors[id]; known; known = known->next) {
+        if (from <= known->to + MINUTE_MS && to >= known->from - MINUTE_MS) {
             known->from = from < known->from ? from : known->from;
             known->to = to > known->to ? to : known->to;
             return known;
@@ -342,13 +342,13 @@ static PlanSelector *share_selector(Plan *plan, const ExprSelector *selector, Ti
     PlanSelector *fresh = arena_new(plan->arena, PlanSelector);
     *fresh = (PlanSelector){
         .sets = selector->sets, .set_count = selector->set_count, .from = from, .to = to};
-    size_t cap = plan->selector_cap;
-    plan->selectors =
-        mem_reserve(plan->selectors, &cap, plan->selector_count + 1, sizeof *plan->selectors);
-    plan->selector_keys = mem_reserve(plan->selector_keys, &plan->selector_cap,
-                                      plan->selector_count + 1, sizeof *plan->selector_keys);
-    plan->selectors[plan->selector_count] = fresh;
-    plan->selector_keys[plan->selector_count++] = key;
+    if (is_new) {
+        assert(id == plan->selectors_count);
+        VEC_PUSH(*plan, selectors, fresh);
+    } else {
+        fresh->next = plan->selectors[id];
+        plan->selectors[id] = fresh;
+    }
     return fresh;
 }
 
@@ -359,6 +359,7 @@ static void attach_selector(Scope scope, PlanNode *node, const ExprSelector *sel
     node->stats = scope.stats && !scope.needs_buckets;
     plan_node_span(scope.plan, node, &from, &to);
     node->selector = share_selector(scope.plan, selector, from, to);
+    VEC_PUSH(*scope.root, selectors, node->selector);
 }
 
 static PlanNode *plan_select(Scope scope, const Expr *expr, SelectMode mode) {
@@ -899,6 +900,7 @@ void plan_init(Plan *plan, Arena *arena, QueryRange range, const QueryOptions *o
                    .closed = options->closed_windows,
                    .default_step = options->default_step ? options->default_step : MINUTE_MS};
     plan->index.arena = arena;
+    plan->selector_index.arena = arena;
 }
 
 bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root) {
@@ -914,16 +916,22 @@ bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root) {
     return root->node != NULL;
 }
 
+void plan_root_finish(PlanRoot *root) {
+    free(root->origins);
+    free(root->selectors);
+}
+
 void plan_finish(Plan *plan) {
     for (size_t i = 0; i < plan->nodes_count; i++) {
         frame_finish(&plan->nodes[i]->frame);
     }
-    for (size_t i = 0; i < plan->selector_count; i++) {
-        selection_free(plan->selectors[i]->selection);
+    for (size_t i = 0; i < plan->selectors_count; i++) {
+        for (PlanSelector *each = plan->selectors[i]; each; each = each->next) {
+            selection_free(each->selection);
+        }
     }
     free(plan->nodes);
     free(plan->selectors);
-    free(plan->selector_keys);
 }
 
 bool plan_is_streamed(const PlanNode *node) {

@@ -48,7 +48,8 @@ typedef struct PlanSelector {
     TimeMs from, to;           /* inclusive, over all who read it */
     StoreSelection *selection; /* opened when first needed */
     bool opened;
-    Err err; /* kind set if opening failed */
+    Err err;                   /* kind set if opening failed */
+    struct PlanSelector *next; /* the same matchers, of another time */
 } PlanSelector;
 
 typedef enum NodeState { NODE_PENDING, NODE_DONE, NODE_FAILED } NodeState;
@@ -97,6 +98,8 @@ typedef struct PlanRoot {
     const Expr *expr;
     PlanOrigin *origins; /* in order of evaluation */
     size_t origins_count, origins_cap;
+    PlanSelector **selectors; /* one for each selector of the text, in its order */
+    size_t selectors_count, selectors_cap;
     Err err;
 } PlanRoot;
 
@@ -107,9 +110,9 @@ typedef struct Plan {
     DurationMs closed; /* 1 where windows have their left end, else 0 */
     PlanNode **nodes;
     size_t nodes_count, nodes_cap;
-    PlanSelector **selectors;
-    Str *selector_keys;
-    size_t selector_count, selector_cap;
+    PlanSelector **selectors; /* one chain for each list of matchers */
+    size_t selectors_count, selectors_cap;
+    HashIndex selector_index;
     HashIndex index;
 } Plan;
 
@@ -120,6 +123,7 @@ void plan_finish(Plan *plan);
 /* Adds one expression. False: root->err (ERR_INVALID, Prometheus' words). The expression outlives
  * the plan. */
 bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root);
+void plan_root_finish(PlanRoot *root);
 
 /* The range of sample times an operator over samples reads, inclusive. */
 void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, TimeMs *ret_to);

@@ -49,12 +49,13 @@ void expr_selectors(const Expr *expr,
                     void (*visit)(void *ctx, const MatcherSet *matchers, DurationMs range),
                     void *ctx);
 
-/* Limits of one query; 0 = none. */
+/* Limits of one query; 0 = none. Of a program each expression has its own. */
 typedef struct QueryBudget {
     uint64_t series_max;
     uint64_t samples_max;
     uint64_t bytes_max;
     int64_t deadline_ns;           /* on clock_monotonic_ns(); 0 = none */
+    int64_t timeout_ns;            /* of each expression of a program, besides; 0 = none */
     const _Atomic bool *cancelled; /* NULL, or set when the asker went away */
 } QueryBudget;
 

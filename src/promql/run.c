@@ -310,15 +310,32 @@ static bool answer_root(const Answer *answer, const PlanRoot *root) {
 
 void exec_init(Exec *exec, Plan *plan, StoreSnapshot *snapshot, Pool *pool,
                const QueryOptions *options) {
-    *exec = (Exec){.plan = plan, .snapshot = snapshot, .pool = pool, .options = options};
+    *exec = (Exec){.plan = plan,
+                   .snapshot = snapshot,
+                   .pool = pool,
+                   .options = options,
+                   .deadline_ns = options->budget.deadline_ns};
 }
 
-static void put_stats(const Exec *exec, int64_t began_ns, Value *value) {
-    value->stats = (QueryStats){.series = atomic_load(&exec->series),
-                                .samples = atomic_load(&exec->samples),
+/* What the selectors found, also those that others of the program opened before. */
+static void put_series(const PlanRoot *root, Arena *arena, QueryStats *stats) {
+    uint64_t *series = arena_array(arena, uint64_t, root->selectors_count);
+    for (size_t i = 0; i < root->selectors_count; i++) {
+        const PlanSelector *selector = root->selectors[i];
+        series[i] = selector->selection ? selection_count(selector->selection) : 0;
+        stats->series += series[i];
+    }
+    stats->selector_series = series;
+    stats->selector_count = root->selectors_count;
+}
+
+static void put_stats(const Exec *exec, const PlanRoot *root, int64_t began_ns, Arena *arena,
+                      Value *value) {
+    value->stats = (QueryStats){.samples = atomic_load(&exec->samples),
                                 .samples_peak = atomic_load(&exec->samples),
                                 .bytes_peak = atomic_load(&exec->bytes_peak),
                                 .eval_ns = clock_monotonic_ns() - began_ns};
+    put_series(root, arena, &value->stats);
 }
 
 void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot, QueryRange range,
@@ -338,12 +355,14 @@ void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot,
     for (size_t i = 0; i < count; i++) {
         Value value = {0};
         Answer answer = {&exec, exprs[i], arena, range.step == 0, &value, &errs[i]};
+        exec_begin(&exec);
+        int64_t from_ns = i ? clock_monotonic_ns() : began_ns; /* planning is the first one's */
         ret_ok[i] = ret_ok[i] && answer_root(&answer, &roots[i]);
         if (ret_ok[i]) {
-            put_stats(&exec, began_ns, &value);
+            put_stats(&exec, &roots[i], from_ns, arena, &value);
             ret_values[i] = value;
         }
-        free(roots[i].origins);
+        plan_root_finish(&roots[i]);
     }
     plan_finish(&plan);
     arena_finish(&scratch);

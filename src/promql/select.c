@@ -8,10 +8,9 @@ bool select_open(Exec *exec, PlanSelector *selector, Err *err) {
     if (!selector->opened) {
         selector->opened = true;
         uint64_t max = exec->options->budget.series_max;
-        if (snapshot_select(exec->snapshot, selector->sets, selector->set_count, selector->from,
-                            selector->to, max, &selector->selection, &selector->err)) {
-            atomic_fetch_add(&exec->series, selection_count(selector->selection));
-        } else if (selector->err.kind == ERR_LIMIT) {
+        if (!snapshot_select(exec->snapshot, selector->sets, selector->set_count, selector->from,
+                             selector->to, max, &selector->selection, &selector->err) &&
+            selector->err.kind == ERR_LIMIT) {
             Err found = selector->err;
             err_set(&selector->err, ERR_LIMIT, "%.900s: narrow the query or raise query.series_max",
                     found.text);

@@ -22,7 +22,9 @@ typedef struct ValueSeries {
 
 /* The samples a query touched, as `stats=all` reports them. */
 typedef struct QueryStats {
-    uint64_t series;  /* selected */
+    uint64_t series;                 /* selected */
+    const uint64_t *selector_series; /* by each selector of the expression, in its order */
+    size_t selector_count;
     uint64_t samples; /* read, as Prometheus counts totalQueryableSamples */
     uint64_t samples_peak;
     uint64_t bytes_peak;

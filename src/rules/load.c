@@ -22,6 +22,27 @@ static void file_forget(LoadedFile *file) {
     rule_file_unref(file->live);
     free(file->path);
     free(file->error);
+    free(file->remembered);
+}
+
+static int by_place(const void *a, const void *b) {
+    const Problem *x = a, *y = b;
+    int order = (x->line > y->line) - (x->line < y->line);
+    return order ? order : (x->column > y->column) - (x->column < y->column);
+}
+
+/* What is loaded instead of a version that is no good. */
+static RuleFile *last_good(const LoadedFile *known, Str path) {
+    RuleFile *file = NULL;
+    if (known && known->live) {
+        return rule_file_ref(known->live);
+    }
+    if (known && known->remembered) {
+        AUTO(problems_finish) Problems ignored = {0};
+        Str bytes = {known->remembered, known->remembered_len};
+        (void)!rule_file_load(path, bytes, known->flavour, &file, &ignored);
+    }
+    return file;
 }
 
 /* Reads one file's newest version; `known` is what was loaded before, or NULL. */
@@ -41,9 +62,8 @@ static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flav
     } else if (rule_file_load(path, bytes, flavour, &loaded.live, &own)) {
         return loaded;
     }
-    if (known && known->live) {
-        loaded.live = rule_file_ref(known->live);
-    }
+    loaded.live = last_good(known, path);
+    qsort(own.items, own.items_count, sizeof *own.items, by_place);
     AUTO(buf_finish) Buf text = {0};
     problems_print(&own, &text);
     buf_byte(&text, '\0');
@@ -120,6 +140,41 @@ bool rules_load(Rules *rules, const RulesSource *sources, size_t count, TimeMs n
     bool ok = rules->last_load_ok;
     pthread_mutex_unlock(&rules->work);
     return ok;
+}
+
+void rules_remember(Rules *rules, const RulesFile *files, size_t count) {
+    pthread_mutex_lock(&rules->work);
+    pthread_mutex_lock(&rules->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (find_file(rules, files[i].path)) {
+            continue;
+        }
+        AUTO(arena_finish) Arena arena = {0};
+        LoadedFile file = {.path = mem_strdup(arena_cstr(&arena, files[i].path)),
+                           .flavour = files[i].flavour,
+                           .remembered = mem_grow(NULL, files[i].content.len + 1),
+                           .remembered_len = files[i].content.len};
+        memcpy(file.remembered, files[i].content.ptr, files[i].content.len);
+        VEC_PUSH(*rules, files, file);
+    }
+    pthread_mutex_unlock(&rules->lock);
+    pthread_mutex_unlock(&rules->work);
+}
+
+void rules_files(Rules *rules, Arena *arena, RulesFile **ret_files, size_t *ret_count) {
+    pthread_mutex_lock(&rules->lock);
+    *ret_files = arena_array(arena, RulesFile, rules->files_count + 1);
+    *ret_count = 0;
+    for (size_t i = 0; i < rules->files_count; i++) {
+        const LoadedFile *file = &rules->files[i];
+        if (file->live) {
+            (*ret_files)[(*ret_count)++] =
+                (RulesFile){.path = arena_str(arena, str_of(file->path)),
+                            .flavour = file->flavour,
+                            .content = arena_str(arena, file->live->content)};
+        }
+    }
+    pthread_mutex_unlock(&rules->lock);
 }
 
 void rules_problems(Rules *rules, Buf *out) {

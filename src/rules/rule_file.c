@@ -258,18 +258,23 @@ static void read_rule(Loader *loader, const YamlNode *node, RuleTexts inherited,
                    &rule->updates_max);
 }
 
-static void read_headers(const YamlReader *reader, const YamlNode *node, const char *key) {
+static void read_headers(Loader *loader, const YamlReader *reader, const YamlNode *node,
+                         const char *key, Str **ret_headers, size_t *ret_count) {
     const YamlNode *list = NULL;
     if (!yaml_list(reader, node, key, &list)) {
         return;
     }
+    Str *headers = arena_array(loader->arena, Str, list->count + 1);
+    *ret_headers = headers;
     for (size_t i = 0; i < list->count; i++) {
         const YamlNode *item = list->items[i];
         if (item->kind != YAML_SCALAR || str_find(item->text, ':') == item->text.len) {
             yaml_problem(reader, item,
                          "missing ':' in header \"%.*s\"; expecting \"key: value\" format",
                          STR_ARG(item->text));
+            continue;
         }
+        headers[(*ret_count)++] = arena_str(loader->arena, item->text);
     }
 }
 
@@ -279,23 +284,24 @@ static void read_params(Loader *loader, const YamlReader *reader, const YamlNode
     if (!yaml_map(reader, node, "params", &map)) {
         return;
     }
-    Label *params = arena_array(loader->arena, Label, map->count + 1);
+    size_t total = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        total += map->pairs[i].value->kind == YAML_LIST ? map->pairs[i].value->count : 0;
+    }
+    group->params = arena_array(loader->arena, Label, total + 1);
     for (size_t i = 0; i < map->count; i++) {
         const YamlNode *values = map->pairs[i].value;
-        Str joined = {0};
         if (values->kind != YAML_LIST) {
             yaml_problem(reader, values, "params: value of \"%.*s\" has to be a list of texts",
                          STR_ARG(map->pairs[i].key->text));
             continue;
         }
         for (size_t k = 0; k < values->count; k++) {
-            joined = arena_printf(loader->arena, "%.*s%s%.*s", STR_ARG(joined), k ? "&" : "",
-                                  STR_ARG(values->items[k]->text));
+            group->params[group->param_count++] =
+                (Label){arena_str(loader->arena, map->pairs[i].key->text),
+                        arena_str(loader->arena, values->items[k]->text)};
         }
-        params[group->params.count++] =
-            (Label){arena_str(loader->arena, map->pairs[i].key->text), joined};
     }
-    group->params.items = params;
 }
 
 static void read_timing(Loader *loader, const YamlReader *reader, const YamlNode *node,
@@ -386,8 +392,9 @@ static void read_group(Loader *loader, const YamlNode *node) {
     (void)yaml_int(&reader, node, "concurrency", 0, 1000 * 1000, &group.concurrency);
     read_timing(loader, &reader, node, &group);
     read_type(&reader, node, &group);
-    read_headers(&reader, node, "headers");
-    read_headers(&reader, node, "notifier_headers");
+    read_headers(loader, &reader, node, "headers", &group.headers, &group.header_count);
+    read_headers(loader, &reader, node, "notifier_headers", &group.notifier_headers,
+                 &group.notifier_header_count);
     read_params(loader, &reader, node, &group);
 
     RuleTexts inherited = read_texts(loader, &reader, node, "labels", (RuleTexts){0});
@@ -508,12 +515,13 @@ static Str expand_environment(Arena *arena, Str bytes) {
 }
 
 /* One way of reading the documents. */
-static bool try_reading(Str path, const YamlDocs *docs, const RuleReading *reading, uint64_t hash,
+static bool try_reading(Str path, const YamlDocs *docs, const RuleReading *reading, Str content,
                         RuleFile **ret_file, Problems *problems) {
     AUTO(rule_file_unrefp) RuleFile *file = mem_zero(1, sizeof *file);
     file->refs = 1;
     file->flavour = reading->flavour;
-    file->content_hash = hash;
+    file->content = arena_str(&file->arena, content);
+    file->content_hash = hash64(content);
     file->path = arena_str(&file->arena, path);
     Loader loader = {.arena = &file->arena, .file = file, .reading = reading, .problems = problems};
     size_t before = problems->items_count;
@@ -545,14 +553,14 @@ static void move_problems(Problems *to, const Problems *from) {
 
 /* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what Prometheus
  * says is wrong. */
-static bool try_both(Str path, const YamlDocs *docs, uint64_t hash, RuleFile **ret_file,
+static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret_file,
                      Problems *problems) {
     AUTO(problems_finish) Problems first = {0};
     AUTO(problems_finish) Problems second = {0};
     RuleReading prometheus = {.flavour = RULES_PROMETHEUS};
     RuleReading vmalert = {.flavour = RULES_VMALERT};
-    if (try_reading(path, docs, &prometheus, hash, ret_file, &first) ||
-        try_reading(path, docs, &vmalert, hash, ret_file, &second)) {
+    if (try_reading(path, docs, &prometheus, content, ret_file, &first) ||
+        try_reading(path, docs, &vmalert, content, ret_file, &second)) {
         return true;
     }
     move_problems(problems, &first);
@@ -563,7 +571,7 @@ bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_fi
                     Problems *problems) {
     AUTO(arena_finish) Arena arena = {0};
     YamlDocs docs = {0};
-    uint64_t hash = hash64(bytes);
+    Str content = bytes;
     if (flavour == RULES_VMALERT) {
         bytes = expand_environment(&arena, bytes);
     }
@@ -582,15 +590,15 @@ bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_fi
             return false;
         }
         RuleReading shown = {.flavour = RULES_VMALERT, .lax_durations = true, .lax_records = true};
-        return try_reading(path, &docs, &shown, hash, ret_file, problems);
+        return try_reading(path, &docs, &shown, content, ret_file, problems);
     }
     if (flavour == RULES_AUTO) {
-        return try_both(path, &docs, hash, ret_file, problems);
+        return try_both(path, &docs, content, ret_file, problems);
     }
     bool lax = flavour == RULES_VMALERT;
     RuleReading named = {
         .flavour = flavour, .lax_durations = lax, .lax_keys = lax, .lax_records = lax};
-    return try_reading(path, &docs, &named, hash, ret_file, problems);
+    return try_reading(path, &docs, &named, content, ret_file, problems);
 }
 
 RuleFile *rule_file_ref(RuleFile *file) {

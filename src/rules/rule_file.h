@@ -80,7 +80,12 @@ typedef struct GroupDef {
     int64_t limit; /* results per rule, 0 = any */
     int64_t concurrency;
     LabelSet labels;
-    LabelSet params; /* "name=value" pairs in file order are joined by '&' per name */
+    /* vmalert's, for remote engines: URL arguments and headers ("Key: value") of the queries.
+     * Headers for the notifier are shown only. */
+    Label *params; /* in file order, a name as often as it has values */
+    size_t param_count;
+    Str *headers, *notifier_headers;
+    size_t header_count, notifier_header_count;
     RuleDef *rules;
     size_t rule_count;
     uint32_t line, column;
@@ -90,6 +95,7 @@ typedef struct RuleFile {
     Arena arena;
     Str path;
     RulesFlavour flavour; /* what it turned out to be */
+    Str content;          /* as read */
     uint64_t content_hash;
     GroupDef *groups;
     size_t group_count;

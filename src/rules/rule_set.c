@@ -173,9 +173,11 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def,
     group->rule_count = def->rule_count;
     group->rules = arena_array(&set->arena, LiveRule, def->rule_count + 1);
     for (size_t i = 0; i < def->rule_count; i++) {
+        RuleState *state = take_state(states, taken, def, &def->rules[i]);
+        rule_state_set_url(state, options->external_url, def->rules[i].expr_text);
         group->rules[i] = (LiveRule){
             .def = &def->rules[i],
-            .state = take_state(states, taken, def, &def->rules[i]),
+            .state = state,
             .windows = arena_array(&set->arena, DurationMs, WINDOWS_MAX),
             .is_builtin = str_eq(def->file, RULE_BUILTIN_FILE),
         };

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "rules/label_overlay.h"
+#include "tmpl/tmpl.h"
 
 static const char REASON_CONDITION[] = "condition";
 
@@ -68,6 +69,8 @@ void rule_state_free(RuleState *state) {
     free(state->alerts);
     free(state->series);
     free(state->last_error);
+    free(state->selector_series);
+    free((char *)state->generator_url.ptr);
     hash_index_finish(&state->alert_index);
     hash_index_finish(&state->series_index);
     free(state);
@@ -83,6 +86,32 @@ void rule_state_set_health(RuleState *state, RuleHealth health, Str error) {
         copy[error.len] = '\0';
         state->last_error = copy;
     }
+}
+
+void rule_state_set_series(RuleState *state, const uint64_t *series, size_t count) {
+    if (count > state->selector_count) {
+        state->selector_series =
+            mem_grow(state->selector_series, count * sizeof *state->selector_series);
+    }
+    state->selector_count = count;
+    if (count) {
+        memcpy(state->selector_series, series, count * sizeof *series);
+    }
+}
+
+void rule_state_set_url(RuleState *state, Str external_url, Str expr) {
+    AUTO(buf_finish) Buf url = {0};
+    buf_str(&url, external_url);
+    while (url.len && url.ptr[url.len - 1] == '/') {
+        url.len--;
+    }
+    buf_str(&url, STR("/graph?g0.expr="));
+    url_query_escape(&url, expr);
+    buf_str(&url, STR("&g0.tab=1"));
+    free((char *)state->generator_url.ptr);
+    char *copy = mem_grow(NULL, url.len);
+    memcpy(copy, url.ptr, url.len);
+    state->generator_url = (Str){copy, url.len};
 }
 
 static ActiveAlert *add_active(RuleState *state, Hash128 id, LabelSet labels) {
@@ -127,6 +156,7 @@ Alert rule_state_alert(const RuleState *state, const ActiveAlert *active, Durati
         .rule_key = str_of(state->key),
         .labels = active->labels,
         .annotations = active->annotations,
+        .generator_url = state->generator_url,
         .phase = active->life.phase,
         .active_at = active->life.active_at,
         .fired_at = active->life.fired_at,
@@ -260,10 +290,15 @@ static void step_active(RuleState *state, ActiveAlert *active, AlertSight sight,
     if (alert_transition(before, active->life, &event)) {
         counter_add(&state->transitions, 1);
         rule_tick_add(apply->tick, event, &alert, REASON_CONDITION);
-    } else if (active->life.phase == ALERT_FIRING &&
-               (texts_changed || before.stale != active->life.stale)) {
-        rule_tick_add(apply->tick, ALERT_CHANGED, &alert,
-                      before.stale != active->life.stale ? "telemetry" : "annotations");
+    } else if (active->life.phase == ALERT_FIRING) {
+        bool is_hold = (before.keep_firing_since != 0) != (active->life.keep_firing_since != 0);
+        bool is_stale = before.stale != active->life.stale;
+        if (is_hold || is_stale || texts_changed) {
+            rule_tick_add(apply->tick, ALERT_CHANGED, &alert,
+                          is_hold    ? "keep_firing_for"
+                          : is_stale ? "telemetry"
+                                     : "annotations");
+        }
     }
     write_alert_series(active, apply);
 }
@@ -414,6 +449,11 @@ void rule_state_apply_record(RuleState *state, const RuleHits *hits, const RuleA
     }
 }
 
+LabelSet rule_resolved_annotations(Arena *arena, LabelSet annotations, Str reason) {
+    Label over[] = {{RULE_RESOLVED_REASON, reason}};
+    return label_overlay(arena, annotations, over, 1);
+}
+
 void rule_state_remove(RuleState *state, const char *reason, TimeMs time, DurationMs interval,
                        Arena *arena, RulesTick *tick, SeriesList *series) {
     RuleWorld world = {.slot = time, .time = time};
@@ -426,6 +466,7 @@ void rule_state_remove(RuleState *state, const char *reason, TimeMs time, Durati
         active->updated_at = time;
         AlertEvent event;
         Alert alert = rule_state_alert(state, active, interval);
+        alert.annotations = rule_resolved_annotations(arena, alert.annotations, str_of(reason));
         if (alert_transition(before, active->life, &event)) {
             rule_tick_add(tick, event, &alert, reason);
         }

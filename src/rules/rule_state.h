@@ -50,11 +50,13 @@ typedef struct RuleState {
     uint64_t round;
 
     RuleHealth health;
-    char *last_error; /* heap; NULL = none */
+    char *last_error;  /* heap; NULL = none */
+    Str generator_url; /* of its alerts; heap */
     TimeMs last_evaluation;
     int64_t duration_ns;
     uint64_t result_count;
-    uint64_t series_matched;
+    uint64_t *selector_series; /* series each selector of the expression found; heap */
+    size_t selector_count;
     Counter evaluations, failures, text_failures, transitions;
 } RuleState;
 
@@ -64,6 +66,9 @@ void rule_key(const GroupDef *group, const RuleDef *rule, size_t copy,
 
 RuleState *rule_state_new(const char *key);
 void rule_state_free(RuleState *state); /* accepts NULL */
+
+/* Where people look at the expression: `external_url` and Prometheus' path. */
+void rule_state_set_url(RuleState *state, Str external_url, Str expr);
 
 /* Gives an alert its state back, as the database had it. */
 void rule_state_restore(RuleState *state, const Alert *alert);
@@ -93,11 +98,19 @@ void rule_state_apply_alerts(RuleState *state, const RuleHits *hits, const RuleA
 /* Adds samples of recorded series and stale markers of those that vanished. */
 void rule_state_apply_record(RuleState *state, const RuleHits *hits, const RuleApply *apply);
 
+/* The annotation that tells receivers why an alert ended where it was not the condition. */
+#define RULE_RESOLVED_REASON STR("resolved_reason")
+
+/* `annotations` and RULE_RESOLVED_REASON. */
+LabelSet rule_resolved_annotations(Arena *arena, LabelSet annotations, Str reason);
+
 /* The rule is gone: adds resolved changes for firing alerts and stale markers of all its open
  * series, and forgets them. */
 void rule_state_remove(RuleState *state, const char *reason, TimeMs time, DurationMs interval,
                        Arena *arena, RulesTick *tick, SeriesList *series);
 
+/* Takes a copy. */
+void rule_state_set_series(RuleState *state, const uint64_t *series, size_t count);
 void rule_state_set_health(RuleState *state, RuleHealth health, Str error);
 
 /* The alert as a value; texts are shared with the state. */

@@ -63,6 +63,7 @@ void rules_free(Rules *rules) {
         rule_file_unref(rules->files[i].live);
         free(rules->files[i].path);
         free(rules->files[i].error);
+        free(rules->files[i].remembered);
     }
     free(rules->files);
     rule_file_unref(rules->builtin);
@@ -162,6 +163,8 @@ static void resolve_orphan(Alert alert, TimeMs now, RulesTick *tick) {
     alert.phase = ALERT_INACTIVE;
     alert.resolved_at = was_firing ? now : 0;
     alert.updated_at = now;
+    alert.annotations =
+        rule_resolved_annotations(&tick->arena, alert.annotations, STR("rule removed"));
     rule_tick_add(tick, was_firing ? ALERT_BECAME_RESOLVED : ALERT_BECAME_INACTIVE, &alert,
                   "rule removed");
 }

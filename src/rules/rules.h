@@ -56,6 +56,17 @@ void rules_set_options(Rules *rules, const RulesOptions *options);
 bool rules_load(Rules *rules, const RulesSource *sources, size_t count, TimeMs now,
                 Problems *problems);
 
+/* A file that is live, as it was read. */
+typedef struct RulesFile {
+    Str path;
+    RulesFlavour flavour; /* as asked for */
+    Str content;
+} RulesFile;
+/* What has to be kept over a restart, and giving it back before the first load: a file that is
+ * broken by then still has its last good version. */
+void rules_files(Rules *rules, Arena *arena, RulesFile **ret_files, size_t *ret_count);
+void rules_remember(Rules *rules, const RulesFile *files, size_t count);
+
 /* Gives alerts their state back after a restart. Those whose rule is gone come back from the next
  * tick as resolved ("rule removed"). */
 void rules_restore(Rules *rules, const Alert *alerts, size_t count);
@@ -84,8 +95,15 @@ bool rules_write_alerts(Rules *rules, RulesTick *tick, TimeMs now, Err *err) MUS
 
 typedef enum RuleHealth { RULE_UNKNOWN, RULE_OK, RULE_ERR } RuleHealth;
 
+/* One selector of an expression, and the series it found at the last evaluation. */
+typedef struct SelectorView {
+    Str text;
+    uint64_t series;
+} SelectorView;
+
 typedef struct RuleView {
     bool is_alert;
+    bool debug;
     Str name, query;
     LabelSet labels, annotations; /* as written */
     DurationMs hold, keep_firing; /* for, keep_firing_for */
@@ -94,7 +112,11 @@ typedef struct RuleView {
     TimeMs last_evaluation;
     int64_t duration_ns;
     uint64_t samples, series; /* results and series matched at the last evaluation */
-    Alert *alerts;            /* active ones */
+    SelectorView *selectors;
+    size_t selector_count;
+    int64_t updates_max; /* vmalert's update_entries_limit */
+    Str generator_url;
+    Alert *alerts; /* active ones */
     size_t alert_count;
     uint64_t id;
 } RuleView;
@@ -106,6 +128,13 @@ typedef struct GroupView {
     TimeMs last_evaluation;
     int64_t duration_ns;
     Str type;
+    LabelSet labels;
+    DurationMs query_offset, eval_offset, eval_delay;
+    int64_t concurrency;
+    const Label *params; /* vmalert's */
+    size_t param_count;
+    const Str *headers, *notifier_headers;
+    size_t header_count, notifier_header_count;
     Str file_error; /* why a newer version of the file is not live; "" */
     RuleView *rules;
     size_t rule_count;

@@ -17,6 +17,8 @@ typedef struct LoadedFile {
     char *path;
     RulesFlavour flavour; /* as asked for */
     RuleFile *live;       /* the last good version; NULL = there never was one */
+    char *remembered;     /* bytes of the last good version, from an earlier run; NULL = none */
+    size_t remembered_len;
     char *error; /* problems of the newest version, a line each; NULL = it is the live one */
 } LoadedFile;
 

@@ -27,9 +27,6 @@ static QueryOptions query_options(const RulesOptions *options) {
         .start_timestamps = true,
         .budget = options->budget,
     };
-    if (query.budget.deadline_ns) {
-        query.budget.deadline_ns += clock_monotonic_ns();
-    }
     return query;
 }
 
@@ -122,7 +119,7 @@ static void note_evaluation(SlotRun *run, const PlanItem *item, const QueryStats
     pthread_mutex_lock(&run->rules->lock);
     state->last_evaluation = run->world.slot;
     state->duration_ns = duration_ns;
-    state->series_matched = stats->series;
+    rule_state_set_series(state, stats->selector_series, stats->selector_count);
     counter_add(&state->evaluations, 1);
     item->group->duration_ns += duration_ns;
     pthread_mutex_unlock(&run->rules->lock);
@@ -184,18 +181,15 @@ static void run_stage(SlotRun *run, const PlanStage *stage) {
         write_group(run, stage->flush[i]);
     }
     StageProgram program = build_program(run, stage);
-    int64_t started_ns = clock_monotonic_ns();
     if (program.count) {
         engine_instant(run->rules->engine, program.exprs, program.count, run->world.time,
                        &run->world.query, &run->arena, program.values, program.ok, program.errs);
     }
-    int64_t share_ns =
-        (clock_monotonic_ns() - started_ns) / (int64_t)(program.count + !program.count);
     for (size_t i = 0; i < program.count; i++) {
         int64_t from_ns = clock_monotonic_ns();
         apply_answer(run, program.items[i], &program.values[i], program.ok[i], &program.errs[i]);
         note_evaluation(run, program.items[i], &program.values[i].stats,
-                        share_ns + clock_monotonic_ns() - from_ns);
+                        program.values[i].stats.eval_ns + clock_monotonic_ns() - from_ns);
     }
     run_builtin(run, stage);
 }

@@ -2,8 +2,6 @@
  * What readers see: copies of groups, rules and alerts, and the metrics.
  */
 
-#include <stdio.h>
-
 #include "rules/rules_internal.h"
 
 static uint64_t group_id(const GroupDef *group) {
@@ -24,6 +22,32 @@ static void view_alerts(const LiveGroup *group, const RuleState *state, Arena *a
     }
 }
 
+static Str print_selector(Arena *arena, const MatcherSet *matchers) {
+    AUTO(buf_finish) Buf text = {0};
+    buf_byte(&text, '{');
+    for (size_t i = 0; i < matchers->count; i++) {
+        buf_str(&text, i ? STR(", ") : STR(""));
+        matcher_print(&text, &matchers->items[i]);
+    }
+    buf_byte(&text, '}');
+    return arena_str(arena, buf_view(&text));
+}
+
+/* Selectors count as the engine told them; a remote one does not. */
+static void view_selectors(const RuleDef *def, const RuleState *state, Arena *arena,
+                           RuleView *view) {
+    bool is_known = state->selector_count == def->selector_count;
+    view->selectors = arena_array(arena, SelectorView, def->selector_count + 1);
+    for (size_t i = 0; is_known && i < def->selector_count; i++) {
+        view->selectors[view->selector_count++] =
+            (SelectorView){.text = print_selector(arena, def->selectors[i].matchers),
+                           .series = state->selector_series[i]};
+    }
+    for (size_t i = 0; i < state->selector_count; i++) {
+        view->series += state->selector_series[i];
+    }
+}
+
 static RuleView view_rule(const LiveGroup *group, const LiveRule *rule, Arena *arena) {
     const RuleDef *def = rule->def;
     const RuleState *state = rule->state;
@@ -40,11 +64,36 @@ static RuleView view_rule(const LiveGroup *group, const LiveRule *rule, Arena *a
         .last_evaluation = state->last_evaluation,
         .duration_ns = state->duration_ns,
         .samples = state->result_count,
-        .series = state->series_matched,
+        .debug = def->debug,
+        .updates_max = def->updates_max,
+        .generator_url = arena_str(arena, state->generator_url),
         .id = fnv1a(FNV1A_START, str_of(state->key)),
     };
+    view_selectors(def, state, arena, &view);
     view_alerts(group, state, arena, &view);
     return view;
+}
+
+static const Str *copy_texts(Arena *arena, const Str *texts, size_t count) {
+    Str *copy = arena_array(arena, Str, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = arena_str(arena, texts[i]);
+    }
+    return copy;
+}
+
+static void view_vmalert_fields(const GroupDef *def, Arena *arena, GroupView *view) {
+    Label *params = arena_array(arena, Label, def->param_count + 1);
+    for (size_t i = 0; i < def->param_count; i++) {
+        params[i] =
+            (Label){arena_str(arena, def->params[i].name), arena_str(arena, def->params[i].value)};
+    }
+    view->params = params;
+    view->param_count = def->param_count;
+    view->headers = copy_texts(arena, def->headers, def->header_count);
+    view->header_count = def->header_count;
+    view->notifier_headers = copy_texts(arena, def->notifier_headers, def->notifier_header_count);
+    view->notifier_header_count = def->notifier_header_count;
 }
 
 static Str error_of_file(const Rules *rules, Str path) {
@@ -70,11 +119,17 @@ void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_
             .last_evaluation = group->last_evaluation,
             .duration_ns = group->duration_ns,
             .type = arena_str(arena, group->def->type),
+            .labels = labels_copy(arena, group->def->labels),
+            .query_offset = group->def->query_offset,
+            .eval_offset = group->def->eval_offset,
+            .eval_delay = group->def->eval_delay,
+            .concurrency = group->def->concurrency,
             .file_error = arena_str(arena, error_of_file(rules, group->def->file)),
             .rules = arena_array(arena, RuleView, group->rule_count + 1),
             .rule_count = group->rule_count,
             .id = group_id(group->def),
         };
+        view_vmalert_fields(group->def, arena, &groups[g]);
         for (size_t i = 0; i < group->rule_count; i++) {
             groups[g].rules[i] = view_rule(group, &group->rules[i], arena);
         }

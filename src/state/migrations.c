@@ -135,12 +135,18 @@ static const char ledger_until_sql[] =
     " ('silenced', 'flagged', 'inhibited', 'damped', 'released');"
     "CREATE INDEX ledger_muted ON ledger (group_id, id) WHERE decision = 'muted';";
 
+static const char rule_files_sql[] =
+    "CREATE TABLE rule_files ("
+    " path TEXT PRIMARY KEY, flavour INTEGER NOT NULL, content BLOB NOT NULL,"
+    " stored_at INTEGER NOT NULL, is_live INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
 static const Migration migrations[] = {
     {1, "alerts, history, audit", alerts_sql},
     {2, "groups, sent sets, outbox, ledger", notify_sql},
     {3, "silences and maintenance flags", silences_sql},
-    {29, "notification ids that are never used again", outbox_ids_sql},
+    {10, "last good rule files", rule_files_sql},
     {20, "until when the ledger says something is held", ledger_until_sql},
+    {29, "notification ids that are never used again", outbox_ids_sql},
 };
 
 enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };

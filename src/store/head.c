@@ -38,7 +38,10 @@ static void finish_shard(HeadShard *shard) {
     }
     free(shard->pages);
     free(shard->table);
-    free(shard->name_first);
+    for (size_t i = 0; i < shard->names_count; i++) {
+        free(shard->names[i].chains);
+    }
+    free(shard->names);
     slab_finish(&shard->slab);
     pthread_mutex_destroy(&shard->lock);
 }
@@ -432,6 +435,14 @@ uint64_t head_replay(Head *head, const RecordSamples *samples) {
     return unknown;
 }
 
+static size_t names_bytes(const HeadShard *shard) {
+    size_t bytes = shard->names_cap * sizeof *shard->names;
+    for (size_t i = 0; i < shard->names_count; i++) {
+        bytes += shard->names[i].cap * sizeof(HeadChain);
+    }
+    return bytes;
+}
+
 size_t head_bytes(Head *head) {
     parttable_lock(&head->parts);
     size_t bytes = parttable_bytes(&head->parts);
@@ -441,7 +452,7 @@ size_t head_bytes(Head *head) {
         HeadShard *shard = &head->shards[i];
         pthread_mutex_lock(&shard->lock);
         bytes += slab_bytes(&shard->slab) + shard->pages_count * HEAD_PAGE * sizeof(HeadSeries) +
-                 (shard->table_size + shard->name_first_cap) * sizeof(uint32_t);
+                 shard->table_size * sizeof(uint32_t) + names_bytes(shard);
         pthread_mutex_unlock(&shard->lock);
     }
     return bytes;

@@ -52,8 +52,8 @@ enum {
 typedef struct HeadSeries {
     OpenChunk open;
     uint32_t part[PART_COUNT]; /* part[0] == UINT32_MAX: the slot is free */
-    uint32_t next; /* slot + 1 of the next series of the same name in the shard, or of the next free
-                      slot */
+    uint32_t next; /* slot + 1 of the next series of the same name and source in the shard, or of
+                      the next free slot */
     SlabRef closed;
 } HeadSeries;
 
@@ -76,6 +76,18 @@ typedef struct HeadExtra {
     OpenChunk late;
 } HeadExtra;
 
+/* The series of one name in a shard, a chain for each source: most questions are about one name,
+ * and those of rules about one cluster. */
+typedef struct HeadChain {
+    uint32_t source; /* its number, see sources.h */
+    uint32_t first;  /* slot + 1 of its newest series */
+} HeadChain;
+
+typedef struct HeadName {
+    HeadChain *chains;
+    uint32_t count, cap;
+} HeadName;
+
 typedef struct HeadShard {
     pthread_mutex_t lock;
     Slab slab;
@@ -85,9 +97,8 @@ typedef struct HeadShard {
     uint32_t free_slot;  /* slot + 1 of the first free one */
     uint32_t *table;     /* slot + 1, open-addressed by parts */
     size_t table_size;
-    uint32_t
-        *name_first; /* by number of the name (PartEntry.source): slot + 1 of its newest series */
-    size_t name_first_count, name_first_cap;
+    HeadName *names; /* by number of the name (PartEntry.source) */
+    size_t names_count, names_cap;
     uint64_t series, chunks, samples;
     char apart[64]; /* shards are locked by different threads: not in one cache line */
 } HeadShard;

@@ -87,6 +87,8 @@ typedef struct HeadSearch {
     TimeMs from, to;
     SetQuery *queries;
     size_t query_count;
+    bool any_source; /* else: series of `source` only */
+    uint32_t source;
     HeadRef *found; /* on the heap */
     size_t found_count, found_cap;
 } HeadSearch;
@@ -153,6 +155,28 @@ static bool named_exactly(const HeadSearch *search, Arena *arena, uint32_t **ret
     return true;
 }
 
+/* The matcher that lets one value of the label through and no other, if there is one. */
+static const Matcher *equality(const MatcherSet *set, Str name) {
+    for (size_t i = 0; i < set->count; i++) {
+        const Matcher *matcher = &set->items[i];
+        if (matcher->type == MATCH_EQ && matcher->value.len && str_eq(matcher->name, name)) {
+            return matcher;
+        }
+    }
+    return NULL;
+}
+
+/* The one source all series found belong to, if the question tells it. */
+static void wanted_source(HeadSearch *search) {
+    const Matcher *literal = search->query_count == 1 ? equality(search->queries[0].set,
+                                                                 str_of(search->head->source_label))
+                                                      : NULL;
+    search->any_source = literal == NULL;
+    if (literal) {
+        search->source = sources_find(&search->head->sources, literal->value);
+    }
+}
+
 /* Numbers of the names that all series found can have, if every set tells its name; false if one
  * does not. */
 static bool wanted_names(HeadSearch *search, Arena *arena, uint32_t **ret_names,
@@ -191,6 +215,14 @@ static bool is_done(const HeadSearch *search) {
     return search->first && search->found_count > 0;
 }
 
+static void walk_chain(HeadSearch *search, const HeadShard *shard, unsigned shard_index,
+                       uint32_t next) {
+    while (next && !is_done(search)) {
+        look_at(search, shard, shard_index, next - 1);
+        next = shard_series(shard, next - 1)->next;
+    }
+}
+
 static void walk_shard(HeadSearch *search, unsigned shard_index, const uint32_t *names,
                        size_t name_count) {
     HeadShard *shard = &search->head->shards[shard_index];
@@ -202,10 +234,12 @@ static void walk_shard(HeadSearch *search, unsigned shard_index, const uint32_t 
         }
     }
     for (size_t i = 0; i < name_count && !empty; i++) {
-        uint32_t next = names[i] < shard->name_first_count ? shard->name_first[names[i]] : 0;
-        while (next && !is_done(search)) {
-            look_at(search, shard, shard_index, next - 1);
-            next = shard_series(shard, next - 1)->next;
+        const HeadName none = {0};
+        const HeadName *name = names[i] < shard->names_count ? &shard->names[names[i]] : &none;
+        for (uint32_t k = 0; k < name->count; k++) {
+            if (search->any_source || name->chains[k].source == search->source) {
+                walk_chain(search, shard, shard_index, name->chains[k].first);
+            }
         }
     }
     pthread_mutex_unlock(&shard->lock);
@@ -238,6 +272,7 @@ static void run_search(HeadSearch *asked, const MatcherSet *sets, size_t set_cou
     uint32_t *names = NULL;
     size_t name_count = 0;
     (void)wanted_names(&search, &scratch, &names, &name_count);
+    wanted_source(&search);
     for (unsigned shard = 0; shard < HEAD_SHARDS && !is_done(&search); shard++) {
         walk_shard(&search, shard, names, name_count);
     }

@@ -131,18 +131,34 @@ static uint32_t take_slot(HeadShard *shard) {
     return shard->slot_count - 1;
 }
 
+/* The newest chains first: a batch brings many series of one source. */
+static HeadChain *chain_of(HeadShard *shard, uint32_t name, uint32_t source) {
+    if (name >= shard->names_count) {
+        size_t before = shard->names_cap;
+        shard->names = mem_reserve(shard->names, &shard->names_cap, name + 1, sizeof *shard->names);
+        memset(shard->names + before, 0, (shard->names_cap - before) * sizeof *shard->names);
+        shard->names_count = shard->names_cap;
+    }
+    HeadName *all = &shard->names[name];
+    for (uint32_t i = all->count; i-- > 0;) {
+        if (all->chains[i].source == source) {
+            return &all->chains[i];
+        }
+    }
+    if (all->count == all->cap) {
+        all->cap = all->cap ? all->cap * 2 : 1;
+        all->chains = mem_grow(all->chains, all->cap * sizeof *all->chains);
+    }
+    all->chains[all->count] = (HeadChain){.source = source};
+    return &all->chains[all->count++];
+}
+
 static void link_name(Head *head, HeadShard *shard, HeadSeries *series, uint32_t slot) {
     uint32_t name = parttable_entry(&head->parts, series->part[PART_NAME])->source;
-    if (name >= shard->name_first_count) {
-        size_t before = shard->name_first_cap;
-        shard->name_first = mem_reserve(shard->name_first, &shard->name_first_cap, name + 1,
-                                        sizeof *shard->name_first);
-        memset(shard->name_first + before, 0,
-               (shard->name_first_cap - before) * sizeof *shard->name_first);
-        shard->name_first_count = shard->name_first_cap;
-    }
-    series->next = shard->name_first[name];
-    shard->name_first[name] = slot + 1;
+    uint32_t source = parttable_entry(&head->parts, series->part[head->source_part])->source;
+    HeadChain *chain = chain_of(shard, name, source);
+    series->next = chain->first;
+    chain->first = slot + 1;
 }
 
 static void fill_slot(Head *head, HeadShard *shard, uint32_t slot,
@@ -326,7 +342,9 @@ bool head_define(Head *head, HeadRef ref, const uint32_t part[PART_COUNT]) {
 static void rebuild_shard(Head *head, HeadShard *shard) {
     shard->table_size /= 2; /* doubled again: same size */
     grow_table(shard);
-    memset(shard->name_first, 0, shard->name_first_count * sizeof *shard->name_first);
+    for (size_t i = 0; i < shard->names_count; i++) {
+        shard->names[i].count = 0;
+    }
     for (uint32_t slot = 0; slot < shard->slot_count; slot++) {
         HeadSeries *series = shard_series(shard, slot);
         if (series->part[0] != UINT32_MAX) {

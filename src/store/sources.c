@@ -74,6 +74,13 @@ void sources_set_limits(Sources *sources, uint64_t series_max, const StoreSeries
     pthread_mutex_unlock(&sources->lock);
 }
 
+uint32_t sources_find(Sources *sources, Str name) {
+    pthread_mutex_lock(&sources->lock);
+    uint32_t found = sources->slots[find_slot(sources, name)];
+    pthread_mutex_unlock(&sources->lock);
+    return found ? found - 1 : 0;
+}
+
 uint32_t sources_number(Sources *sources, Str name) {
     pthread_mutex_lock(&sources->lock);
     uint32_t number = number_of(sources, name);

@@ -51,6 +51,8 @@ void sources_finish(Sources *sources);
 void sources_set_limits(Sources *sources, uint64_t series_max, const StoreSeriesLimit *limits,
                         size_t limit_count);
 
+/* The number of a source; 0 where it is not known, as those beyond SOURCES_MAX. */
+uint32_t sources_find(Sources *sources, Str name);
 /* The number of a source, made if it is new. */
 uint32_t sources_number(Sources *sources, Str name);
 

@@ -19,6 +19,5 @@ void html_put_value(Buf *out, Str before, Arena *arena, const TmplValue *value);
 /* html.EscapeString as text/template's `html` does it: < > & ' " and NUL. */
 void html_escape(Buf *out, Str text);
 
-/* url.QueryEscape and PathEscape. */
-void url_query_escape(Buf *out, Str text);
+/* url.PathEscape. */
 void url_path_escape(Buf *out, Str text);

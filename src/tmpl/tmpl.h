@@ -136,3 +136,6 @@ void tmpl_print_value(Buf *buf, const TmplValue *value); /* Go's fmt.Print */
 /* Every field chain a template uses of a top variable ("$labels.instance", ".Labels.instance"), for
  * lint. */
 void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ctx);
+
+/* Go's url.QueryEscape, for links that templates do not make. */
+void url_query_escape(Buf *out, Str text);

@@ -5,6 +5,7 @@ Everything a test starts is ended by its pid when the test ends, whatever happen
 import http.client
 import http.server
 import json
+import mmap
 import os
 import pathlib
 import shutil
@@ -154,10 +155,30 @@ class World:
             shutil.rmtree(self.dir, ignore_errors=True)
         return False
 
-    def belfry(self, config, port, name="belfry", extra=()):
+    def belfry(self, config, port, name="belfry", extra=(), clock=None):
         command = [BELFRY, "serve", "--config", config, "--listen", f"127.0.0.1:{port}",
                    "--data", self.path("data"), *extra]
-        return self.add(name, command, port, "/-/ready")
+        return self.add(name, command, port, "/-/ready", clock.env if clock else None)
+
+
+class HandClock:
+    """The wall clock of the servers started with it: it stands still until the test moves it."""
+
+    def __init__(self, world, start_s):
+        library = os.environ.get("HAND_CLOCK_LIBRARY")
+        if not library:
+            raise Skip("HAND_CLOCK_LIBRARY is not set: run by meson test")
+        path = world.path("clock")
+        with open(path, "wb") as file:
+            file.write(bytes(8))
+        with open(path, "r+b") as file:
+            self.map = mmap.mmap(file.fileno(), 8)
+        self.env = {"LD_PRELOAD": library, "HAND_CLOCK": path}
+        self.set(int(start_s * 1000))
+
+    def set(self, now_ms):
+        self.now = now_ms
+        struct.pack_into("<q", self.map, 0, now_ms)
 
 
 class Listener:

@@ -169,7 +169,7 @@ Test(rules, holds_and_keeps_firing_as_prometheus_does) {
     /* The gap at 3m is bridged by the lookback; 4m and 5m by keep_firing_for. */
     feed(&bench, "p 1 1 1 _ 0 0 0 0 0 1 1 1", START, MINUTE_MS);
     run(&bench, START, 10);
-    expect_log(&bench, "p.F...r..p");
+    expect_log(&bench, "p.F.c.r..p"); /* c: since when it is held is kept, too */
     cr_expect_eq(ask(&bench, "ALERTS{alertstate=\"firing\"}", START + 5 * MINUTE_MS), 1);
     cr_expect(isnan(ask(&bench, "ALERTS", START + 6 * MINUTE_MS)), "a marker ends the series");
     cr_expect(isnan(ask(&bench, "ALERTS_FOR_STATE", START + 6 * MINUTE_MS)));
@@ -355,6 +355,9 @@ Test(rules, resolve_alerts_whose_rule_is_removed) {
     cr_assert_eq(tick.changes_count, 1);
     cr_expect_eq(tick.changes[0].event, ALERT_BECAME_RESOLVED);
     cr_expect_str_eq(tick.changes[0].reason, "rule removed");
+    LabelSet annotations = tick.changes[0].alert.annotations;
+    cr_expect(str_eq(labels_get(annotations, STR("resolved_reason")), STR("rule removed")),
+              "whoever is told is told why");
     rules_tick_finish(&tick);
     cr_expect(isnan(ask(&bench, "ALERTS", START + 30 * SECOND_MS)));
     cr_expect(isnan(ask(&bench, "r", START + 30 * SECOND_MS)));
@@ -413,6 +416,68 @@ Test(rules, go_on_after_a_restart_where_they_were) {
     run(&bench, START + 2 * MINUTE_MS + 1, 1); /* nothing is due before the next slot */
     run(&bench, START + 3 * MINUTE_MS, 3);
     expect_log(&bench, "..F");
+    bench_close(&bench);
+}
+
+Test(rules, hold_on_after_a_restart_for_what_is_left) {
+    static const char held[] = GROUP("  - {alert: A, expr: m > 0, keep_firing_for: 4m}\n");
+    Bench bench;
+    bench_open(&bench);
+    load(&bench, held, START);
+    feed(&bench, "m 1 0x20", START, MINUTE_MS);
+    run(&bench, START, 1);
+    RulesTick tick = tick_at(&bench, START + MINUTE_MS); /* held from now on */
+    expect_log(&bench, "Fc");
+    Alert saved = copy_alert(&bench.arena, &tick.changes[0].alert);
+    cr_expect_eq(saved.keep_firing_since, START + MINUTE_MS);
+    rules_tick_finish(&tick);
+
+    rules_free(bench.rules);
+    bench.rules = rules_new(bench.sandbox.engine, &bench.options);
+    rules_restore(bench.rules, &saved, 1);
+    load(&bench, held, START + 2 * MINUTE_MS + 1);
+    run(&bench, START + 2 * MINUTE_MS + 1, 1); /* nothing is due before the next slot */
+    run(&bench, START + 3 * MINUTE_MS, 3);
+    expect_log(&bench, "..r");
+    bench_close(&bench);
+}
+
+Test(rules, run_a_broken_file_as_it_was_before_the_restart) {
+    Bench bench;
+    bench_open(&bench);
+    AUTO(problems_finish) Problems problems = {0};
+    load(&bench, GROUP("  - {record: r, expr: m}\n"), START);
+    RulesFile *files = NULL;
+    size_t count = 0;
+    rules_files(bench.rules, &bench.arena, &files, &count);
+    cr_assert_eq(count, 1);
+    write_file(&bench, "rules.yml", GROUP("  - {record: r, expr: m +}\n"));
+
+    rules_free(bench.rules);
+    bench.rules = rules_new(bench.sandbox.engine, &bench.options);
+    rules_remember(bench.rules, files, count);
+    cr_expect(!load_all(&bench, START, &problems));
+    feed(&bench, "m 1", START, MINUTE_MS);
+    run(&bench, START, 1);
+    cr_expect_eq(ask(&bench, "r", START), 1);
+    bench_close(&bench);
+}
+
+Test(rules, tell_what_each_selector_found) {
+    Bench bench;
+    bench_open(&bench);
+    load(&bench, GROUP("  - {record: a, expr: m}\n  - {record: b, expr: m + on () gone}\n"), START);
+    feed(&bench, "m{i=\"1\"} 1", START, MINUTE_MS);
+    run(&bench, START, 1);
+    GroupView *groups = NULL;
+    size_t count = 0;
+    rules_view(bench.rules, &bench.arena, &groups, &count);
+    const RuleView *rule = &groups[0].rules[1];
+    cr_assert_eq(rule->selector_count, 2);
+    cr_expect_eq(rule->selectors[0].series, 1, "also where another rule asked before");
+    cr_expect_eq(rule->selectors[1].series, 0);
+    cr_expect(str_eq(rule->selectors[1].text, STR("{__name__=\"gone\"}")), "%.*s",
+              STR_ARG(rule->selectors[1].text));
     bench_close(&bench);
 }
 
