@@ -26,6 +26,7 @@ static const struct {
     {"store", command_store, "look into a data directory, check it, repair it, export from it"},
     {"backup", command_backup, "make, list and restore backups"},
     {"cardinality", command_cardinality, "show what a server's store is full of, and who uses it"},
+    {"sources", command_sources, "list who sends telemetry, forget who is gone"},
     {"version", command_version, "print the version"},
 };
 

@@ -17,6 +17,7 @@ int command_silence(int argc, char **argv);
 int command_notify(int argc, char **argv);
 int command_route(int argc, char **argv);
 int command_maintenance(int argc, char **argv);
+int command_sources(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_store(int argc, char **argv);
 int command_version(int argc, char **argv);

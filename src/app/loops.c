@@ -133,6 +133,9 @@ static void *run_scheduler(void *context) {
             TimeMs now = clock_now();
             TimeMs due = rules_next_due(app->rules, now);
             TimeMs later = now + SECOND_MS; /* new rules, a retry, a clock that was set */
+            if (due <= now && backlog.count == 0) {
+                continue; /* became due since evaluate() looked */
+            }
             sleep_until(app, due > now && due < later ? due : later);
         }
     }

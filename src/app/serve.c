@@ -8,6 +8,7 @@
 #include "app/app.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/number.h"
 
 /* All problems on stderr, one a line; a sentence that sums them up in `err`. */
 static bool refuse_problems(Problems *problems, Err *err) {
@@ -25,6 +26,34 @@ static bool open_state(App *app, const char *dir, Err *err) {
                       &app->state, err);
 }
 
+/* `params: {key: value}` or `{key: [values]}`: arguments of every query. */
+static void read_params(const YamlReader *reader, const YamlNode *source, Arena *arena,
+                        Str **ret_params, size_t *ret_count) {
+    const YamlNode *map = NULL;
+    if (!yaml_map(reader, source, "params", &map)) {
+        return;
+    }
+    size_t total = 0;
+    for (size_t i = 0; i < map->count; i++) {
+        const YamlNode *values = map->pairs[i].value;
+        total += values->kind == YAML_LIST ? values->count : 1;
+    }
+    *ret_params = arena_array(arena, Str, total + 1);
+    for (size_t i = 0; i < map->count; i++) {
+        const YamlNode *values = map->pairs[i].value;
+        size_t count = values->kind == YAML_LIST ? values->count : 1;
+        for (size_t k = 0; k < count; k++) {
+            const YamlNode *value = values->kind == YAML_LIST ? values->items[k] : values;
+            if (value->kind != YAML_SCALAR) {
+                yaml_problem(reader, value, "params: expected a text or a list of texts");
+                continue;
+            }
+            (*ret_params)[(*ret_count)++] = arena_printf(
+                arena, "%.*s=%.*s", STR_ARG(map->pairs[i].key->text), STR_ARG(value->text));
+        }
+    }
+}
+
 static bool open_engine(App *app, Generation *generation, Problems *problems) {
     const YamlNode *source = generation->config->datasource;
     if (!source || source->count == 0) {
@@ -35,8 +64,11 @@ static bool open_engine(App *app, Generation *generation, Problems *problems) {
         "url",        "write_url",     "params",     "headers",   "http_headers",
         "basic_auth", "authorization", "tls_config", "proxy_url", "follow_redirects",
         NULL};
+    Str *params = NULL;
+    size_t param_count = 0;
     YamlReader reader = {
         .file = generation->config->file, .problems = problems, .where = "datasource"};
+    size_t before = problems->items_count;
     Str url;
     Str write_url = {0};
     NetOptions net = {0};
@@ -45,14 +77,18 @@ static bool open_engine(App *app, Generation *generation, Problems *problems) {
         return yaml_problem(&reader, source, "needs a url");
     }
     yaml_str(&reader, source, "write_url", &write_url);
-    if (!net_options_read(&reader, source, &generation->arena, &net)) {
+    read_params(&reader, source, &generation->arena, &params, &param_count);
+    if (!net_options_read(&reader, source, &generation->arena, &net) ||
+        problems->items_count > before) {
         return false;
     }
     app->engine = engine_remote_new(
         app->net, &(EngineRemoteOptions){
                       .url = arena_cstr(&generation->arena, url),
                       .write_url = write_url.len ? arena_cstr(&generation->arena, write_url) : NULL,
-                      .net = &net});
+                      .net = &net,
+                      .params = params,
+                      .param_count = param_count});
     return true;
 }
 
@@ -77,6 +113,32 @@ static void note_bad_rules(App *app, const Problems *problems) {
         log_event(LOG_ERROR, "bad rule file, its last good version is live if there was one",
                   LOG_STR("problem", str_trim(buf_view(&text))));
     }
+}
+
+/* Before Belfry has evaluated anything, another may have: its alerts keep their `for`. Only at the
+ * very first start, whose mark is set at once; this run goes on taking over. */
+static bool take_over_alerts(App *app, Err *err) {
+    static const char key[] = "rules_began_at";
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(state_rollbackp) StateTx *tx = NULL;
+    Str began;
+    Err absent = {0};
+    if (state_meta_get(app->state, key, &arena, &began, &absent)) {
+        return true;
+    }
+    if (absent.kind != ERR_NOT_FOUND) {
+        *err = absent;
+        return false;
+    }
+    RulesFile *files;
+    size_t count;
+    rules_files(app->rules, &arena, &files, &count);
+    rules_take_over(app->rules, true);
+    AUTO(buf_finish) Buf now = {0};
+    number_put_int(&now, clock_now());
+    return count == 0 ||
+           (state_begin(app->state, &tx, err) && state_meta_set(tx, key, buf_view(&now), err) &&
+            state_commit(TAKE(tx), err));
 }
 
 /* Opens what holds data. Web listens already and answers "not ready". */
@@ -110,7 +172,8 @@ static bool open_doors(App *app, Err *err) {
         .silences_max = generation->config->limits.silences_max,
         .now = clock_now(),
     };
-    return good && restore_alerts(app, err) && notify_open(&notify, &app->notify, err);
+    return good && restore_alerts(app, err) && take_over_alerts(app, err) &&
+           notify_open(&notify, &app->notify, err);
 }
 
 static void close_doors(App *app) {

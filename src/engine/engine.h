@@ -16,10 +16,19 @@
 
 typedef struct Engine Engine;
 
+/* What vmalert's groups add to their queries; for remote engines only. */
+typedef struct EngineExtra {
+    const Label *params; /* win over the engine's of the same name */
+    size_t param_count;
+    const Str *headers; /* "Name: value" */
+    size_t header_count;
+} EngineExtra;
+
 /* An expression in both forms: the remote engine needs the text, ours the tree. */
 typedef struct EngineExpr {
     const Expr *expr; /* NULL: remote only */
     Str text;
+    const EngineExtra *extra; /* NULL = nothing */
 } EngineExpr;
 
 typedef struct EngineRemoteOptions {

@@ -327,8 +327,8 @@ static bool up_has_sources(const History *history, const HistoryOptions *options
     Err err = {0};
     Value value = {0};
     bool found = promql_parse(&arena, text, PROMQL_PROMETHEUS, &expr, &err) &&
-                 engine_range(history->base, &(EngineExpr){expr, text}, range, &query, &arena,
-                              &value, &err) &&
+                 engine_range(history->base, &(EngineExpr){.expr = expr, .text = text}, range,
+                              &query, &arena, &value, &err) &&
                  value.series_count > 0;
     expr_finish(expr);
     return found;

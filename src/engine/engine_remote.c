@@ -17,7 +17,8 @@ struct RemoteEngine {
     Arena arena; /* owns the texts */
     Net *net;
     Str query_url, range_url, write_url;
-    Str params; /* "&key=value..." */
+    Str *params; /* "key=value", both encoded */
+    size_t param_count;
     NetOptions options;
 };
 
@@ -39,19 +40,18 @@ static void put_encoded(Buf *buf, Str text) {
     }
 }
 
-static Str make_params(Arena *arena, const EngineRemoteOptions *options) {
-    AUTO(buf_finish) Buf buf = {0};
+static Str *make_params(Arena *arena, const EngineRemoteOptions *options) {
+    Str *params = arena_array(arena, Str, options->param_count + 1);
     for (size_t i = 0; i < options->param_count; i++) {
+        AUTO(buf_finish) Buf buf = {0};
         Str param = options->params[i];
         size_t equals = str_find(param, '=');
-        buf_byte(&buf, '&');
         put_encoded(&buf, (Str){param.ptr, equals});
-        if (equals < param.len) {
-            buf_byte(&buf, '=');
-            put_encoded(&buf, str_skip(param, equals + 1));
-        }
+        buf_byte(&buf, '=');
+        put_encoded(&buf, str_skip(param, equals < param.len ? equals + 1 : equals));
+        params[i] = arena_str(arena, buf_view(&buf));
     }
-    return arena_str(arena, buf_view(&buf));
+    return params;
 }
 
 /* Deep copy: what configuration gave may be reloaded. */
@@ -88,6 +88,7 @@ RemoteEngine *remote_engine_new(Net *net, const EngineRemoteOptions *options) {
                             ? arena_str(arena, str_of(options->write_url))
                             : arena_printf(arena, "%.*s/api/v1/write", shown, options->url);
     engine->params = make_params(arena, options);
+    engine->param_count = options->param_count;
     if (options->net) {
         engine->options = copy_options(arena, options->net);
     }
@@ -110,11 +111,36 @@ static void put_seconds(Buf *buf, const char *key, int64_t ms) {
                (unsigned)(size % 1000));
 }
 
-static Str query_body(Arena *arena, const RemoteEngine *engine, Str query, QueryRange range,
-                      const QueryOptions *options) {
+/* Arguments of the group, and of the engine those the group has none of. */
+static void put_params(Buf *buf, const RemoteEngine *engine, const EngineExtra *extra) {
+    AUTO(buf_finish) Buf own = {0};
+    for (size_t i = 0; i < extra->param_count; i++) {
+        buf_byte(&own, '&');
+        put_encoded(&own, extra->params[i].name);
+        buf_byte(&own, '=');
+        put_encoded(&own, extra->params[i].value);
+    }
+    buf_str(buf, buf_view(&own));
+    for (size_t i = 0; i < engine->param_count; i++) {
+        Str param = engine->params[i];
+        size_t name_len = str_find(param, '=') + 1;
+        bool is_set = false;
+        for (size_t at = 0; at + 1 + name_len <= own.len && !is_set; at++) {
+            is_set = own.ptr[at] == '&' && memcmp(own.ptr + at + 1, param.ptr, name_len) == 0;
+        }
+        if (!is_set) {
+            buf_byte(buf, '&');
+            buf_str(buf, param);
+        }
+    }
+}
+
+static Str query_body(Arena *arena, const RemoteEngine *engine, const EngineExpr *expr,
+                      QueryRange range, const QueryOptions *options) {
+    static const EngineExtra nothing = {0};
     AUTO(buf_finish) Buf buf = {0};
     buf_str(&buf, STR("query="));
-    put_encoded(&buf, query);
+    put_encoded(&buf, expr->text);
     if (range.step) {
         put_seconds(&buf, "start", range.from);
         put_seconds(&buf, "end", range.to);
@@ -126,7 +152,7 @@ static Str query_body(Arena *arena, const RemoteEngine *engine, Str query, Query
             put_seconds(&buf, "step", options->default_step);
         }
     }
-    buf_str(&buf, engine->params);
+    put_params(&buf, engine, expr->extra ? expr->extra : &nothing);
     return arena_str(arena, buf_view(&buf));
 }
 
@@ -146,15 +172,17 @@ static bool is_cancelled(const QueryOptions *options) {
     return options->budget.cancelled && *options->budget.cancelled;
 }
 
-static void send_query(const RemoteEngine *engine, NetBox *box, Str query, QueryRange range,
-                       const QueryOptions *options, size_t index) {
+static void send_query(const RemoteEngine *engine, NetBox *box, const EngineExpr *expr,
+                       QueryRange range, const QueryOptions *options, size_t index) {
     AUTO(arena_finish) Arena arena = {0};
     NetRequest request = {
         .method = STR("POST"),
         .url = range.step ? engine->range_url : engine->query_url,
-        .body = query_body(&arena, engine, query, range, options),
+        .body = query_body(&arena, engine, expr, range, options),
         .content_type = STR("application/x-www-form-urlencoded"),
         .options = &engine->options,
+        .headers = expr->extra ? expr->extra->headers : NULL,
+        .header_count = expr->extra ? expr->extra->header_count : 0,
         .timeout = time_left(options),
         .answer_bytes_max = ANSWER_BYTES_MAX,
         .tag = index,
@@ -186,7 +214,7 @@ void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t co
     }
     while (done < count && !is_cancelled(options)) {
         for (; sent < count && sent - done < IN_FLIGHT_MAX; sent++) {
-            send_query(engine, box, exprs[sent].text, range, options, sent);
+            send_query(engine, box, &exprs[sent], range, options, sent);
         }
         NetAnswer answer;
         if (!net_take(box, 100, &answer)) {

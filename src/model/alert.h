@@ -33,6 +33,7 @@ typedef struct Alert {
     DurationMs interval; /* of its group, for leases at other Alertmanagers; 0 = unknown */
     double value;        /* at the last match */
     bool stale;          /* its source is late: held as it was, see rules.h */
+    bool is_restored;    /* since when it is active comes from before a start, see rules.h */
 } Alert;
 
 /* What happened to an alert in one evaluation. */

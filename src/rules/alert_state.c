@@ -40,6 +40,20 @@ AlertLife alert_step(AlertLife life, AlertTiming timing, AlertSight sight, TimeM
     return sight == ALERT_SEEN ? step_seen(life, timing, now) : step_absent(life, timing, now);
 }
 
+/* Prometheus' --rules.alert.for-grace-period. */
+static const DurationMs GRACE = 10 * MINUTE_MS;
+
+TimeMs alert_taken_over(AlertRecord record, DurationMs hold, bool vmalert, TimeMs now) {
+    DurationMs left = hold - (record.seen_at - record.active_at);
+    if (vmalert || left <= 0 || record.active_at > now || record.seen_at > now) {
+        return record.active_at < now ? record.active_at : now;
+    }
+    if (hold >= GRACE && left < GRACE) {
+        return now + GRACE - hold;
+    }
+    return record.active_at + (now - record.seen_at);
+}
+
 bool alert_transition(AlertLife before, AlertLife after, AlertEvent *ret_event) {
     if (before.phase == after.phase) {
         return false;

@@ -45,5 +45,17 @@ typedef struct AlertLife {
 /* The life after an evaluation at `now`. */
 AlertLife alert_step(AlertLife life, AlertTiming timing, AlertSight sight, TimeMs now);
 
+/* What another evaluator left about an alert: active since when, and when that was last written. */
+typedef struct AlertRecord {
+    TimeMs active_at;
+    TimeMs seen_at;
+} AlertRecord;
+
+/* Since when an alert counts as active that is found true at `now` and was recorded by another.
+ * vmalert counts the time nobody looked, Prometheus does not; nor does it fire within ten minutes
+ * of a start what had less than that to wait. Rules with a `for` below those ten minutes, which
+ * Prometheus makes wait anew, go on waiting for what was left. */
+TimeMs alert_taken_over(AlertRecord record, DurationMs hold, bool vmalert, TimeMs now);
+
 /* What the step from `before` to `after` is called; false if it was no transition. */
 bool alert_transition(AlertLife before, AlertLife after, AlertEvent *ret_event);

@@ -205,8 +205,8 @@ static bool matches_something(Engine *engine, const MatcherSet *set, TimeMs now)
         return true;
     }
     QueryOptions options = {.lookback = 5 * MINUTE_MS, .default_step = MINUTE_MS};
-    engine_instant(engine, &(EngineExpr){expr, buf_view(&text)}, 1, now, &options, &arena, &value,
-                   &ok, &err);
+    engine_instant(engine, &(EngineExpr){.expr = expr, .text = buf_view(&text)}, 1, now, &options,
+                   &arena, &value, &ok, &err);
     expr_finish(expr);
     return !ok || value.series_count > 0;
 }

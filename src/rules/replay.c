@@ -161,7 +161,7 @@ static void expect_rules(Run *run) {
         for (size_t r = 0; r < group->rule_count; r++) {
             const LiveRule *rule = &group->rules[r];
             if (!rule->is_builtin) {
-                EngineExpr expr = {rule->def->expr, rule->def->expr_text};
+                EngineExpr expr = {.expr = rule->def->expr, .text = rule->def->expr_text};
                 engine_replay_expect(run->engine, &expr, group->interval, timing_key(&timing));
             }
         }

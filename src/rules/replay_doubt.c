@@ -49,8 +49,8 @@ static bool matches_something(const RuleSelector *selector, Engine *base, TimeMs
     Value value = {0};
     Err err = {0};
     bool ok = promql_parse(&arena, buf_view(&text), PROMQL_PROMETHEUS, &expr, &err) &&
-              engine_range(base, &(EngineExpr){expr, buf_view(&text)}, range, &options, &arena,
-                           &value, &err);
+              engine_range(base, &(EngineExpr){.expr = expr, .text = buf_view(&text)}, range,
+                           &options, &arena, &value, &err);
     expr_finish(expr);
     return !ok || value.series_count > 0;
 }

@@ -397,6 +397,8 @@ static void read_group(Loader *loader, const YamlNode *node) {
                  &group.notifier_header_count);
     read_params(loader, &reader, node, &group);
 
+    group.extra = (EngineExtra){group.params, group.param_count, group.headers, group.header_count};
+
     RuleTexts inherited = read_texts(loader, &reader, node, "labels", (RuleTexts){0});
     group.labels = texts_as_set(loader->arena, inherited);
     loader->group = &group;

@@ -17,6 +17,7 @@
  * A loaded file never changes; it is shared by the rule set and freed with its last reference.
  */
 
+#include "engine/engine.h"
 #include "model/label.h"
 #include "promql/promql.h"
 #include "rules/rules.h"
@@ -80,12 +81,11 @@ typedef struct GroupDef {
     int64_t limit; /* results per rule, 0 = any */
     int64_t concurrency;
     LabelSet labels;
-    /* vmalert's, for remote engines: URL arguments and headers ("Key: value") of the queries.
-     * Headers for the notifier are shown only. */
-    Label *params; /* in file order, a name as often as it has values */
+    Label *params; /* vmalert's, in file order, a name as often as it has values */
     size_t param_count;
-    Str *headers, *notifier_headers;
+    Str *headers, *notifier_headers; /* "Key: value"; those for the notifier are shown only */
     size_t header_count, notifier_header_count;
+    EngineExtra extra; /* params and headers, for the queries */
     RuleDef *rules;
     size_t rule_count;
     uint32_t line, column;

@@ -61,8 +61,8 @@ static bool run_template_query(void *ctx, Str text, Arena *arena, TmplValue *ret
     }
     Value value = {0};
     bool ok = false;
-    engine_instant(query->world->engine, &(EngineExpr){expr, text}, 1, query->world->slot,
-                   &query->world->query, arena, &value, &ok, err);
+    engine_instant(query->world->engine, &(EngineExpr){.expr = expr, .text = text}, 1,
+                   query->world->slot, &query->world->query, arena, &value, &ok, err);
     expr_finish(expr);
     return ok && answer_list(arena, &value, ret_list, err);
 }

@@ -28,6 +28,7 @@ typedef struct RuleHit {
     LabelSet annotations;       /* by rule_state_prepare(); values may be empty */
     Hash128 texts_of;           /* what they were made from */
     bool has_texts;             /* false: those of before still hold */
+    TimeMs active_since;        /* by for_state_fill(); 0: since now */
 } RuleHit;
 
 typedef struct RuleHits {

@@ -140,7 +140,7 @@ void rule_state_restore(RuleState *state, const Alert *alert) {
     active->annotations = label_block_copy(alert->annotations);
     active->value = alert->value;
     active->updated_at = alert->updated_at;
-    active->is_restored = true;
+    active->was_restored = true;
     active->open_series = alert->phase;
     active->life = (AlertLife){
         .phase = alert->phase,
@@ -166,6 +166,7 @@ Alert rule_state_alert(const RuleState *state, const ActiveAlert *active, Durati
         .interval = interval,
         .value = active->value,
         .stale = active->life.stale,
+        .is_restored = active->was_restored,
     };
 }
 
@@ -277,13 +278,21 @@ static bool absence_decides(LabelSet labels, const RuleApply *apply) {
                         apply->world->time);
 }
 
+/* An alert that is new here but not to another evaluator has waited for a while already. */
+static void take_over(ActiveAlert *active, TimeMs since) {
+    if (since && active->life.phase == ALERT_PENDING) {
+        active->life.active_at = since;
+        active->was_restored = true;
+    }
+}
+
 static void step_active(RuleState *state, ActiveAlert *active, AlertSight sight, bool texts_changed,
-                        const RuleApply *apply) {
+                        TimeMs since, const RuleApply *apply) {
     AlertTiming timing = {apply->rule->hold, apply->rule->keep_firing};
     AlertLife before = active->life;
     active->life = alert_step(before, timing, sight, apply->world->slot);
     active->updated_at = apply->world->slot;
-    active->is_restored = false;
+    take_over(active, since);
 
     AlertEvent event;
     Alert alert = rule_state_alert(state, active, interval_of(apply));
@@ -367,13 +376,13 @@ void rule_state_apply_alerts(RuleState *state, const RuleHits *hits, const RuleA
             room--;
         }
         active->round = state->round;
-        step_active(state, active, ALERT_SEEN, take_texts(active, hit), apply);
+        step_active(state, active, ALERT_SEEN, take_texts(active, hit), hit->active_since, apply);
     }
     for (size_t i = 0; i < state->alerts_count; i++) {
         if (state->alerts[i]->round != state->round) {
             AlertSight sight =
                 absence_decides(state->alerts[i]->labels, apply) ? ALERT_ABSENT : ALERT_UNDECIDED;
-            step_active(state, state->alerts[i], sight, false, apply);
+            step_active(state, state->alerts[i], sight, false, 0, apply);
         }
     }
     sweep_inactive(state);

@@ -30,7 +30,8 @@ typedef struct ActiveAlert {
     uint64_t round;         /* evaluation that last had it among its results */
     AlertPhase open_series; /* alertstate of its series in the store; INACTIVE: none is open */
     TimeMs updated_at;
-    bool is_restored; /* came from the database and was not evaluated yet */
+    bool
+        was_restored; /* since when it is active comes from the database, or from another's books */
 } ActiveAlert;
 
 typedef struct RecordedSeries {

@@ -136,6 +136,12 @@ void rules_restore(Rules *rules, const Alert *alerts, size_t count) {
     pthread_mutex_unlock(&rules->work);
 }
 
+void rules_take_over(Rules *rules, bool on) {
+    pthread_mutex_lock(&rules->work);
+    rules->takes_over = on;
+    pthread_mutex_unlock(&rules->work);
+}
+
 /* ---- ticking ---- */
 
 static void look_at_sources(Rules *rules, TimeMs now) {

@@ -71,6 +71,10 @@ void rules_remember(Rules *rules, const RulesFile *files, size_t count);
  * tick as resolved ("rule removed"). */
 void rules_restore(Rules *rules, const Alert *alerts, size_t count);
 
+/* At the first start of all: alerts of another evaluator are found in its imported series
+ * ALERTS_FOR_STATE, so that no `for` starts over (for_state.h). Until it is turned off. */
+void rules_take_over(Rules *rules, bool on);
+
 /* When the next slot is due; TIME_MAX if there are no rules. */
 TimeMs rules_next_due(const Rules *rules, TimeMs now);
 

@@ -49,6 +49,7 @@ struct Rules {
     size_t restored_count, restored_cap;
     bool has_ticked;
     bool was_restored;
+    bool takes_over; /* see rules_take_over() */
 
     uint64_t active_count; /* pending and firing, after the last tick */
     Counter loads, load_failures;

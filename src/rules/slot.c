@@ -2,6 +2,7 @@
  * One slot: every rule that is due, stage by stage (plan.h), each stage as one program.
  */
 
+#include "rules/for_state.h"
 #include "rules/rules_internal.h"
 
 #include <assert.h>
@@ -99,6 +100,9 @@ static void apply_hits(SlotRun *run, const PlanItem *item, RuleHits *hits) {
         .series = is_inline ? &item->group->unwritten : run->alerts_series,
     };
     if (item->rule->def->is_alert) {
+        if (rules->takes_over && counter_get(&state->evaluations) == 0) {
+            for_state_fill(item->group->def, item->rule->def, &run->world, &run->arena, hits);
+        }
         rule_state_prepare(state, hits, &apply);
     }
     pthread_mutex_lock(&rules->lock);
@@ -157,8 +161,9 @@ static StageProgram build_program(SlotRun *run, const PlanStage *stage) {
         PlanItem *item = &stage->items[i];
         if (!item->rule->is_builtin && !is_behind(item->rule, run->world.slot)) {
             program.items[program.count] = item;
-            program.exprs[program.count++] =
-                (EngineExpr){.expr = item->rule->def->expr, .text = item->rule->def->expr_text};
+            program.exprs[program.count++] = (EngineExpr){.expr = item->rule->def->expr,
+                                                          .text = item->rule->def->expr_text,
+                                                          .extra = &item->group->def->extra};
         }
     }
     return program;

@@ -271,7 +271,7 @@ static void check_expr_case(TestRun *run, const ExprCase *test) {
                             .closed_windows = run->closed_windows};
     put_time(&time, test->at);
     if (promql_parse(&arena, test->expr, PROMQL_PROMETHEUS, &expr, &err)) {
-        EngineExpr asked = {expr, test->expr};
+        EngineExpr asked = {.expr = expr, .text = test->expr};
         engine_instant(run->sandbox->engine, &asked, 1, run->group->start + test->at, &options,
                        &arena, &value, &ok, &err);
     }

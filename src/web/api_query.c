@@ -208,7 +208,7 @@ static void run_query(Web *web, Request *request, const QueryAsk *asked, bool in
     size_t limit = asked->limit;
     Value value = {0};
     AUTO(arena_finish) Arena arena = {0};
-    EngineExpr ask = {expr, params_get(&request->params, STR("query"))};
+    EngineExpr ask = {.expr = expr, .text = params_get(&request->params, STR("query"))};
     usage_note(web->usage, expr, ask.text, clock_now());
     AUTO(buf_finish) Buf explain = {0};
     bool good = true;

@@ -282,3 +282,23 @@ void handle_sources(Web *web, Request *request) {
     json_end(&json);
     respond_success_end(&json);
 }
+
+/* Someone's decision: telemetry from there is not expected any more. */
+void handle_forget_source(Web *web, Request *request) {
+    const WebDoors *doors = web_doors(web);
+    Actor actor = request_actor(request, STR(""));
+    AuditRow row = {.at = clock_now(),
+                    .actor = actor.name,
+                    .address = actor.address,
+                    .action = STR("source.forget"),
+                    .subject = request->path_args[0]};
+    AUTO(state_rollbackp) StateTx *tx = NULL;
+    Err err = {0};
+    if (!store_forget_source(doors->store, request->path_args[0], &err) ||
+        !state_begin(doors->state, &tx, &err) || !state_audit(tx, &row, &err) ||
+        !state_commit(TAKE(tx), &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    request->response.status = 204;
+}

@@ -45,6 +45,7 @@ static const Route routes[] = {
     {"GET", "/api/v1/status/store", handle_store_status, ROUTE_POOL, false},
     {"GET", "/api/v1/targets", handle_targets, ROUTE_POOL, false},
     {"GET", "/api/v1/sources", handle_sources, ROUTE_POOL, false},
+    {"DELETE", "/api/v1/sources/*", handle_forget_source, ROUTE_POOL, false},
 
     {"POST", "/api/v1/admin/flush", handle_flush, ROUTE_POOL, false},
     {"POST", "/api/v1/admin/compact", handle_compact, ROUTE_POOL, false},

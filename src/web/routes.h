@@ -19,6 +19,7 @@ void handle_flags(Web *web, Request *request);
 void handle_config(Web *web, Request *request);
 void handle_targets(Web *web, Request *request);
 void handle_sources(Web *web, Request *request);
+void handle_forget_source(Web *web, Request *request);
 
 void handle_tsdb(Web *web, Request *request); /* api_store.c */
 void handle_store_status(Web *web, Request *request);

@@ -1,10 +1,11 @@
 """Rules over hours, with a clock in hand: restart, reload and loss of telemetry, seen from outside. What rings is what a webhook
 receiver is told; `kill -9` is a real one."""
 
+import calendar
 import sys
 import time
 
-from harness import HandClock, Listener, World, free_port, get_json, remote_write, run_cases, wait_for
+from harness import HandClock, Listener, World, call, free_port, get_json, remote_write, run_cases, wait_for
 
 START = 1_700_000_040  # a whole minute
 SCRAPE = 15
@@ -139,7 +140,111 @@ def an_outage_of_our_own_resolves_nothing():
             expect_pages(night, where=f"down for 10 minutes, senders {'keep' if keep else 'drop'} their samples")
 
 
-CASES = [a_dark_source_resolves_nothing, an_outage_of_our_own_resolves_nothing]
+STATES = """
+groups:
+- name: states
+  rules:
+  - {alert: Waits, expr: m > 0, for: 10m, labels: {severity: warning}}
+  - {alert: Held, expr: m > 1, keep_firing_for: 6m}
+  - {alert: Burns, expr: m > 0}
+"""
+
+
+def state_of(night, name):
+    """(state, seconds since the start it is active since, and held since) of an alert."""
+    for alert in get_json(night.port, "/api/v1/alerts")["data"]["alerts"]:
+        if alert["labels"]["alertname"] == name:
+            times = [time.strptime(alert[key], "%Y-%m-%dT%H:%M:%S.000Z") if key in alert else None
+                     for key in ("activeAt", "keepFiringSince")]
+            return (alert["state"], *(calendar.timegm(t) - START if t else None for t in times))
+    return None
+
+
+def a_killed_server_goes_on_where_it_was():
+    with World() as world, Night(world, STATES) as night:
+        night.sources["c"] = 2.0
+        night.pass_time(60)
+        night.sources["c"] = 1.0
+        night.pass_time(60)
+        before = [state_of(night, name) for name in ("Waits", "Held", "Burns")]
+        assert before[0][0] == "pending" and before[1][2] is not None, before
+        for _ in range(2):
+            night.kill()
+            night.start()
+            night.pass_time(30)
+            assert [state_of(night, name) for name in ("Waits", "Held", "Burns")] == before
+        night.pass_time(before[0][1] + 600 - (night.now() - START))
+        night.settle()
+        assert state_of(night, "Waits")[:2] == ("firing", before[0][1]), "ten minutes in all, not since the restart"
+        assert state_of(night, "Held") is None, "held for six minutes in all"
+        told = night.told()
+        assert sorted(t[:2] for t in told) == [("firing", "Burns"), ("firing", "Held"), ("firing", "Waits"),
+                                               ("resolved", "Held")], told
+
+
+def reload(night):
+    status, _, body = call(night.port, "POST", "/-/reload")
+    return status, body.decode()
+
+
+def edits_keep_state_and_a_removed_rule_tells_why():
+    with World() as world, Night(world, STATES) as night:
+        night.pass_time(3 * 60)
+        since = state_of(night, "Waits")
+        # Another file, another `for`, other annotations; Burns is gone.
+        world.write("rules/moved.yml", """
+groups:
+- name: states
+  rules:
+  - {alert: Waits, expr: m > 0, for: 5m, labels: {severity: warning}, annotations: {note: new}}
+  - {alert: Held, expr: m > 1, keep_firing_for: 6m}
+""")
+        world.write("rules/rules.yml", "groups: []")
+        assert reload(night) == (200, ""), "all files are good"
+        night.pass_time(30)
+        night.settle()
+        assert state_of(night, "Waits") == since
+        ended = [a for body in night.page.bodies() for a in body["alerts"] if a["status"] == "resolved"]
+        assert [a["labels"]["alertname"] for a in ended] == ["Burns"], ended
+        assert ended[0]["annotations"]["resolved_reason"] == "rule removed", ended
+        assert "/graph?g0.expr=m" in ended[0]["generatorURL"], ended
+        # One file is broken now, another is new: 500 with all that is wrong, and the new one is live.
+        world.write("rules/moved.yml", "groups:\n- name: states\n  rules:\n  - {alert: Waits, exp: m, for: 5}\n")
+        world.write("rules/new.yml", "groups: [{name: new, rules: [{record: new, expr: m}]}]")
+        status, text = reload(night)
+        assert status == 500 and 'moved.yml:4:20: group "states", rule 1, "Waits": field exp not found' in text, text
+        assert text.count("moved.yml:4:") == 3, text
+        for _ in range(2):
+            groups = {g["name"]: g for g in get_json(night.port, "/api/v1/rules")["data"]["groups"]}
+            assert "field exp not found" in groups["states"]["fileError"] and "new" in groups
+            night.pass_time(30)
+            assert state_of(night, "Waits") == since, "by the last good version, also after a restart"
+            night.kill()
+            night.start()
+        night.pass_time(since[1] + 300 - (night.now() - START))
+        assert state_of(night, "Waits")[0] == "firing"
+
+
+def each_lost_source_is_told_once_and_can_be_forgotten():
+    with World() as world, Night(world, TELEMETRY) as night:
+        night.sources = {"c": 1.0, "d": 1.0, "e": 1.0}
+        night.pass_time(60)
+        night.pass_time(8 * 60, dark={"d", "e"})
+        night.settle()
+        lost = sorted(t[2] for t in night.told() if t[:2] == ("firing", "TelemetryLost"))
+        assert lost == ["d", "e"], lost
+        assert not [t for t in night.told() if t[0] == "resolved"]
+        assert call(night.port, "DELETE", "/api/v1/sources/d")[0] == 204
+        assert call(night.port, "DELETE", "/api/v1/sources/d")[0] == 404
+        night.pass_time(60, dark={"d", "e"})
+        night.settle()
+        ended = {t[1:] for t in night.told() if t[0] == "resolved"}
+        assert ("TelemetryLost", "d") in ended and not [e for e in ended if e[1] == "e"], ended
+
+
+CASES = [a_killed_server_goes_on_where_it_was, edits_keep_state_and_a_removed_rule_tells_why,
+         each_lost_source_is_told_once_and_can_be_forgotten]
+SLOW_CASES = [a_dark_source_resolves_nothing, an_outage_of_our_own_resolves_nothing]
 
 if __name__ == "__main__":
-    sys.exit(run_cases(CASES))
+    sys.exit(run_cases(SLOW_CASES if "slow" in sys.argv else CASES))

@@ -77,6 +77,27 @@ Test(alert_state, a_longer_hold_does_not_take_back_a_page) {
     cr_expect_eq(life.phase, ALERT_FIRING);
 }
 
+/* The reference's vectors: `for` of an hour, active since 12:00, looked at again at 13:00. */
+Test(alert_state, takes_over_from_another_evaluator) {
+    const TimeMs noon = INT64_C(1700000000000), one = noon + HOUR_MS;
+    const struct {
+        DurationMs hold, seen, want;
+        bool vmalert;
+    } rows[] = {
+        {HOUR_MS, 40 * MINUTE_MS, 20 * MINUTE_MS, false},      /* fires at 13:20 */
+        {HOUR_MS, 40 * MINUTE_MS, 0, true},                    /* fires at the next evaluation */
+        {HOUR_MS, 55 * MINUTE_MS, 10 * MINUTE_MS, false},      /* not within ten minutes */
+        {30 * MINUTE_MS, 40 * MINUTE_MS, 0, false},            /* was firing */
+        {5 * MINUTE_MS, 3 * MINUTE_MS, 57 * MINUTE_MS, false}, /* two minutes are left */
+        {5 * MINUTE_MS, 3 * MINUTE_MS, 0, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AlertRecord record = {noon, noon + rows[i].seen};
+        TimeMs since = alert_taken_over(record, rows[i].hold, rows[i].vmalert, one);
+        cr_expect_eq(since - noon, rows[i].want, "row %zu: %lld", i, (long long)(since - noon));
+    }
+}
+
 Test(alert_state, names_its_transitions) {
     static const struct {
         AlertPhase before, after;

@@ -42,7 +42,7 @@ static void take_file(Corpus *corpus, RuleFile *file) {
     for (size_t g = 0; g < file->group_count; g++) {
         for (size_t i = 0; i < file->groups[g].rule_count; i++) {
             const RuleDef *rule = &file->groups[g].rules[i];
-            VEC_PUSH(*corpus, exprs, ((EngineExpr){rule->expr, rule->expr_text}));
+            VEC_PUSH(*corpus, exprs, ((EngineExpr){.expr = rule->expr, .text = rule->expr_text}));
             for (size_t s = 0; s < rule->selector_count; s++) {
                 note_metric(corpus, rule->selectors[s].metric);
             }

@@ -151,8 +151,8 @@ static double ask(Bench *bench, const char *expr, TimeMs time) {
     QueryOptions options = {.lookback = 5 * MINUTE_MS, .default_step = MINUTE_MS};
     cr_assert(promql_parse(&bench->arena, str_of(expr), PROMQL_PROMETHEUS, &parsed, &err), "%s",
               err.text);
-    engine_instant(bench->sandbox.engine, &(EngineExpr){parsed, str_of(expr)}, 1, time, &options,
-                   &bench->arena, &value, &ok, &err);
+    engine_instant(bench->sandbox.engine, &(EngineExpr){.expr = parsed, .text = str_of(expr)}, 1,
+                   time, &options, &bench->arena, &value, &ok, &err);
     expr_finish(parsed);
     cr_assert(ok, "%s: %s", expr, err.text);
     return value.series_count == 1 ? value.series[0].values[0] : NAN;
@@ -479,6 +479,31 @@ Test(rules, tell_what_each_selector_found) {
     cr_expect(str_eq(rule->selectors[1].text, STR("{__name__=\"gone\"}")), "%.*s",
               STR_ARG(rule->selectors[1].text));
     bench_close(&bench);
+}
+
+Test(rules, take_over_alerts_from_imported_series) {
+    for (int on = 0; on < 2; on++) {
+        Bench bench;
+        bench_open(&bench);
+        load(
+            &bench,
+            GROUP(
+                "  - {alert: A, expr: m > 0, for: 1h}\n  - {alert: Ended, expr: m > 0, for: 1h}\n"),
+            START);
+        rules_take_over(bench.rules, on);
+        feed(&bench, "m{i=\"1\"} 1x5", START, MINUTE_MS);
+        feed(&bench, "ALERTS_FOR_STATE{alertname=\"A\",i=\"1\"} 1699996440x30", /* an hour ago */
+             START - HOUR_MS, MINUTE_MS);
+        feed(&bench, "ALERTS_FOR_STATE{alertname=\"Ended\",i=\"1\"} 1699996440x30 stale",
+             START - HOUR_MS, MINUTE_MS);
+        RulesTick tick = tick_at(&bench, START);
+        expect_log(&bench, "pp");
+        /* Written last half an hour ago, when half an hour was left. */
+        cr_expect_eq(tick.changes[0].alert.active_at, on ? START - 30 * MINUTE_MS : START);
+        cr_expect_eq(tick.changes[1].alert.active_at, START);
+        rules_tick_finish(&tick);
+        bench_close(&bench);
+    }
 }
 
 Test(rules, resolve_restored_alerts_whose_rule_is_gone) {
