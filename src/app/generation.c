@@ -4,61 +4,17 @@
 #include <stdlib.h>
 
 #include "app/app.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "state/rows_rule_file.h"
 
-enum { NOTIFY_FILE_BYTES_MAX = 16 << 20 };
-
-/* `notify: {config: alertmanager.yml}` names a file, relative to ours; else the keys stand in
- * place. */
-static bool read_notify_file(Generation *generation, const YamlNode **ret_node, Str *ret_file,
-                             Problems *problems) {
-    Config *config = generation->config;
-    Str name;
-    YamlReader reader = {.file = config->file, .problems = problems, .where = "notify"};
-    *ret_node = config->notify;
-    *ret_file = config->file;
-    if (!yaml_get(config->notify, "config")) {
-        return true;
-    }
-    static const char *const known[] = {"config", "shadow", "heartbeat", "retention", NULL};
-    if (!yaml_check_keys(&reader, config->notify, known) ||
-        !yaml_str(&reader, config->notify, "config", &name)) {
-        return false;
-    }
-    Arena *arena = &generation->arena;
-    const char *slash = memrchr(config->file.ptr, '/', config->file.len);
-    int folder = slash ? (int)(slash - config->file.ptr) + 1 : 0;
-    Str path = name.ptr[0] == '/'
-                   ? name
-                   : arena_printf(arena, "%.*s%.*s", folder, config->file.ptr, STR_ARG(name));
-    Str text;
-    Err err = {0};
-    YamlDocs docs = {0};
-    if (!file_read(arena, arena_cstr(arena, path), NOTIFY_FILE_BYTES_MAX, &text, &err)) {
-        return yaml_problem(&reader, yaml_get(config->notify, "config"), "%s", err.text);
-    }
-    if (!yaml_parse(arena, text, path, &docs, problems)) {
-        return false;
-    }
-    *ret_node = docs.count ? docs.items[0] : NULL;
-    *ret_file = path;
-    return true;
-}
-
 static bool load_notify(Generation *generation, Problems *problems) {
-    const YamlNode *node = NULL;
-    Str file;
-    if (!read_notify_file(generation, &node, &file, problems)) {
-        return false;
-    }
+    /* A file that `notify.config` names is read there, so that our keys beside it count. */
     Config *config = generation->config;
     NotifyConfigSource source = {
-        .notify = node,
+        .notify = config->notify,
         .severities = config->severities,
         .maintenance = config->maintenance,
-        .file = file,
+        .file = config->file,
         .external_url = config->web.external_url,
     };
     generation->notify = notify_config_load(&source, problems);
