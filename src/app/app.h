@@ -70,6 +70,10 @@ bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems
  * was bad. */
 bool app_reload(App *app, Buf *report);
 
+/* A row of the audit log: "server.start", "server.stop", "server.reload". It tells, and stops
+ * nothing where it cannot be written. */
+void app_audit(App *app, const char *action, Str reason, TimeMs now);
+
 /* Tells web what it shows of the configuration. */
 void app_publish_info(App *app);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "net/net.h"
 
 enum { ANSWER_BYTES_MAX = 256 << 20, CALL_TIMEOUT_MS = 150 * 1000 };
@@ -131,4 +132,14 @@ Str client_escape(Arena *arena, Str text) {
 const char *client_text(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+bool client_last(const Args *args, DurationMs fallback, TimeMs now, Buf *path, Err *err) {
+    const char *last = args_get(args, "last");
+    DurationMs span = fallback;
+    if (last && !duration_parse(str_of(last), &span, err)) {
+        return err_context(err, "--last");
+    }
+    buf_printf(path, "start=%.3f&end=%.3f", (double)(now - span) / 1000, (double)now / 1000);
+    return true;
 }

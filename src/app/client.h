@@ -6,6 +6,7 @@
 
 #include "app/args.h"
 #include "base/buf.h"
+#include "base/clock.h"
 
 #define CLIENT_URL_OPTION                                                                          \
     { "url", "URL", "server to talk to (default $BELFRY_URL, else http://127.0.0.1:8119)" }
@@ -32,3 +33,6 @@ Str client_escape(Arena *arena, Str text);
 
 /* A string member of an object, "" if it has none. */
 const char *client_text(const cJSON *object, const char *key);
+
+/* Appends "start=...&end=..." for the last `--last` (else `fallback`) before `now`. */
+bool client_last(const Args *args, DurationMs fallback, TimeMs now, Buf *path, Err *err) MUST_CHECK;

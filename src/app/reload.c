@@ -27,6 +27,28 @@ void app_publish_info(App *app) {
                                       .reload_at = app->reload_at});
 }
 
+void app_audit(App *app, const char *action, Str reason, TimeMs now) {
+    Err err = {0};
+    StateTx *tx;
+    AuditRow row = {.at = now,
+                    .actor = STR("belfry"),
+                    .address = STR(""),
+                    .action = str_of(action),
+                    .subject = app->options->config_file,
+                    .reason = reason,
+                    .before = STR(""),
+                    .after = STR("")};
+    bool good = state_begin(app->state, &tx, &err);
+    if (good && !state_audit(tx, &row, &err)) {
+        state_rollback(tx);
+        good = false;
+    }
+    if (!good || !state_commit(tx, &err)) {
+        log_event(LOG_WARN, "not written to the audit log", LOG_STR("action", str_of(action)),
+                  LOG_STR("reason", str_of(err.text)));
+    }
+}
+
 static void apply(App *app, Generation *generation, TimeMs now) {
     Err err = {0};
     StoreOptions store = app_store_options(app, generation);
@@ -69,6 +91,7 @@ bool app_reload(App *app, Buf *report) {
     app->reload_at = now;
     problems_print(&problems, report);
     problems_finish(&problems);
+    app_audit(app, "server.reload", app->reload_ok ? STR("good") : buf_view(report), now);
     app_publish_info(app);
     pthread_mutex_lock(&app->wake_lock);
     pthread_cond_signal(&app->wake); /* new rules may be due earlier */

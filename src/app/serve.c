@@ -92,6 +92,20 @@ static bool open_engine(App *app, Generation *generation, Problems *problems) {
     return true;
 }
 
+/* A start after which nothing says that it stopped was a crash. */
+static void audit_start(App *app) {
+    AUTO(arena_finish) Arena arena = {0};
+    AuditRow *rows;
+    size_t count = 0;
+    Err err = {0};
+    bool read = state_load_audit_of(app->state, "server", 0, TIME_MAX, &arena, &rows, &count, &err);
+    bool crashed = read && count && !str_eq(rows[count - 1].action, STR("server.stop"));
+    app_audit(app, "server.start",
+              arena_printf(&arena, "version %s%s", BELFRY_VERSION,
+                           crashed ? ", after an end that was not clean" : ""),
+              app->started_at);
+}
+
 static bool restore_alerts(App *app, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     Alert *alerts;
@@ -178,6 +192,9 @@ static bool open_doors(App *app, Err *err) {
 
 static void close_doors(App *app) {
     web_stop(app->web, 10 * SECOND_MS);
+    if (app->thread_count) { /* it ran, and its loops have ended */
+        app_audit(app, "server.stop", STR("a signal"), clock_now());
+    }
     notify_close(app->notify);
     backups_free(app->backups);
     rules_free(app->rules);
@@ -261,6 +278,7 @@ bool serve_run(const ServeOptions *options, Err *err) {
     };
     bool good = open_all(&app, err) && app_start_loops(&app, err);
     if (good) {
+        audit_start(&app);
         app_publish_info(&app);
         /* Relabelling was not loaded yet when the server began to listen. */
         WebOptions web = app_web_options(&app, app.now);

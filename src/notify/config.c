@@ -144,6 +144,7 @@ static const char *const root_keys[] = {"global",
                                         "flag_label",
                                         "heartbeat",
                                         "flapping",
+                                        "pagerduty_webhook",
                                         NULL};
 
 static bool has_any(const YamlNode *map, const char *const *keys, size_t count) {
@@ -297,6 +298,27 @@ static bool load_heartbeat(ConfigLoader *loader, const YamlNode *map) {
            config_problem(loader, map, "heartbeat: interval cannot be zero");
 }
 
+/* By which acknowledgements come back. */
+static bool load_pager_webhook(ConfigLoader *loader, const YamlNode *map) {
+    static const char *const keys[] = {"secret", "secret_file", NULL};
+    NotifyPolicy *policy = &loader->config->policy;
+    Str file;
+    if (!map) {
+        return true;
+    }
+    if (!yaml_check_keys(&loader->yaml, map, keys)) {
+        return false;
+    }
+    (void)yaml_str(&loader->yaml, map, "secret", &policy->pager_secret);
+    if (yaml_str(&loader->yaml, map, "secret_file", &file)) {
+        policy->pager_secret_file =
+            resolve_path(&loader->config->arena, loader->config->folder, file);
+    }
+    bool one = (policy->pager_secret.len != 0) != (policy->pager_secret_file.len != 0);
+    return one ||
+           config_problem(loader, map, "pagerduty_webhook: either secret or secret_file is needed");
+}
+
 static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
     static const char *const flap_keys[] = {"changes", "window", NULL};
     NotifyConfig *config = loader->config;
@@ -306,7 +328,9 @@ static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
                              .stall_after = 5 * MINUTE_MS,
                              .flap_window = HOUR_MS,
                              .heartbeat_receiver = STR(""),
-                             .severity_label = STR("severity")};
+                             .severity_label = STR("severity"),
+                             .pager_secret = STR(""),
+                             .pager_secret_file = STR("")};
     Str flag_label = STR("alerting=\"off\"");
     (void)yaml_bool(&loader->yaml, map, "shadow", &policy->shadow);
     (void)yaml_duration(&loader->yaml, map, "ledger_keep", &policy->ledger_keep);
@@ -324,7 +348,8 @@ static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
     }
     (void)yaml_int(&loader->yaml, flapping, "changes", 0, 1000, &policy->flap_changes);
     (void)yaml_duration(&loader->yaml, flapping, "window", &policy->flap_window);
-    return load_silence_policy(loader, yaml_get(map, "silences")) &&
+    return load_pager_webhook(loader, yaml_get(map, "pagerduty_webhook")) &&
+           load_silence_policy(loader, yaml_get(map, "silences")) &&
            load_heartbeat(loader, yaml_get(map, "heartbeat"));
 }
 

@@ -86,7 +86,8 @@ typedef struct NotifyPolicy {
                                (stall.h); 0 = never */
     int64_t flap_changes;   /* damped after so many starts within flap_window; 0 = never */
     DurationMs flap_window;
-    Str severity_label; /* "severity" */
+    Str severity_label;                  /* "severity" */
+    Str pager_secret, pager_secret_file; /* of PagerDuty's webhooks; "" = none are taken */
 } NotifyPolicy;
 
 typedef struct ConfigFlag {

@@ -368,6 +368,14 @@ bool state_prune(StateTx *tx, TimeMs before, size_t rows_max, bool *ret_more, Er
                 DB_INT(before), DB_INT((int64_t)rows_max))) {
         return false;
     }
-    *ret_more = history == (int64_t)rows_max || db_changed(db) == (int64_t)rows_max;
+    int64_t ledger = db_changed(db);
+    if (!db_run(db, err,
+                "DELETE FROM shadow_alerts WHERE id IN"
+                " (SELECT id FROM shadow_alerts WHERE at < ? LIMIT ?)",
+                DB_INT(before), DB_INT((int64_t)rows_max))) {
+        return false;
+    }
+    *ret_more = history == (int64_t)rows_max || ledger == (int64_t)rows_max ||
+                db_changed(db) == (int64_t)rows_max;
     return *ret_more || text_prune(tx, err);
 }

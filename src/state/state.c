@@ -252,44 +252,65 @@ typedef struct AuditList {
     size_t rows_count, rows_cap;
 } AuditList;
 
-static bool read_audit(Db *db, TimeMs from, TimeMs to, size_t limit, Arena *arena, AuditList *list,
-                       Err *err) {
-    DbRows rows;
-    if (!db_query(db, &rows, err,
-                  "SELECT at, actor, address, action, subject, reason, before, after FROM audit_log"
-                  " WHERE at BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
-                  DB_INT(from), DB_INT(to), DB_INT(limit ? (int64_t)limit : -1))) {
-        return false;
-    }
-    while (db_next(&rows)) {
-        AuditRow row = {.at = db_int(&rows, 0),
-                        .actor = db_str(&rows, 1, arena),
-                        .address = db_str(&rows, 2, arena),
-                        .action = db_str(&rows, 3, arena),
-                        .subject = db_str(&rows, 4, arena),
-                        .reason = db_str(&rows, 5, arena),
-                        .before = db_str(&rows, 6, arena),
-                        .after = db_str(&rows, 7, arena)};
+#define AUDIT_COLUMNS                                                                              \
+    "SELECT at, actor, address, action, subject, reason, before, after FROM audit_log"
+
+static bool read_audit(DbRows *rows, Arena *arena, AuditList *list, Err *err) {
+    while (db_next(rows)) {
+        AuditRow row = {.at = db_int(rows, 0),
+                        .actor = db_str(rows, 1, arena),
+                        .address = db_str(rows, 2, arena),
+                        .action = db_str(rows, 3, arena),
+                        .subject = db_str(rows, 4, arena),
+                        .reason = db_str(rows, 5, arena),
+                        .before = db_str(rows, 6, arena),
+                        .after = db_str(rows, 7, arena)};
         VEC_PUSH(*list, rows, row);
     }
-    return db_done(&rows, err);
+    return db_done(rows, err);
+}
+
+static bool give_audit(State *state, Db *db, bool ok, AuditList *list, Arena *arena,
+                       AuditRow **ret_rows, size_t *ret_count) {
+    state_reader_done(state, db);
+    if (ok) {
+        *ret_count = list->rows_count;
+        *ret_rows = list_to_arena(arena, TAKE(list->rows), list->rows_count * sizeof(AuditRow));
+    }
+    free(list->rows);
+    return ok;
 }
 
 bool state_load_audit(State *state, TimeMs from, TimeMs to, size_t limit, Arena *arena,
                       AuditRow **ret_rows, size_t *ret_count, Err *err) {
     Db *db;
+    DbRows rows;
+    AuditList list = {0};
     if (!state_reader(state, &db, err)) {
         return false;
     }
+    bool ok =
+        db_query(db, &rows, err, AUDIT_COLUMNS " WHERE at BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
+                 DB_INT(from), DB_INT(to), DB_INT(limit ? (int64_t)limit : -1)) &&
+        read_audit(&rows, arena, &list, err);
+    return give_audit(state, db, ok, &list, arena, ret_rows, ret_count);
+}
+
+bool state_load_audit_of(State *state, const char *subject, TimeMs from, TimeMs to, Arena *arena,
+                         AuditRow **ret_rows, size_t *ret_count, Err *err) {
+    Db *db;
+    DbRows rows;
     AuditList list = {0};
-    bool ok = read_audit(db, from, to, limit, arena, &list, err);
-    state_reader_done(state, db);
-    if (ok) {
-        *ret_count = list.rows_count;
-        *ret_rows = list_to_arena(arena, TAKE(list.rows), list.rows_count * sizeof *list.rows);
+    if (!state_reader(state, &db, err)) {
+        return false;
     }
-    free(list.rows);
-    return ok;
+    /* From "silence." to "silence/", which is the next byte. */
+    bool ok = db_query(db, &rows, err,
+                       AUDIT_COLUMNS " WHERE action >= ?1 || '.' AND action < ?1 || '/'"
+                                     " AND at BETWEEN ?2 AND ?3 ORDER BY id",
+                       DB_TEXT(str_of(subject)), DB_INT(from), DB_INT(to)) &&
+              read_audit(&rows, arena, &list, err);
+    return give_audit(state, db, ok, &list, arena, ret_rows, ret_count);
 }
 
 /* ---- meta ---- */

@@ -86,6 +86,10 @@ bool state_audit(StateTx *tx, const AuditRow *row, Err *err) MUST_CHECK;
 bool state_load_audit(State *state, TimeMs from, TimeMs to, size_t limit, Arena *arena,
                       AuditRow **ret_rows, size_t *ret_count, Err *err) MUST_CHECK;
 
+/* Of one subject ("silence": silence.create, silence.expire, ...), oldest first. */
+bool state_load_audit_of(State *state, const char *subject, TimeMs from, TimeMs to, Arena *arena,
+                         AuditRow **ret_rows, size_t *ret_count, Err *err) MUST_CHECK;
+
 bool state_meta_set(StateTx *tx, const char *key, Str value, Err *err) MUST_CHECK;
 /* False without error (err->kind ERR_NOT_FOUND) if there is none. */
 bool state_meta_get(State *state, const char *key, Arena *arena, Str *ret_value, Err *err);

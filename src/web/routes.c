@@ -65,6 +65,22 @@ static const Route routes[] = {
     {"GET", "/api/v2/silence/*", handle_am_silence, ROUTE_POOL, false},
     {"DELETE", "/api/v2/silence/*", handle_am_expire_silence, ROUTE_POOL, false},
 
+    {"GET", "/api/v1/explain", handle_explain, ROUTE_POOL, false},
+    {"GET", "/api/v1/quality", handle_quality, ROUTE_POOL, false},
+    {"POST", "/api/v1/webhooks/pagerduty", handle_pagerduty_webhook, ROUTE_POOL, false},
+    {"POST", "/api/v1/shadow/alertmanager", handle_shadow_take, ROUTE_POOL, false},
+    {"GET", "/api/v1/shadow/diff", handle_shadow_diff, ROUTE_POOL, false},
+
+    {"GET", "/api/v1/annotations", handle_annotations, ROUTE_POOL, false},
+    {"POST", "/annotations", handle_simple_annotations, ROUTE_POOL, false},
+    {"POST", "/search", handle_simple_search, ROUTE_INLINE, false},
+    {"POST", "/query", handle_simple_query, ROUTE_POOL, false},
+    {"POST", "/tag-keys", handle_tag_keys, ROUTE_POOL, false},
+    {"POST", "/tag-values", handle_tag_values, ROUTE_POOL, false},
+    {"POST", "/metrics", handle_json_metrics, ROUTE_INLINE, false},
+    {"POST", "/metric-payload-options", handle_empty_list, ROUTE_INLINE, false},
+    {"POST", "/variable", handle_empty_list, ROUTE_INLINE, false},
+
     {"GET", "/api/v1/maintenance", handle_maintenance, ROUTE_POOL, false},
     {"POST", "/api/v1/maintenance", handle_set_maintenance, ROUTE_POOL, false},
     {"GET", "/api/v1/maintenance/*", handle_maintenance_flag, ROUTE_POOL, false},

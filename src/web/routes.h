@@ -64,6 +64,21 @@ void handle_am_silence(Web *web, Request *request);
 void handle_am_expire_silence(Web *web, Request *request);
 void handle_am_preflight(Web *web, Request *request);
 
+void handle_explain(Web *web, Request *request); /* api_explain.c */
+void handle_quality(Web *web, Request *request); /* api_quality.c */
+void handle_pagerduty_webhook(Web *web, Request *request);
+void handle_shadow_take(Web *web, Request *request); /* api_shadow.c */
+void handle_shadow_diff(Web *web, Request *request);
+
+void handle_annotations(Web *web, Request *request); /* api_annotations.c */
+void handle_simple_annotations(Web *web, Request *request);
+void handle_simple_search(Web *web, Request *request);
+void handle_simple_query(Web *web, Request *request);
+void handle_json_metrics(Web *web, Request *request);
+void handle_empty_list(Web *web, Request *request);
+void handle_tag_keys(Web *web, Request *request);
+void handle_tag_values(Web *web, Request *request);
+
 void handle_maintenance(Web *web, Request *request); /* api_maintenance.c */
 void handle_set_maintenance(Web *web, Request *request);
 void handle_maintenance_flag(Web *web, Request *request);
