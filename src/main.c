@@ -30,6 +30,7 @@ static const struct {
     {"backup", command_backup, "make, list and restore backups"},
     {"cardinality", command_cardinality, "show what a server's store is full of, and who uses it"},
     {"sources", command_sources, "list who sends telemetry, forget who is gone"},
+    {"audit", command_audit, "print who changed silences and flags"},
     {"version", command_version, "print the version"},
 };
 

@@ -6,6 +6,7 @@
 
 #include "app/command.h"
 #include "app/commands.h"
+#include "app/weekly.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "model/matcher.h"
@@ -82,7 +83,7 @@ static bool flag_body(const Args *args, Buf *body, Err *err) {
     json_put_str(&json, "reason", str_of(args_get(args, "reason")));
     json_put_str(&json, "owner", str_of(owner ? owner : user && *user ? user : "unknown"));
     json_put_str(&json, "mode", str_of(mode ? mode : "all"));
-    if (!put_end(&json, args, clock_now(), err)) {
+    if (!put_end(&json, args, clock_now(), err) || !weekly_put(&json, args, err)) {
         return false;
     }
     json_end(&json);
@@ -97,6 +98,7 @@ static int maintenance_on(int argc, char **argv) {
         {"reason", "TEXT", "why (required)"},
         {"owner", "NAME", "who answers for it (default $USER)"},
         {"mode", "MODE", "all (default), below_critical, or hold: ring at its end for what burns"},
+        WEEKLY_OPTIONS,
         CLIENT_URL_OPTION,
         {NULL, NULL, NULL},
     };
@@ -151,7 +153,12 @@ static void print_flag(const cJSON *flag) {
     cJSON_ArrayForEach(matcher, cJSON_GetObjectItem(flag, "matchers")) {
         printf(" %s", cJSON_IsString(matcher) ? matcher->valuestring : "");
     }
-    printf("%s\n", cJSON_IsTrue(cJSON_GetObjectItem(flag, "active")) ? "" : "  (not active)");
+    const cJSON *schedule = cJSON_GetObjectItem(flag, "schedule");
+    char *windows = schedule ? cJSON_PrintUnformatted(schedule) : NULL;
+    printf("%s%s%s%s\n", cJSON_IsTrue(cJSON_GetObjectItem(flag, "active")) ? "" : "  (not active)",
+           cJSON_IsTrue(cJSON_GetObjectItem(flag, "forgotten")) ? "  (review overdue)" : "",
+           windows ? "  only in " : "", windows ? windows : "");
+    cJSON_free(windows);
 }
 
 static int maintenance_list(int argc, char **argv) {

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "app/command.h"
+#include "app/command_quiet.h"
 #include "app/commands.h"
+#include "app/weekly.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "model/matcher.h"
@@ -64,6 +66,9 @@ static bool silence_body(const Args *args, const char *author, Buf *body, Err *e
     json_put_time(&json, "endsAt", end);
     json_put_str(&json, "createdBy", str_of(author));
     json_put_str(&json, "comment", str_of(args_get(args, "comment")));
+    if (!weekly_put(&json, args, err)) {
+        return false;
+    }
     if (args_has(args, "force")) {
         json_put_bool(&json, "force", true);
     }
@@ -84,6 +89,8 @@ static int silence_add(int argc, char **argv) {
         {"comment", "TEXT", "why (required)"},
         {"author", "NAME", "who (default $USER)"},
         {"force", NULL, "also if it would match every alert"},
+        {"preview", NULL, "set nothing: show what it would keep quiet"},
+        WEEKLY_OPTIONS,
         CLIENT_URL_OPTION,
         {NULL, NULL, NULL},
     };
@@ -104,7 +111,9 @@ static int silence_add(int argc, char **argv) {
     Err err = {0};
     cJSON *answer = NULL;
     const char *author = args_get(&args, "author");
-    if (args.word_count == 0 || !args_get(&args, "comment")) {
+    if (args.word_count && args_has(&args, "preview")) {
+        status = quiet_preview(&args, &err) ? EXIT_DONE : command_fail(&err);
+    } else if (args.word_count == 0 || !args_get(&args, "comment")) {
         status = command_usage(&spec, "a silence needs matchers and a --comment");
     } else if (!silence_body(&args, author ? author : default_author(), &body, &err) ||
                !client_json(client_url(&args, &arena), "POST", STR("/api/v2/silences"),
@@ -132,14 +141,48 @@ static void print_silence_matchers(const cJSON *silence) {
     }
 }
 
+static void print_schedule(const cJSON *silence) {
+    const cJSON *schedule = cJSON_GetObjectItem(silence, "schedule");
+    if (schedule) {
+        char *text = cJSON_PrintUnformatted(schedule);
+        printf("\n    only in %s", text);
+        cJSON_free(text);
+    }
+}
+
+static Str list_path(const Args *args, Arena *arena) {
+    Str path =
+        args_has(args, "all") ? STR("/api/v2/silences?") : STR("/api/v2/silences?expired=false");
+    for (size_t i = 0; i < args->word_count; i++) {
+        path = arena_printf(arena, "%.*s&filter=%.*s", STR_ARG(path),
+                            STR_ARG(client_escape(arena, str_of(args->words[i]))));
+    }
+    return path;
+}
+
+/* True if some text of the silence contains `wanted`, whatever the case; NULL is in all. */
+static bool has_text(const cJSON *silence, const char *wanted) {
+    bool found = !wanted || strcasestr(client_text(silence, "comment"), wanted) ||
+                 strcasestr(client_text(silence, "createdBy"), wanted);
+    const cJSON *matcher;
+    cJSON_ArrayForEach(matcher, cJSON_GetObjectItem(silence, "matchers")) {
+        found = found || strcasestr(client_text(matcher, "name"), wanted) ||
+                strcasestr(client_text(matcher, "value"), wanted);
+    }
+    return found;
+}
+
 static int silence_list(int argc, char **argv) {
     static const ArgOption options[] = {
         {"all", NULL, "also expired ones"},
         {"json", NULL, "as JSON, which `amtool silence import` reads"},
+        {"search", "TEXT", "whose comment, author or matchers have this in them"},
         CLIENT_URL_OPTION,
         {NULL, NULL, NULL},
     };
-    static const ArgSpec spec = {"belfry silence list [OPTIONS]", "Lists silences.", options};
+    static const ArgSpec spec = {"belfry silence list [MATCHER...] [OPTIONS]",
+                                 "Lists silences: all, or those that have these matchers.",
+                                 options};
     Args args;
     int status;
     if (!command_args(argc, argv, &spec, &args, &status)) {
@@ -149,8 +192,7 @@ static int silence_list(int argc, char **argv) {
     Err err = {0};
     cJSON *list = NULL;
     Str url = client_url(&args, &arena);
-    Str path =
-        args_has(&args, "all") ? STR("/api/v2/silences") : STR("/api/v2/silences?expired=false");
+    Str path = list_path(&args, &arena);
     Str text = {0};
     status = EXIT_DONE;
     if (args_has(&args, "json")) {
@@ -165,13 +207,15 @@ static int silence_list(int argc, char **argv) {
     const cJSON *silence;
     cJSON_ArrayForEach(silence, list) {
         const char *state = client_text(cJSON_GetObjectItem(silence, "status"), "state");
-        if (!args_has(&args, "all") && strcmp(state, "expired") == 0) {
+        bool hidden = !args_has(&args, "all") && strcmp(state, "expired") == 0;
+        if (hidden || !has_text(silence, args_get(&args, "search"))) {
             continue;
         }
         printf("%s  %-7s  until %s  by %s: %s\n    ", client_text(silence, "id"), state,
                client_text(silence, "endsAt"), client_text(silence, "createdBy"),
                client_text(silence, "comment"));
         print_silence_matchers(silence);
+        print_schedule(silence);
         printf("\n");
     }
     cJSON_Delete(list);
@@ -209,7 +253,13 @@ int command_silence(int argc, char **argv) {
         {"add", silence_add, "silence alerts that match"},
         {"list", silence_list, "show silences"},
         {"expire", silence_expire, "end silences now"},
+        {"preview", silence_preview, "what a silence would keep quiet"},
+        {"history", silence_history, "who did what to a silence or flag"},
+        {"export", silence_export, "as JSON"},
+        {"import", silence_import, "from JSON"},
         {NULL, NULL, NULL},
     };
-    return command_dispatch(argc, argv, "belfry silence add|list|expire [OPTIONS]", actions);
+    return command_dispatch(
+        argc, argv, "belfry silence add|list|expire|preview|history|export|import [OPTIONS]",
+        actions);
 }

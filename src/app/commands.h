@@ -21,6 +21,7 @@ int command_sources(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_quality(int argc, char **argv);
 int command_shadow(int argc, char **argv);
+int command_audit(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_store(int argc, char **argv);
 int command_version(int argc, char **argv);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "app/app.h"
+#include "app/observe.h"
 #include "app/opentsdb.h"
 #include "base/mem.h"
 
@@ -120,10 +121,23 @@ static void sleep_until(App *app, TimeMs until) {
     pthread_mutex_unlock(&app->wake_lock);
 }
 
+/* Flags that sources set themselves: before each evaluation, and for alerts from outside also
+ * without one. */
+static void observe(App *app, TimeMs *due) {
+    static const DurationMs interval = 15 * SECOND_MS;
+    TimeMs now = clock_now();
+    if (now >= *due || *due > now + interval || rules_next_due(app->rules, now) <= now) {
+        observe_flags(app, now);
+        *due = now + interval;
+    }
+}
+
 static void *run_scheduler(void *context) {
     App *app = context;
     Backlog backlog = {0};
+    TimeMs observation_due = 0;
     while (!app->stopping) {
+        observe(app, &observation_due);
         bool evaluated = evaluate(app, &backlog);
         settle(app, &backlog);
         if (!backlog.first) {

@@ -7,7 +7,8 @@
 /*
  * What can be told of an expression without running it. Only the plain shapes that people write in
  * selectors are recognised: literals, a|b|c (also in one pair of round brackets), a literal prefix,
- * .* and .+; everything else is left to RE2, so missing a shape costs time and never an answer.
+ * prefix.*, prefix.*infix.* (either may be empty), .* and .+; everything else is left to RE2, so
+ * missing a shape costs time and never an answer.
  */
 
 static const char meta_chars[] = "\\.+*?()|[]{}^$";
@@ -110,14 +111,32 @@ static bool has_bar(Str pattern) {
     return memchr(pattern.ptr, '|', pattern.len) != NULL;
 }
 
+/* What follows the prefix: `.*`, or `.*infix.*`. */
+static void study_infix(Arena *arena, Str rest, Matcher *matcher) {
+    if (!str_starts(rest, STR(".*"))) {
+        return;
+    }
+    rest = str_skip(rest, 2);
+    size_t end;
+    Str infix = literal_head(arena, rest, &end);
+    if (rest.len == 0 || (infix.len && str_eq(str_skip(rest, end), STR(".*")))) {
+        matcher->infix = infix;
+        matcher->plain = true;
+    }
+}
+
 static void study_regex(Arena *arena, Matcher *matcher) {
     Str pattern = matcher->value;
     matcher->any = str_eq(pattern, STR(".*")) || str_eq(pattern, STR(".+"));
     if (pattern.len == 0 || matcher->any || find_literals(arena, pattern, matcher)) {
         return;
     }
+    if (has_bar(pattern)) {
+        return;
+    }
     size_t rest;
-    matcher->prefix = has_bar(pattern) ? STR("") : literal_head(arena, pattern, &rest);
+    matcher->prefix = literal_head(arena, pattern, &rest);
+    study_infix(arena, str_skip(pattern, rest), matcher);
 }
 
 bool matcher_init(Arena *arena, MatchType type, Str name, Str value, Matcher *ret_matcher,
@@ -163,6 +182,12 @@ static bool regex_part_matches(const Matcher *matcher, Str value) {
     }
     if (matcher->literals || !str_starts(value, matcher->prefix)) {
         return false;
+    }
+    if (matcher->plain) {
+        Str rest = str_skip(value, matcher->prefix.len);
+        return matcher->infix.len == 0 ||
+               (rest.len &&
+                memmem(rest.ptr, rest.len, matcher->infix.ptr, matcher->infix.len) != NULL);
     }
     return regex_matches(matcher->regex, value.ptr, value.len);
 }

@@ -142,6 +142,7 @@ static const char *const root_keys[] = {"global",
                                         "ledger_keep",
                                         "silences",
                                         "flag_label",
+                                        "flag_metric",
                                         "heartbeat",
                                         "flapping",
                                         "pagerduty_webhook",
@@ -258,12 +259,27 @@ static bool load_templates(ConfigLoader *loader) {
 
 /* ---- what is ours ---- */
 
+static bool load_reminder(ConfigLoader *loader, const YamlNode *map) {
+    static const char *const keys[] = {"receiver", "before", NULL};
+    NotifyPolicy *policy = &loader->config->policy;
+    if (!yaml_check_keys(&loader->yaml, map, keys)) {
+        return false;
+    }
+    (void)yaml_str(&loader->yaml, map, "receiver", &policy->remind_receiver);
+    (void)yaml_duration(&loader->yaml, map, "before", &policy->remind_before);
+    return !policy->remind_receiver.len ||
+           config_receiver(loader->config, policy->remind_receiver) ||
+           config_problem(loader, map, "silences: reminder: undefined receiver \"%.*s\"",
+                          STR_ARG(policy->remind_receiver));
+}
+
 static bool load_silence_policy(ConfigLoader *loader, const YamlNode *map) {
-    static const char *const keys[] = {"duration_max", "comment_pattern", NULL};
+    static const char *const keys[] = {"duration_max", "comment_pattern", "reminder", NULL};
     NotifyPolicy *policy = &loader->config->policy;
     Str pattern;
     Err err;
-    if (!yaml_check_keys(&loader->yaml, map, keys)) {
+    if (!yaml_check_keys(&loader->yaml, map, keys) ||
+        !load_reminder(loader, yaml_get(map, "reminder"))) {
         return false;
     }
     (void)yaml_duration(&loader->yaml, map, "duration_max", &policy->silence_max);
@@ -328,6 +344,9 @@ static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
                              .stall_after = 5 * MINUTE_MS,
                              .flap_window = HOUR_MS,
                              .heartbeat_receiver = STR(""),
+                             .remind_receiver = STR(""),
+                             .remind_before = HOUR_MS,
+                             .flag_metric = STR("belfry_maintenance"),
                              .severity_label = STR("severity"),
                              .pager_secret = STR(""),
                              .pager_secret_file = STR("")};
@@ -335,6 +354,8 @@ static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
     (void)yaml_bool(&loader->yaml, map, "shadow", &policy->shadow);
     (void)yaml_duration(&loader->yaml, map, "ledger_keep", &policy->ledger_keep);
     (void)yaml_str(&loader->yaml, map, "flag_label", &flag_label);
+    (void)yaml_str(&loader->yaml, map, "flag_metric", &policy->flag_metric);
+    policy->flag_label_text = flag_label;
     const YamlNode *flapping = yaml_get(map, "flapping");
     Err err;
     if (flag_label.len) {

@@ -78,6 +78,10 @@ typedef struct NotifyPolicy {
     DurationMs ledger_keep; /* 90 d */
     DurationMs silence_max; /* longest silence; 0 = any */
     Regex *silence_comment; /* NULL = any */
+    Str remind_receiver;    /* told of silences and flags that are about to end; "" = nobody */
+    DurationMs remind_before;
+    Str flag_label_text;    /* as configured */
+    Str flag_metric;        /* belfry_maintenance: series of it are flags; "" = none */
     MatcherSet flag_label;  /* alerting="off": the source asks not to be alerted on */
     Str heartbeat_receiver; /* "" = none */
     Str stall_receiver;     /* "" = the default route's */

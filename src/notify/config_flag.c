@@ -15,6 +15,7 @@
  */
 
 #include "notify/config.h"
+#include "notify/flag.h"
 
 static const char *const mode_words[] = {"all", "below_critical", "hold"};
 
@@ -63,20 +64,6 @@ static bool read_time(ConfigLoader *loader, const YamlNode *map, const char *key
            config_problem(loader, yaml_get(map, key), "maintenance: %s: %s", key, err.text);
 }
 
-/* An id that stays the same from load to load, in the shape of a UUID. */
-static Str make_id(Arena *arena, const Flag *flag, Str name) {
-    AUTO(buf_finish) Buf buf = {0};
-    char hex[65];
-    buf_str(&buf, name);
-    for (size_t i = 0; i < flag->matcher_count; i++) {
-        buf_printf(&buf, "\n%.*s\n%.*s", STR_ARG(flag->matchers[i].name),
-                   STR_ARG(flag->matchers[i].value));
-    }
-    sha256_hex(buf_view(&buf), hex);
-    return arena_printf(arena, "%.8s-%.4s-8%.3s-8%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15,
-                        hex + 18);
-}
-
 static bool read_schedule(ConfigLoader *loader, const YamlNode *map, Str name, ConfigFlag *entry) {
     NotifyConfig *config = loader->config;
     const YamlNode *list;
@@ -122,10 +109,7 @@ static bool read_flag(ConfigLoader *loader, const YamlNode *map, ConfigFlag *ent
             "maintenance: one of ends_at, review_at or schedule is required, so that "
             "no flag is forgotten");
     }
-    if (entry->when) {
-        flag->origin = STR("config");
-    }
-    flag->id = make_id(&loader->config->arena, flag, name);
+    flag->id = flag_id_of(&loader->config->arena, flag, name);
     return true;
 }
 

@@ -5,12 +5,31 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "notify/remind.h"
+#include "notify/schedule.h"
 #include "notify/silence.h"
 
 bool flag_is_active(const FlagEntry *entry, TimeMs now) {
     const Flag *flag = &entry->flag;
     return now >= flag->starts_at && (!flag->ends_at || now < flag->ends_at) &&
            (!entry->when || calendar_contains(entry->when, now));
+}
+
+bool flag_is_forgotten(const Flag *flag, TimeMs now) {
+    return !flag->ends_at && flag->review_at && flag->review_at <= now;
+}
+
+Str flag_id_of(Arena *arena, const Flag *flag, Str name) {
+    AUTO(buf_finish) Buf buf = {0};
+    char hex[65];
+    buf_str(&buf, name);
+    for (size_t i = 0; i < flag->matcher_count; i++) {
+        buf_printf(&buf, "\n%.*s\n%.*s", STR_ARG(flag->matchers[i].name),
+                   STR_ARG(flag->matchers[i].value));
+    }
+    sha256_hex(buf_view(&buf), hex);
+    return arena_printf(arena, "%.8s-%.4s-8%.3s-8%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15,
+                        hex + 18);
 }
 
 /* ---- the book ---- */
@@ -27,11 +46,15 @@ static Flag copy_flag(Arena *arena, const Flag *from) {
     flag.reason = arena_str(arena, from->reason);
     flag.owner = arena_str(arena, from->owner);
     flag.origin = arena_str(arena, from->origin);
+    flag.schedule = arena_str(arena, from->schedule);
     return flag;
 }
 
 static void free_entry(FlagEntry *entry) {
     matcher_set_finish(&entry->set);
+    if (entry->own_calendar) {
+        calendar_finish(entry->own_calendar);
+    }
     arena_finish(&entry->arena);
     free(entry);
 }
@@ -56,22 +79,26 @@ static void note_changes(Notify *notify, const FlagEntry *entry, TimeMs now) {
     if (entry->flag.ends_at) {
         note_change(notify, entry->flag.ends_at, now);
     }
+    note_change(notify, remind_flag_at(notify, entry), now);
     if (entry->when) {
         note_change(notify, calendar_next_change(entry->when, now, now + 31 * DAY_MS), now);
     }
     notify->suppression_changed = true;
 }
 
-static bool add_entry(Notify *notify, const Flag *flag, const Calendar *when, TimeMs now,
-                      Err *err) {
+/* `when` is the configuration's calendar; a stored flag has its schedule as text. */
+static bool add_entry(Notify *notify, const Flag *flag, const Calendar *when, TimeMs reminded_at,
+                      TimeMs now, Err *err) {
     FlagEntry *entry = mem_zero(1, sizeof *entry);
     entry->flag = copy_flag(&entry->arena, flag);
-    entry->when = when;
+    entry->reminded_at = reminded_at;
     if (!matchers_compile(&entry->arena, flag->matchers, flag->matcher_count, true, &entry->set,
-                          err)) {
+                          err) ||
+        !schedule_load(&entry->arena, flag->schedule, &entry->own_calendar, err)) {
         free_entry(entry);
         return err_context(err, "maintenance flag %.*s", STR_ARG(flag->id));
     }
+    entry->when = when ? when : entry->own_calendar;
     VEC_PUSH(*notify, flags, entry);
     match_index_add(&notify->flag_index, &entry->set, entry);
     note_changes(notify, entry, now);
@@ -103,7 +130,7 @@ void flags_clear(Notify *notify) {
 static bool add_configured(Notify *notify, TimeMs now, Err *err) {
     for (size_t i = 0; i < notify->config->flag_count; i++) {
         const ConfigFlag *flag = &notify->config->flags[i];
-        if (!add_entry(notify, &flag->flag, flag->when, now, err)) {
+        if (!add_entry(notify, &flag->flag, flag->when, 0, now, err)) {
             return false;
         }
     }
@@ -130,12 +157,13 @@ bool flags_load(Notify *notify, TimeMs now, Err *err) {
                      .reason = rows[i].reason,
                      .owner = rows[i].owner,
                      .origin = rows[i].origin,
+                     .schedule = rows[i].schedule,
                      .starts_at = rows[i].starts_at,
                      .ends_at = rows[i].ends_at,
                      .review_at = rows[i].review_at,
                      .created_at = rows[i].created_at,
                      .updated_at = rows[i].updated_at};
-        if (!add_entry(notify, &flag, NULL, now, err)) {
+        if (!add_entry(notify, &flag, NULL, rows[i].reminded_at, now, err)) {
             return false;
         }
     }
@@ -180,6 +208,10 @@ static Str flag_json(Arena *arena, const Flag *flag) {
     if (flag->review_at) {
         json_put_time(&json, "review_at", flag->review_at);
     }
+    if (flag->schedule.len) {
+        json_put_str(&json, "schedule", flag->schedule);
+    }
+    json_put_str(&json, "origin", flag->origin);
     json_end(&json);
     return arena_str(arena, buf_view(&buf));
 }
@@ -200,7 +232,7 @@ static bool audit(StateTx *tx, const char *action, const Flag *flag, const Actor
     return state_audit(tx, &row, err);
 }
 
-static bool store(StateTx *tx, const Flag *flag, Err *err) {
+bool flag_store(StateTx *tx, const Flag *flag, TimeMs reminded_at, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     MatcherRow *matchers = arena_array(&arena, MatcherRow, flag->matcher_count + 1);
     for (size_t i = 0; i < flag->matcher_count; i++) {
@@ -218,7 +250,9 @@ static bool store(StateTx *tx, const Flag *flag, Err *err) {
                    .ends_at = flag->ends_at,
                    .review_at = flag->review_at,
                    .created_at = flag->created_at,
-                   .updated_at = flag->updated_at};
+                   .updated_at = flag->updated_at,
+                   .schedule = flag->schedule,
+                   .reminded_at = reminded_at};
     return state_put_flag(tx, &row, err);
 }
 
@@ -229,13 +263,20 @@ static bool check(const Flag *flag, TimeMs now, Err *err) {
         return err_context(err, "maintenance flag invalid");
     }
     matcher_set_finish(&set);
+    Calendar *calendar = NULL;
+    if (!schedule_load(&arena, flag->schedule, &calendar, err)) {
+        return err_context(err, "maintenance flag invalid");
+    }
+    if (calendar) {
+        calendar_finish(calendar);
+    }
     if (!flag->reason.len) {
         return err_set(err, ERR_INVALID, "maintenance flag invalid: reason is required");
     }
     if (!flag->owner.len) {
         return err_set(err, ERR_INVALID, "maintenance flag invalid: owner is required");
     }
-    if (!flag->ends_at && !flag->review_at) {
+    if (!flag->ends_at && !flag->review_at) { /* a schedule alone would go on for ever */
         return err_set(
             err, ERR_INVALID,
             "maintenance flag invalid: either ends_at or review_at is required, so that no "
@@ -248,6 +289,44 @@ static bool check(const Flag *flag, TimeMs now, Err *err) {
     return true;
 }
 
+/* Only what was set through the API is changed there. */
+static bool check_origin(const Flag *flag, Err *err) {
+    if (str_eq(flag->origin, STR("config"))) {
+        return err_set(err, ERR_CONFLICT,
+                       "maintenance flag %.*s is set in the configuration: change it there",
+                       STR_ARG(flag->id));
+    }
+    if (!str_eq(flag->origin, STR("api"))) {
+        return err_set(err, ERR_CONFLICT,
+                       "maintenance flag %.*s is set by its source (a %.*s of its series): it ends "
+                       "when the source says so",
+                       STR_ARG(flag->id), STR_ARG(flag->origin));
+    }
+    return true;
+}
+
+bool flag_add(Notify *notify, StateTx *tx, const Flag *flag, const Actor *actor, TimeMs now,
+              Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    return flag_store(tx, flag, 0, err) &&
+           audit(tx, "maintenance.set", flag, actor, STR(""), flag_json(&arena, flag), now, err) &&
+           add_entry(notify, flag, NULL, 0, now, err);
+}
+
+static bool replace_flag(Notify *notify, StateTx *tx, FlagEntry *old, const Flag *flag,
+                         const Actor *actor, TimeMs now, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str before = flag_json(&arena, &old->flag);
+    bool same_end = old->flag.ends_at == flag->ends_at && old->flag.review_at == flag->review_at;
+    TimeMs reminded_at = same_end ? old->reminded_at : 0;
+    if (!flag_store(tx, flag, reminded_at, err) ||
+        !audit(tx, "maintenance.update", flag, actor, before, flag_json(&arena, flag), now, err)) {
+        return false;
+    }
+    remove_entry(notify, old);
+    return add_entry(notify, flag, NULL, reminded_at, now, err);
+}
+
 static bool set_flag(Notify *notify, StateTx *tx, const Flag *wanted, const Actor *actor,
                      TimeMs now, Arena *arena, Str *ret_id, Err *err) {
     Flag flag = copy_flag(arena, wanted);
@@ -255,29 +334,25 @@ static bool set_flag(Notify *notify, StateTx *tx, const Flag *wanted, const Acto
     if (flag.id.len && !old) {
         return err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
     }
-    if (old && str_eq(old->flag.origin, STR("config"))) {
-        return err_set(err, ERR_CONFLICT,
-                       "maintenance flag %.*s is set in the configuration: change it there",
-                       STR_ARG(flag.id));
+    if (old && (!check_origin(&old->flag, err) ||
+                !check_unchanged(wanted->if_updated_at, old->flag.updated_at, err))) {
+        return false;
+    }
+    if (!flag.schedule.ptr) {
+        flag.schedule = old ? arena_str(arena, old->flag.schedule) : STR("");
     }
     flag.starts_at = flag.starts_at ? flag.starts_at : now;
     if (!check(&flag, now, err)) {
         return false;
     }
-    Str before = old ? flag_json(arena, &old->flag) : STR("");
     flag.id = old ? flag.id : uuid_make(arena);
     flag.created_at = old ? old->flag.created_at : now;
     flag.updated_at = now;
-    flag.origin = flag.origin.len ? flag.origin : STR("api");
-    if (!store(tx, &flag, err) || !audit(tx, old ? "maintenance.update" : "maintenance.set", &flag,
-                                         actor, before, flag_json(arena, &flag), now, err)) {
-        return false;
-    }
-    if (old) {
-        remove_entry(notify, old);
-    }
+    flag.if_updated_at = 0;
+    flag.origin = STR("api");
     *ret_id = flag.id;
-    return add_entry(notify, &flag, NULL, now, err);
+    return old ? replace_flag(notify, tx, old, &flag, actor, now, err)
+               : flag_add(notify, tx, &flag, actor, now, err);
 }
 
 bool notify_flag_set(Notify *notify, const Flag *flag, const Actor *actor, TimeMs now, Arena *arena,
@@ -296,8 +371,8 @@ bool notify_flag_set(Notify *notify, const Flag *flag, const Actor *actor, TimeM
     return true;
 }
 
-static bool clear_flag(Notify *notify, StateTx *tx, FlagEntry *entry, const char *action,
-                       const Actor *actor, TimeMs now, Err *err) {
+bool flag_clear(Notify *notify, StateTx *tx, FlagEntry *entry, const char *action,
+                const Actor *actor, TimeMs now, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     Str before = flag_json(&arena, &entry->flag);
     if (!state_delete_flag(tx, entry->flag.id, err) ||
@@ -317,12 +392,9 @@ bool notify_flag_clear(Notify *notify, Str id, const Actor *actor, TimeMs now, E
     bool ok;
     if (!entry) {
         ok = err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
-    } else if (str_eq(entry->flag.origin, STR("config"))) {
-        ok = err_set(err, ERR_CONFLICT,
-                     "maintenance flag %.*s is set in the configuration: remove it there",
-                     STR_ARG(id));
     } else {
-        ok = clear_flag(notify, tx, entry, "maintenance.clear", actor, now, err);
+        ok = check_origin(&entry->flag, err) &&
+             flag_clear(notify, tx, entry, "maintenance.clear", actor, now, err);
     }
     if (!live_end(notify, tx, ok, err)) {
         return false;
@@ -337,6 +409,7 @@ bool notify_flag_get(Notify *notify, Str id, TimeMs now, Arena *arena, Flag *ret
     if (entry) {
         *ret_flag = copy_flag(arena, &entry->flag);
         ret_flag->active = flag_is_active(entry, now);
+        ret_flag->forgotten = flag_is_forgotten(&entry->flag, now);
     }
     pthread_rwlock_unlock(&notify->lock);
     return entry || err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
@@ -356,6 +429,7 @@ void notify_flag_list(Notify *notify, TimeMs now, Arena *arena, Flag **ret_flags
     for (size_t i = 0; i < count; i++) {
         flags[i] = copy_flag(arena, &notify->flags[i]->flag);
         flags[i].active = flag_is_active(notify->flags[i], now);
+        flags[i].forgotten = flag_is_forgotten(&flags[i], now);
     }
     pthread_rwlock_unlock(&notify->lock);
     qsort(flags, count, sizeof *flags, compare_flags);
@@ -370,13 +444,16 @@ bool flags_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
         bool over = entry->flag.ends_at && entry->flag.ends_at <= now &&
                     !str_eq(entry->flag.origin, STR("config"));
         if (over) {
-            if (!clear_flag(notify, tx, entry, "maintenance.end", &clock, now, err)) {
+            if (!flag_clear(notify, tx, entry, "maintenance.end", &clock, now, err)) {
                 return false;
             }
             i--;
-        } else {
-            note_changes(notify, entry, now);
+            continue;
         }
+        if (remind_flag_at(notify, entry) <= now && !remind_flag(notify, tx, entry, now, err)) {
+            return false;
+        }
+        note_changes(notify, entry, now);
     }
     return true;
 }
@@ -389,17 +466,21 @@ static bool is_critical(const Notify *notify, LabelSet labels) {
            str_eq(severity, STR("page"));
 }
 
+typedef struct Asking {
+    TimeMs now;
+    bool is_critical;
+} Asking;
+
+static bool keeps_quiet(const void *owner, const void *context) {
+    const FlagEntry *entry = owner;
+    const Asking *asking = context;
+    bool spares = entry->flag.mode == FLAG_BELOW_CRITICAL && asking->is_critical;
+    return !spares && flag_is_active(entry, asking->now);
+}
+
 size_t flags_find(const Notify *notify, LabelSet labels, TimeMs now, FlagEntry **ret_entries,
                   size_t max) {
-    enum { CANDIDATES_MAX = 256 };
-    void *owners[CANDIDATES_MAX];
-    size_t found = match_index_find(&notify->flag_index, labels, owners, CANDIDATES_MAX), count = 0;
-    for (size_t i = 0; i < found && count < max; i++) {
-        FlagEntry *entry = owners[i];
-        bool spares = entry->flag.mode == FLAG_BELOW_CRITICAL && is_critical(notify, labels);
-        if (!spares && flag_is_active(entry, now)) {
-            ret_entries[count++] = entry;
-        }
-    }
-    return count;
+    Asking asking = {.now = now, .is_critical = is_critical(notify, labels)};
+    return match_index_find(&notify->flag_index, labels, keeps_quiet, &asking, (void **)ret_entries,
+                            max);
 }

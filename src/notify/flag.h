@@ -15,6 +15,19 @@ bool flags_reload(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
 /* Starts and ends have been reached; those that ended are recorded and removed. */
 bool flags_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) MUST_CHECK;
 
+/* Sets a checked flag with its id, and takes one away: row, audit row, memory. */
+bool flag_add(Notify *notify, StateTx *tx, const Flag *flag, const Actor *actor, TimeMs now,
+              Err *err) MUST_CHECK;
+bool flag_clear(Notify *notify, StateTx *tx, FlagEntry *entry, const char *action,
+                const Actor *actor, TimeMs now, Err *err) MUST_CHECK;
+bool flag_store(StateTx *tx, const Flag *flag, TimeMs reminded_at, Err *err) MUST_CHECK;
+
+/* An id, in the shape of a UUID, that is the same for the same matchers and `name`. */
+Str flag_id_of(Arena *arena, const Flag *flag, Str name);
+
+/* Over its review date, or over its end, and still there. */
+bool flag_is_forgotten(const Flag *flag, TimeMs now);
+
 bool flag_is_active(const FlagEntry *entry, TimeMs now);
 
 /* The flags that keep an alert from ringing at `now`; at most `max`. */

@@ -118,6 +118,8 @@ typedef struct SilenceEntry {
     Arena arena;
     Silence silence;
     MatcherSet set;
+    Calendar *calendar; /* its schedule; NULL = all the time */
+    TimeMs reminded_at; /* of its end; 0 = not yet */
     bool indexed;
 } SilenceEntry;
 
@@ -125,8 +127,9 @@ typedef struct FlagEntry {
     Arena arena;
     Flag flag;
     MatcherSet set;
-    const Calendar *when;
-    bool indexed;
+    const Calendar *when;   /* NULL = all the time */
+    Calendar *own_calendar; /* `when`, unless it is the configuration's */
+    TimeMs reminded_at;
 } FlagEntry;
 
 /* A row of the outbox, in memory. */

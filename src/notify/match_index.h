@@ -4,9 +4,10 @@
  * Many matcher sets, and the question which of them match a label set: silences and flags, ten
  * thousand of them, against each alert.
  *
- * A set is filed under one of its positive matchers with known values (`a="x"`, `a=~"x|y"`), the
- * one whose bucket is emptiest; an alert's labels then lead to few candidates, which are checked in
- * full. Sets without such a matcher are candidates always.
+ * A set is filed under one of its positive matchers with known values (`a="x"`, `a=~"x|y"`) or a
+ * known beginning (`a=~"prod-.*"`, cut to a power of two), the one whose bucket is emptiest; an
+ * alert's labels then lead to few candidates, which are checked in full. Sets without such a
+ * matcher are candidates always.
  *
  * Threads: none of its own; readers may share it while nobody writes.
  */
@@ -24,8 +25,11 @@ typedef struct MatchBucket {
     size_t entries_count, entries_cap;
 } MatchBucket;
 
+enum { MATCH_PREFIX_STEPS = 8 };
+
 typedef struct MatchIndex {
-    IdMap buckets; /* by hash of name and value */
+    IdMap buckets;         /* by hash of name and value, or of name and beginning */
+    unsigned prefix_steps; /* bit n: something is filed under a beginning of 2^n bytes */
     MatchBucket always;
     size_t count;
 } MatchIndex;
@@ -36,6 +40,10 @@ void match_index_finish(MatchIndex *index);
 void match_index_add(MatchIndex *index, const MatcherSet *set, void *owner);
 void match_index_remove(MatchIndex *index, const MatcherSet *set, void *owner);
 
-/* The owners whose sets match, at most `owners_max`, in no order. */
-size_t match_index_find(const MatchIndex *index, LabelSet labels, void **ret_owners,
-                        size_t owners_max);
+/* Whether an owner counts now: a silence that has begun. */
+typedef bool MatchAccept(const void *owner, const void *context);
+
+/* The owners whose sets match and that `accept` takes, at most `owners_max`, in no order. A set is
+ * found once, whatever it is filed under. */
+size_t match_index_find(const MatchIndex *index, LabelSet labels, MatchAccept *accept,
+                        const void *context, void **ret_owners, size_t owners_max);

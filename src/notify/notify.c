@@ -274,6 +274,12 @@ void notify_metrics(Notify *notify, MetricWriter *out) {
                  (double)notify->group_list_count);
     metric_gauge(out, "belfry_maintenance_flags", "Maintenance flags.",
                  (double)notify->flags_count);
+    size_t forgotten = 0;
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        forgotten += flag_is_forgotten(&notify->flags[i]->flag, clock_now());
+    }
+    metric_gauge(out, "belfry_maintenance_flags_forgotten",
+                 "Maintenance flags whose review is overdue.", (double)forgotten);
     pthread_rwlock_unlock(&notify->lock);
     count_by_type(notify, out, "alertmanager_notifications_total",
                   "Notifications delivered, by integration.", counters->sent);

@@ -110,8 +110,12 @@ typedef struct Silence {
     TimeMs starts_at, ends_at, updated_at;
     Str created_by, comment;
     LabelSet annotations;
-    SilenceState state; /* when read */
-    bool force;         /* accept one that matches everything */
+    /* The windows in which it holds, a list in the shape of time_intervals as JSON or YAML; "" =
+     * from starts_at to ends_at without a break. In an edit, a NULL `ptr` leaves it as it is. */
+    Str schedule;
+    SilenceState state;   /* when read; between two windows pending */
+    bool force;           /* accept one that matches everything */
+    TimeMs if_updated_at; /* of an edit: ERR_CONFLICT if it was changed since; 0 = whatever */
 } Silence;
 
 /* Who did it: put into the audit row. */
@@ -145,8 +149,10 @@ typedef struct Flag {
     Str reason, owner;
     TimeMs starts_at, ends_at, review_at; /* ends_at 0 = open end, then review_at has to be set */
     TimeMs created_at, updated_at;
-    Str origin; /* "api", "config", "label", "metric", "schedule" */
-    bool active;
+    Str schedule;           /* as of a silence */
+    Str origin;             /* "api", "config", "label", "metric" */
+    bool active, forgotten; /* when read; forgotten: its review is overdue */
+    TimeMs if_updated_at;   /* as of a silence */
 } Flag;
 
 bool notify_flag_set(Notify *notify, const Flag *flag, const Actor *actor, TimeMs now, Arena *arena,
@@ -156,6 +162,25 @@ bool notify_flag_get(Notify *notify, Str id, TimeMs now, Arena *arena, Flag *ret
                      Err *err) MUST_CHECK;
 void notify_flag_list(Notify *notify, TimeMs now, Arena *arena, Flag **ret_flags,
                       size_t *ret_count);
+
+/* All flags that the sources themselves set now, by a label (origin "label") or a metric
+ * ("metric"); what was observed before and is not among them ends. Matchers, mode, reason, owner
+ * and origin are read. Stores and records changes only; cheap where there is none. */
+bool notify_flags_observed(Notify *notify, const Flag *flags, size_t count, TimeMs now,
+                           Err *err) MUST_CHECK;
+/* By what sources set flags: matchers such as alerting="off", and the name of a metric; "" = not.
+ */
+void notify_flag_signs(Notify *notify, Arena *arena, Str *ret_label, Str *ret_metric);
+
+/* What a silence or flag with these matchers would catch. */
+typedef struct QuietPreview {
+    struct AlertView *now; /* active alerts it covers, as notify_alerts() gives them */
+    size_t now_count;
+    uint64_t week_firings; /* how often covered alerts began to fire in the last 7 days */
+    uint64_t week_alerts;  /* of how many different alerts */
+} QuietPreview;
+bool notify_quiet_preview(Notify *notify, const SilenceMatcher *matchers, size_t count, TimeMs now,
+                          Arena *arena, QuietPreview *ret_preview, Err *err) MUST_CHECK;
 
 /* ---- looking at it ---- */
 

@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "notify/remind.h"
+#include "notify/schedule.h"
 
 /* Alertmanager's default retention: an expired silence can be seen and copied this long. */
 static const DurationMs expired_keep = 5 * DAY_MS;
@@ -63,7 +65,7 @@ static bool same_matchers(const Silence *a, const Silence *b) {
 }
 
 bool silence_keeps_id(const Silence *old, const Silence *edit, TimeMs now) {
-    if (!same_matchers(old, edit)) {
+    if (!same_matchers(old, edit) || !str_eq(old->schedule, edit->schedule)) {
         return false;
     }
     switch (silence_state(old, now)) {
@@ -135,6 +137,9 @@ Str silence_json(Arena *arena, const Silence *silence) {
     json_put_time(&json, "endsAt", silence->ends_at);
     json_put_str(&json, "createdBy", silence->created_by);
     json_put_str(&json, "comment", silence->comment);
+    if (silence->schedule.len) {
+        json_put_str(&json, "schedule", silence->schedule);
+    }
     json_end(&json);
     return arena_str(arena, buf_view(&buf));
 }
@@ -156,12 +161,16 @@ static Silence copy_silence(Arena *arena, const Silence *from, TimeMs now) {
     silence.created_by = arena_str(arena, from->created_by);
     silence.comment = arena_str(arena, from->comment);
     silence.annotations = labels_copy(arena, from->annotations);
+    silence.schedule = arena_str(arena, from->schedule);
     silence.state = silence_state(from, now);
     return silence;
 }
 
 static void free_entry(SilenceEntry *entry) {
     matcher_set_finish(&entry->set);
+    if (entry->calendar) {
+        calendar_finish(entry->calendar);
+    }
     arena_finish(&entry->arena);
     free(entry);
 }
@@ -181,6 +190,13 @@ static void note_change(Notify *notify, TimeMs at, TimeMs now) {
     }
 }
 
+SilenceState silence_entry_state(const SilenceEntry *entry, TimeMs now) {
+    SilenceState state = silence_state(&entry->silence, now);
+    bool pauses =
+        state == SILENCE_ACTIVE && entry->calendar && !calendar_contains(entry->calendar, now);
+    return pauses ? SILENCE_PENDING : state;
+}
+
 /* Only what can still cover something is searched. */
 static void reindex(Notify *notify, SilenceEntry *entry, TimeMs now) {
     bool wanted = silence_state(&entry->silence, now) != SILENCE_EXPIRED;
@@ -192,14 +208,21 @@ static void reindex(Notify *notify, SilenceEntry *entry, TimeMs now) {
     entry->indexed = wanted;
     note_change(notify, entry->silence.starts_at, now);
     note_change(notify, entry->silence.ends_at + 1, now);
+    note_change(notify, remind_silence_at(notify, entry), now);
+    if (entry->calendar && wanted) {
+        note_change(notify, calendar_next_change(entry->calendar, now, now + 31 * DAY_MS), now);
+    }
     notify->suppression_changed = true;
 }
 
-static bool add_entry(Notify *notify, const Silence *silence, TimeMs now, Err *err) {
+static bool add_entry(Notify *notify, const Silence *silence, TimeMs reminded_at, TimeMs now,
+                      Err *err) {
     SilenceEntry *entry = mem_zero(1, sizeof *entry);
     entry->silence = copy_silence(&entry->arena, silence, now);
+    entry->reminded_at = reminded_at;
     if (!matchers_compile(&entry->arena, silence->matchers, silence->matcher_count, true,
-                          &entry->set, err)) {
+                          &entry->set, err) ||
+        !schedule_load(&entry->arena, silence->schedule, &entry->calendar, err)) {
         free_entry(entry);
         return err_context(err, "silence %.*s", STR_ARG(silence->id));
     }
@@ -254,8 +277,9 @@ bool silences_load(Notify *notify, TimeMs now, Err *err) {
                            .updated_at = rows[i].updated_at,
                            .created_by = rows[i].created_by,
                            .comment = rows[i].comment,
-                           .annotations = rows[i].annotations};
-        if (!add_entry(notify, &silence, now, err)) {
+                           .annotations = rows[i].annotations,
+                           .schedule = rows[i].schedule};
+        if (!add_entry(notify, &silence, rows[i].reminded_at, now, err)) {
             return false;
         }
     }
@@ -272,31 +296,31 @@ bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
             }
             remove_entry(notify, entry);
             i--;
-        } else {
-            reindex(notify, entry, now);
+            continue;
         }
+        bool active = silence_state(&entry->silence, now) == SILENCE_ACTIVE;
+        if (active && remind_silence_at(notify, entry) <= now &&
+            !remind_silence(notify, tx, entry, now, err)) {
+            return false;
+        }
+        reindex(notify, entry, now);
     }
     return true;
 }
 
+static bool is_active(const void *owner, const void *now) {
+    return silence_entry_state(owner, *(const TimeMs *)now) == SILENCE_ACTIVE;
+}
+
 size_t silences_find(const Notify *notify, LabelSet labels, TimeMs now, SilenceEntry **ret_entries,
                      size_t max) {
-    enum { CANDIDATES_MAX = 256 };
-    void *owners[CANDIDATES_MAX];
-    size_t found = match_index_find(&notify->silence_index, labels, owners, CANDIDATES_MAX);
-    size_t count = 0;
-    for (size_t i = 0; i < found && count < max; i++) {
-        SilenceEntry *entry = owners[i];
-        if (silence_state(&entry->silence, now) == SILENCE_ACTIVE) {
-            ret_entries[count++] = entry;
-        }
-    }
-    return count;
+    return match_index_find(&notify->silence_index, labels, is_active, &now, (void **)ret_entries,
+                            max);
 }
 
 /* ---- the door ---- */
 
-static bool store(StateTx *tx, const Silence *silence, Err *err) {
+bool silence_store(StateTx *tx, const Silence *silence, TimeMs reminded_at, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     MatcherRow *matchers = arena_array(&arena, MatcherRow, silence->matcher_count + 1);
     for (size_t i = 0; i < silence->matcher_count; i++) {
@@ -311,7 +335,9 @@ static bool store(StateTx *tx, const Silence *silence, Err *err) {
                       .updated_at = silence->updated_at,
                       .created_by = silence->created_by,
                       .comment = silence->comment,
-                      .annotations = silence->annotations};
+                      .annotations = silence->annotations,
+                      .schedule = silence->schedule,
+                      .reminded_at = reminded_at};
     return state_put_silence(tx, &row, err);
 }
 
@@ -334,7 +360,10 @@ static bool audit(StateTx *tx, const char *action, Str id, const Actor *actor, S
 /* Replaces the entry of this id in memory, or adds it. */
 static bool put(Notify *notify, StateTx *tx, const Silence *silence, TimeMs now, Err *err) {
     SilenceEntry *old = find_silence(notify, silence->id);
-    if (!store(tx, silence, err)) {
+    /* Whoever was reminded of an end is reminded of a later one, too. */
+    bool same_end = old && old->silence.ends_at == silence->ends_at;
+    TimeMs reminded_at = same_end ? old->reminded_at : 0;
+    if (!silence_store(tx, silence, reminded_at, err)) {
         return false;
     }
     AUTO(arena_finish) Arena arena = {0};
@@ -342,7 +371,7 @@ static bool put(Notify *notify, StateTx *tx, const Silence *silence, TimeMs now,
     if (old) {
         remove_entry(notify, old);
     }
-    return add_entry(notify, &copy, now, err);
+    return add_entry(notify, &copy, reminded_at, now, err);
 }
 
 static bool expire_entry(Notify *notify, StateTx *tx, SilenceEntry *entry, const Actor *actor,
@@ -428,7 +457,17 @@ static bool check(const Notify *notify, const Silence *silence, const SilenceEnt
     }
     bool ok = check_breadth(silence, &set, err) && check_limits(notify, silence, old, err);
     matcher_set_finish(&set);
+    Calendar *calendar = NULL;
+    ok = ok && schedule_load(&arena, silence->schedule, &calendar, err);
+    if (calendar) {
+        calendar_finish(calendar);
+    }
     return ok;
+}
+
+bool check_unchanged(TimeMs expected, TimeMs updated_at, Err *err) {
+    return !expected || expected == updated_at ||
+           err_set(err, ERR_CONFLICT, "it was changed meanwhile: read it again and edit that");
 }
 
 static bool set_silence(Notify *notify, StateTx *tx, const Silence *wanted, const Actor *actor,
@@ -438,8 +477,15 @@ static bool set_silence(Notify *notify, StateTx *tx, const Silence *wanted, cons
     if (silence.id.len && !old) {
         return err_set(err, ERR_NOT_FOUND, "silence not found");
     }
+    if (old && !check_unchanged(silence.if_updated_at, old->silence.updated_at, err)) {
+        return false;
+    }
+    silence.if_updated_at = 0;
     if (!silence.starts_at) {
         silence.starts_at = now;
+    }
+    if (!silence.schedule.ptr) { /* amtool's edits know nothing of schedules */
+        silence.schedule = old ? arena_str(arena, old->silence.schedule) : STR("");
     }
     if (!check(notify, &silence, old, now, err)) {
         return false;
@@ -453,7 +499,7 @@ static bool set_silence(Notify *notify, StateTx *tx, const Silence *wanted, cons
         }
         silence.id = uuid_make(arena);
         silence.starts_at = silence.starts_at < now ? now : silence.starts_at;
-    } else if (old->silence.state == SILENCE_ACTIVE) {
+    } else if (silence_state(&old->silence, now) == SILENCE_ACTIVE) {
         silence.starts_at = old->silence.starts_at;
     }
     silence.id = arena_str(arena, silence.id);
@@ -497,6 +543,7 @@ bool notify_silence_get(Notify *notify, Str id, TimeMs now, Arena *arena, Silenc
     const SilenceEntry *entry = find_silence(notify, id);
     if (entry) {
         *ret_silence = copy_silence(arena, &entry->silence, now);
+        ret_silence->state = silence_entry_state(entry, now);
     }
     pthread_rwlock_unlock(&notify->lock);
     return entry || err_set(err, ERR_NOT_FOUND, "silence not found");
@@ -523,6 +570,7 @@ void notify_silence_list(Notify *notify, TimeMs now, Arena *arena, Silence **ret
     Silence *silences = arena_array(arena, Silence, count + 1);
     for (size_t i = 0; i < count; i++) {
         silences[i] = copy_silence(arena, &notify->silences[i]->silence, now);
+        silences[i].state = silence_entry_state(notify->silences[i], now);
     }
     pthread_rwlock_unlock(&notify->lock);
     qsort(silences, count, sizeof *silences, compare_silences);

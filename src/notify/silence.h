@@ -7,7 +7,10 @@
 
 #include "notify/live.h"
 
+/* By its start and end alone. */
 SilenceState silence_state(const Silence *silence, TimeMs now);
+/* With its schedule: between two windows it is pending. */
+SilenceState silence_entry_state(const SilenceEntry *entry, TimeMs now);
 
 /* True if `edit` may replace `old` under the same id: same matchers in the same order, and times
  * that do not rewrite the past. */
@@ -31,6 +34,11 @@ bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) MUST_CHECK
 /* The silences that cover the labels at `now`; returns how many (at most `max`). */
 size_t silences_find(const Notify *notify, LabelSet labels, TimeMs now, SilenceEntry **ret_entries,
                      size_t max);
+
+/* ERR_CONFLICT where an edit expects (0 = nothing) another version than there is. */
+bool check_unchanged(TimeMs expected, TimeMs updated_at, Err *err) MUST_CHECK;
+
+bool silence_store(StateTx *tx, const Silence *silence, TimeMs reminded_at, Err *err) MUST_CHECK;
 
 /* A silence as JSON, for the audit trail. */
 Str silence_json(Arena *arena, const Silence *silence);

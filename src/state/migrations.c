@@ -143,6 +143,13 @@ static const char ledger_until_sql[] =
     "CREATE INDEX ledger_quiet ON ledger (alert_key, id) WHERE decision IN"
     " ('silenced', 'flagged', 'inhibited', 'damped', 'released');"
     "CREATE INDEX ledger_muted ON ledger (group_id, id) WHERE decision = 'muted';";
+/* Weekly windows (time_intervals' shape, as JSON), and when somebody was reminded of the end. */
+static const char schedules_sql[] =
+    "ALTER TABLE silences ADD COLUMN schedule TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE silences ADD COLUMN reminded_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE maintenance_flags ADD COLUMN schedule TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE maintenance_flags ADD COLUMN reminded_at INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX audit_log_subject ON audit_log (subject, id);";
 
 static const char rule_files_sql[] =
     "CREATE TABLE rule_files ("
@@ -157,6 +164,7 @@ static const Migration migrations[] = {
     {20, "until when the ledger says something is held", ledger_until_sql},
     {29, "notification ids that are never used again", outbox_ids_sql},
     {21, "what the Alertmanager beside us told", shadow_sql},
+    {30, "schedules and reminders of silences and flags", schedules_sql},
 };
 
 enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };
@@ -170,12 +178,25 @@ static int newest_known(void) {
     return newest;
 }
 
+static bool is_known(int64_t number) {
+    for (int i = 0; i < MIGRATION_COUNT; i++) {
+        if (migrations[i].number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Numbers grow by subject, so the highest alone does not tell. */
 static bool refuse_newer(Db *db, Err *err) {
     DbRows rows;
-    if (!db_query(db, &rows, err, "SELECT max(number) FROM schema_migrations")) {
+    int64_t unknown = 0;
+    if (!db_query(db, &rows, err, "SELECT number FROM schema_migrations ORDER BY number")) {
         return false;
     }
-    int64_t newest = db_next(&rows) ? db_int(&rows, 0) : 0;
+    while (db_next(&rows)) {
+        unknown = is_known(db_int(&rows, 0)) ? unknown : db_int(&rows, 0);
+    }
     if (!db_done(&rows, err)) {
         return false;
     }
@@ -187,6 +208,11 @@ static bool refuse_newer(Db *db, Err *err) {
             db->path, (long long)newest, newest_known());
     }
     return true;
+    return !unknown ||
+           err_set(err, ERR_UNSUPPORTED,
+                   "%s: written by a newer version (schema %lld, which this program does not "
+                   "know): start that version again, or restore the backup made before the upgrade",
+                   db->path, (long long)unknown);
 }
 
 static bool is_applied(Db *db, int number, bool *ret_applied, Err *err) {

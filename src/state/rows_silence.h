@@ -20,6 +20,8 @@ typedef struct SilenceRow {
     TimeMs starts_at, ends_at, updated_at;
     Str created_by, comment;
     LabelSet annotations;
+    Str schedule;       /* JSON in the shape of time_intervals; "" = all the time */
+    TimeMs reminded_at; /* of its end; 0 = not yet */
 } SilenceRow;
 
 /* Inserts, or replaces the one with this id. */
@@ -35,6 +37,8 @@ typedef struct FlagRow {
     int64_t mode;
     Str reason, owner, origin;
     TimeMs starts_at, ends_at, review_at, created_at, updated_at;
+    Str schedule;       /* as of a silence */
+    TimeMs reminded_at; /* of its end or review */
 } FlagRow;
 
 bool state_put_flag(StateTx *tx, const FlagRow *row, Err *err) MUST_CHECK;

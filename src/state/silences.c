@@ -28,13 +28,15 @@ bool state_put_silence(StateTx *tx, const SilenceRow *row, Err *err) {
     return labels_intern(tx, row->annotations, &annotations, err) &&
            db_run(tx_db(tx), err,
                   "INSERT INTO silences (id, starts_at, ends_at, updated_at, created_by, comment,"
-                  " annotations_text) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                  " annotations_text, schedule, reminded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                  " ON CONFLICT (id) DO UPDATE SET"
                   " starts_at = excluded.starts_at, ends_at = excluded.ends_at,"
                   " updated_at = excluded.updated_at, created_by = excluded.created_by,"
-                  " comment = excluded.comment, annotations_text = excluded.annotations_text",
+                  " comment = excluded.comment, annotations_text = excluded.annotations_text,"
+                  " schedule = excluded.schedule, reminded_at = excluded.reminded_at",
                   DB_TEXT(row->id), DB_INT(row->starts_at), DB_INT(row->ends_at),
                   DB_INT(row->updated_at), DB_TEXT(row->created_by), DB_TEXT(row->comment),
-                  DB_INT(annotations)) &&
+                  DB_INT(annotations), DB_TEXT(row->schedule), DB_INT(row->reminded_at)) &&
            put_matchers(tx, "DELETE FROM silence_matchers WHERE silence_id = ?",
                         "INSERT INTO silence_matchers VALUES (?, ?, ?, ?, ?, ?)", row->id,
                         row->matchers, row->matcher_count, err);
@@ -45,17 +47,19 @@ bool state_delete_silence(StateTx *tx, Str id, Err *err) {
 }
 
 bool state_put_flag(StateTx *tx, const FlagRow *row, Err *err) {
-    return db_run(
-               tx_db(tx), err,
-               "INSERT INTO maintenance_flags (id, mode, reason, owner, starts_at, ends_at,"
-               " review_at, created_at, updated_at, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-               " ON CONFLICT (id) DO UPDATE SET mode = excluded.mode, reason = excluded.reason,"
-               " owner = excluded.owner, starts_at = excluded.starts_at, ends_at = "
-               "excluded.ends_at,"
-               " review_at = excluded.review_at, updated_at = excluded.updated_at",
-               DB_TEXT(row->id), DB_INT(row->mode), DB_TEXT(row->reason), DB_TEXT(row->owner),
-               DB_INT(row->starts_at), DB_INT(row->ends_at), DB_INT(row->review_at),
-               DB_INT(row->created_at), DB_INT(row->updated_at), DB_TEXT(row->origin)) &&
+    return db_run(tx_db(tx), err,
+                  "INSERT INTO maintenance_flags (id, mode, reason, owner, starts_at, ends_at,"
+                  " review_at, created_at, updated_at, origin, schedule, reminded_at)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                  " ON CONFLICT (id) DO UPDATE SET mode = excluded.mode, reason = excluded.reason,"
+                  " owner = excluded.owner, starts_at = excluded.starts_at, ends_at = "
+                  "excluded.ends_at,"
+                  " review_at = excluded.review_at, updated_at = excluded.updated_at,"
+                  " schedule = excluded.schedule, reminded_at = excluded.reminded_at",
+                  DB_TEXT(row->id), DB_INT(row->mode), DB_TEXT(row->reason), DB_TEXT(row->owner),
+                  DB_INT(row->starts_at), DB_INT(row->ends_at), DB_INT(row->review_at),
+                  DB_INT(row->created_at), DB_INT(row->updated_at), DB_TEXT(row->origin),
+                  DB_TEXT(row->schedule), DB_INT(row->reminded_at)) &&
            put_matchers(tx, "DELETE FROM flag_matchers WHERE flag_id = ?",
                         "INSERT INTO flag_matchers VALUES (?, ?, ?, ?, ?, ?)", row->id,
                         row->matchers, row->matcher_count, err);
@@ -122,7 +126,8 @@ static bool read_silences(Db *db, Arena *arena, Lists *lists, Err *err) {
                        arena, lists, err) ||
         !db_query(
             db, &rows, err,
-            "SELECT s.id, s.starts_at, s.ends_at, s.updated_at, s.created_by, s.comment, a.text"
+            "SELECT s.id, s.starts_at, s.ends_at, s.updated_at, s.created_by, s.comment, a.text,"
+            " s.schedule, s.reminded_at"
             " FROM silences s JOIN texts a ON a.id = s.annotations_text ORDER BY s.id")) {
         return false;
     }
@@ -133,7 +138,9 @@ static bool read_silences(Db *db, Arena *arena, Lists *lists, Err *err) {
                           .ends_at = db_int(&rows, 2),
                           .updated_at = db_int(&rows, 3),
                           .created_by = db_str(&rows, 4, arena),
-                          .comment = db_str(&rows, 5, arena)};
+                          .comment = db_str(&rows, 5, arena),
+                          .schedule = db_str(&rows, 7, arena),
+                          .reminded_at = db_int(&rows, 8)};
         row.matcher_count = take_matchers(lists, row.id, arena, &row.matchers);
         ok = labels_decode(arena, db_view(&rows, 6), &row.annotations, err);
         VEC_PUSH(*lists, silences, row);
@@ -149,9 +156,10 @@ static bool read_flags(Db *db, Arena *arena, Lists *lists, Err *err) {
                        "SELECT flag_id, name, value, is_regex, is_equal FROM flag_matchers"
                        " ORDER BY flag_id, position",
                        arena, lists, err) ||
-        !db_query(db, &rows, err,
-                  "SELECT id, mode, reason, owner, starts_at, ends_at, review_at, created_at,"
-                  " updated_at, origin FROM maintenance_flags ORDER BY id")) {
+        !db_query(
+            db, &rows, err,
+            "SELECT id, mode, reason, owner, starts_at, ends_at, review_at, created_at,"
+            " updated_at, origin, schedule, reminded_at FROM maintenance_flags ORDER BY id")) {
         return false;
     }
     while (db_next(&rows)) {
@@ -164,7 +172,9 @@ static bool read_flags(Db *db, Arena *arena, Lists *lists, Err *err) {
                        .review_at = db_int(&rows, 6),
                        .created_at = db_int(&rows, 7),
                        .updated_at = db_int(&rows, 8),
-                       .origin = db_str(&rows, 9, arena)};
+                       .origin = db_str(&rows, 9, arena),
+                       .schedule = db_str(&rows, 10, arena),
+                       .reminded_at = db_int(&rows, 11)};
         row.matcher_count = take_matchers(lists, row.id, arena, &row.matchers);
         VEC_PUSH(*lists, flags, row);
     }

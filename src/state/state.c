@@ -255,62 +255,83 @@ typedef struct AuditList {
 #define AUDIT_COLUMNS                                                                              \
     "SELECT at, actor, address, action, subject, reason, before, after FROM audit_log"
 
-static bool read_audit(DbRows *rows, Arena *arena, AuditList *list, Err *err) {
-    while (db_next(rows)) {
-        AuditRow row = {.at = db_int(rows, 0),
-                        .actor = db_str(rows, 1, arena),
-                        .address = db_str(rows, 2, arena),
-                        .action = db_str(rows, 3, arena),
-                        .subject = db_str(rows, 4, arena),
-                        .reason = db_str(rows, 5, arena),
-                        .before = db_str(rows, 6, arena),
-                        .after = db_str(rows, 7, arena)};
-        VEC_PUSH(*list, rows, row);
+static bool select_audit(Db *db, DbRows *rows, const AuditQuery *query, Err *err) {
+    DbValue from = DB_INT(query->from), to = DB_INT(query->to ? query->to : INT64_MAX);
+    DbValue limit = DB_INT(query->limit ? (int64_t)query->limit : -1);
+    DbValue action = DB_TEXT(query->action);
+    DbValue action_len = DB_INT((int64_t)query->action.len);
+    if (query->subject.len) {
+        return db_query(db, rows, err,
+                        AUDIT_COLUMNS " WHERE subject = ? AND at BETWEEN ? AND ? AND"
+                                      " substr(action, 1, ?) = ? ORDER BY id DESC LIMIT ?",
+                        DB_TEXT(query->subject), from, to, action_len, action, limit);
     }
-    return db_done(rows, err);
+    return db_query(db, rows, err,
+                    AUDIT_COLUMNS " WHERE at BETWEEN ? AND ? AND substr(action, 1, ?) = ?"
+                                  " ORDER BY id DESC LIMIT ?",
+                    from, to, action_len, action, limit);
 }
 
-static bool give_audit(State *state, Db *db, bool ok, AuditList *list, Arena *arena,
-                       AuditRow **ret_rows, size_t *ret_count) {
+static bool read_audit(Db *db, const AuditQuery *query, Arena *arena, AuditList *list, Err *err) {
+    DbRows rows;
+    if (!select_audit(db, &rows, query, err)) {
+        return false;
+    }
+    while (db_next(&rows)) {
+        AuditRow row = {.at = db_int(&rows, 0),
+                        .actor = db_str(&rows, 1, arena),
+                        .address = db_str(&rows, 2, arena),
+                        .action = db_str(&rows, 3, arena),
+                        .subject = db_str(&rows, 4, arena),
+                        .reason = db_str(&rows, 5, arena),
+                        .before = db_str(&rows, 6, arena),
+                        .after = db_str(&rows, 7, arena)};
+        VEC_PUSH(*list, rows, row);
+    }
+    return db_done(&rows, err);
+}
+
+static void reverse_audit(AuditList *list) {
+    for (size_t i = 0; i < list->rows_count / 2; i++) {
+        AuditRow row = list->rows[i];
+        list->rows[i] = list->rows[list->rows_count - 1 - i];
+        list->rows[list->rows_count - 1 - i] = row;
+    }
+}
+
+bool state_find_audit(State *state, const AuditQuery *query, Arena *arena, AuditRow **ret_rows,
+                      size_t *ret_count, Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    AuditList list = {0};
+    bool ok = read_audit(db, query, arena, &list, err);
     state_reader_done(state, db);
     if (ok) {
-        *ret_count = list->rows_count;
-        *ret_rows = list_to_arena(arena, TAKE(list->rows), list->rows_count * sizeof(AuditRow));
+        if (query->oldest_first) {
+            reverse_audit(&list);
+        }
+        *ret_count = list.rows_count;
+        *ret_rows = list_to_arena(arena, TAKE(list.rows), list.rows_count * sizeof *list.rows);
     }
-    free(list->rows);
+    free(list.rows);
     return ok;
 }
 
 bool state_load_audit(State *state, TimeMs from, TimeMs to, size_t limit, Arena *arena,
                       AuditRow **ret_rows, size_t *ret_count, Err *err) {
-    Db *db;
-    DbRows rows;
-    AuditList list = {0};
-    if (!state_reader(state, &db, err)) {
-        return false;
-    }
-    bool ok =
-        db_query(db, &rows, err, AUDIT_COLUMNS " WHERE at BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
-                 DB_INT(from), DB_INT(to), DB_INT(limit ? (int64_t)limit : -1)) &&
-        read_audit(&rows, arena, &list, err);
-    return give_audit(state, db, ok, &list, arena, ret_rows, ret_count);
+    AuditQuery query = {.from = from, .to = to, .limit = limit};
+    return state_find_audit(state, &query, arena, ret_rows, ret_count, err);
 }
 
 bool state_load_audit_of(State *state, const char *subject, TimeMs from, TimeMs to, Arena *arena,
                          AuditRow **ret_rows, size_t *ret_count, Err *err) {
-    Db *db;
-    DbRows rows;
-    AuditList list = {0};
-    if (!state_reader(state, &db, err)) {
-        return false;
-    }
-    /* From "silence." to "silence/", which is the next byte. */
-    bool ok = db_query(db, &rows, err,
-                       AUDIT_COLUMNS " WHERE action >= ?1 || '.' AND action < ?1 || '/'"
-                                     " AND at BETWEEN ?2 AND ?3 ORDER BY id",
-                       DB_TEXT(str_of(subject)), DB_INT(from), DB_INT(to)) &&
-              read_audit(&rows, arena, &list, err);
-    return give_audit(state, db, ok, &list, arena, ret_rows, ret_count);
+    AuditQuery query = {.from = from,
+                        .to = to,
+                        .action = arena_printf(arena, "%s.", subject),
+                        .oldest_first = true};
+    return state_find_audit(state, &query, arena, ret_rows, ret_count, err);
 }
 
 /* ---- meta ---- */

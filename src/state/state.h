@@ -83,6 +83,18 @@ typedef struct AuditRow {
     Str before, after; /* JSON, empty where there is none */
 } AuditRow;
 bool state_audit(StateTx *tx, const AuditRow *row, Err *err) MUST_CHECK;
+
+/* What to read of the audit trail; zero fields do not narrow. */
+typedef struct AuditQuery {
+    TimeMs from, to; /* both included */
+    Str subject;     /* id of the thing */
+    Str action;      /* "silence.create", or with all that begins so: "silence." */
+    size_t limit;    /* the newest so many */
+    bool oldest_first;
+} AuditQuery;
+bool state_find_audit(State *state, const AuditQuery *query, Arena *arena, AuditRow **ret_rows,
+                      size_t *ret_count, Err *err) MUST_CHECK;
+/* All between two times, newest first. */
 bool state_load_audit(State *state, TimeMs from, TimeMs to, size_t limit, Arena *arena,
                       AuditRow **ret_rows, size_t *ret_count, Err *err) MUST_CHECK;
 

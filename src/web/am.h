@@ -30,5 +30,23 @@ bool am_bool(Request *request, const char *name, bool fallback, bool *ret_value)
  * missing (0). */
 bool am_time(Request *request, const cJSON *object, const char *key, TimeMs *ret_time);
 
+/* A member that is a string, or "". */
+Str json_text(const cJSON *object, const char *key);
+
+/* Matchers as strings (`cluster="x"`), as Alertmanager's objects, or as a map of labels. At least
+ * one. */
+bool api_read_matchers(Arena *arena, const cJSON *list, SilenceMatcher **ret_matchers,
+                       size_t *ret_count, Err *err) MUST_CHECK;
+
+/* The member `schedule`, a list in the shape of time_intervals: its text. NULL `ptr` where it is
+ * missing, "" where it is null or empty. And the other way round; nothing for "". */
+bool api_read_schedule(Arena *arena, const cJSON *object, Str *ret_schedule, Err *err) MUST_CHECK;
+void api_put_schedule(JsonWriter *json, Str schedule);
+
+/* Editing without overwriting others: a GET of one silence or flag gives its ETag, an edit with
+ * If-Match fails with 412 if somebody was faster. 0 = no such header. */
+TimeMs api_if_match(const Request *request);
+void api_put_etag(Request *request, TimeMs updated_at);
+
 /* An object of strings as labels; empty values are dropped. False if it is none. */
 bool am_labels(Arena *arena, const cJSON *object, LabelSet *ret_labels, Err *err);

@@ -29,6 +29,7 @@ static void put_silence(JsonWriter *json, const Silence *silence) {
         json_end(json);
     }
     json_end(json);
+    api_put_schedule(json, silence->schedule);
     if (silence->annotations.count) {
         json_key(json, STR("annotations"));
         labels_json(json, silence->annotations);
@@ -169,6 +170,11 @@ static bool read_silence(Request *request, const cJSON *body, Silence *silence) 
         am_string_error(request, 400, "%s", err.text);
         return false;
     }
+    if (!api_read_schedule(&request->arena, body, &silence->schedule, &err)) {
+        am_string_error(request, 400, "%s", err.text);
+        return false;
+    }
+    silence->if_updated_at = api_if_match(request);
     return true;
 }
 
@@ -177,6 +183,9 @@ static void respond_silence_error(Request *request, const Err *err) {
     switch (err->kind) {
     case ERR_NOT_FOUND:
         am_string_error(request, 404, "%s", err->text);
+        break;
+    case ERR_CONFLICT:
+        am_string_error(request, 412, "%s", err->text);
         break;
     case ERR_INVALID:
     case ERR_LIMIT:
@@ -254,6 +263,7 @@ void handle_am_silence(Web *web, Request *request) {
         am_empty(request, err.kind == ERR_NOT_FOUND ? 404 : 500);
         return;
     }
+    api_put_etag(request, silence.updated_at);
     JsonWriter json = am_json(request, 200);
     put_silence(&json, &silence);
 }

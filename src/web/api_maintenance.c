@@ -1,9 +1,6 @@
 /*
  * /api/v1/maintenance: flags as {id, matchers, mode, reason, owner, starts_at, ends_at | review_at,
- * ...}.
- *
- * Matchers are taken as strings (`cluster="x"`), as Alertmanager's objects, or as a map of labels;
- * they are shown as strings.
+ * schedule, ...}. Matchers are shown as strings.
  */
 
 #include "web/am.h"
@@ -43,10 +40,12 @@ static void put_flag(JsonWriter *json, const Flag *flag) {
     if (flag->review_at) {
         json_put_time(json, "review_at", flag->review_at);
     }
+    api_put_schedule(json, flag->schedule);
     json_put_time(json, "created_at", flag->created_at);
     json_put_time(json, "updated_at", flag->updated_at);
     json_put_str(json, "origin", flag->origin);
     json_put_bool(json, "active", flag->active);
+    json_put_bool(json, "forgotten", flag->forgotten);
     json_end(json);
 }
 
@@ -72,6 +71,7 @@ void handle_maintenance_flag(Web *web, Request *request) {
         respond_error(request, &err);
         return;
     }
+    api_put_etag(request, flag.updated_at);
     JsonWriter json = respond_success(request);
     put_flag(&json, &flag);
     respond_success_end(&json);
@@ -79,68 +79,8 @@ void handle_maintenance_flag(Web *web, Request *request) {
 
 /* ---- setting one ---- */
 
-static Str member_text(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? str_of(item->valuestring) : STR("");
-}
-
-static bool matcher_of_text(Arena *arena, Str text, SilenceMatcher *ret_matcher, Err *err) {
-    Matcher matcher;
-    if (!matcher_parse(arena, text, &matcher, err)) {
-        return false;
-    }
-    *ret_matcher = (SilenceMatcher){
-        .name = matcher.name,
-        .value = matcher.value,
-        .is_regex = matcher.type == MATCH_RE || matcher.type == MATCH_NRE,
-        .is_equal = matcher.type == MATCH_EQ || matcher.type == MATCH_RE,
-    };
-    matcher_finish(&matcher);
-    return true;
-}
-
-/* A string, Alertmanager's object, or (in a map) a plain value under its label's name. */
-static bool read_matcher(Arena *arena, const cJSON *item, bool in_map, SilenceMatcher *ret_matcher,
-                         Err *err) {
-    if (in_map && cJSON_IsString(item)) {
-        *ret_matcher = (SilenceMatcher){
-            .name = str_of(item->string), .value = str_of(item->valuestring), .is_equal = true};
-        return true;
-    }
-    if (cJSON_IsString(item)) {
-        return matcher_of_text(arena, str_of(item->valuestring), ret_matcher, err);
-    }
-    if (!in_map && cJSON_IsString(cJSON_GetObjectItem(item, "name"))) {
-        *ret_matcher = (SilenceMatcher){
-            .name = member_text(item, "name"),
-            .value = member_text(item, "value"),
-            .is_regex = cJSON_IsTrue(cJSON_GetObjectItem(item, "isRegex")),
-            .is_equal = !cJSON_IsFalse(cJSON_GetObjectItem(item, "isEqual")),
-        };
-        return true;
-    }
-    return err_set(
-        err, ERR_INVALID,
-        "matchers: expected strings like cluster=\"x\", or objects {name, value, isRegex, "
-        "isEqual}");
-}
-
-static bool read_matchers(Arena *arena, const cJSON *list, Flag *flag, Err *err) {
-    flag->matchers = arena_array(arena, SilenceMatcher, (size_t)cJSON_GetArraySize(list));
-    const cJSON *item;
-    cJSON_ArrayForEach(item, list) {
-        if (!read_matcher(arena, item, cJSON_IsObject(list), &flag->matchers[flag->matcher_count],
-                          err)) {
-            return false;
-        }
-        flag->matcher_count++;
-    }
-    return flag->matcher_count > 0 ||
-           err_set(err, ERR_INVALID, "a flag needs matchers, e.g. [\"cluster=\\\"staging-1\\\"\"]");
-}
-
 static bool read_mode(const cJSON *body, FlagMode *ret_mode, Err *err) {
-    Str mode = member_text(body, "mode");
+    Str mode = json_text(body, "mode");
     *ret_mode = FLAG_ALL;
     for (int i = 0; i < 3 && mode.len; i++) {
         if (str_eq(mode, str_of(mode_texts[i]))) {
@@ -159,13 +99,13 @@ static bool read_time(const cJSON *body, const char *key, TimeMs *ret_time, Err 
         *ret_time = (TimeMs)(item->valuedouble * 1000);
         return true;
     }
-    Str text = member_text(body, key);
+    Str text = json_text(body, key);
     return text.len == 0 || time_parse(text, ret_time, err) || err_context(err, "%s", key);
 }
 
 static bool read_flag(Arena *arena, const cJSON *body, TimeMs now, Flag *flag, Err *err) {
-    static const char *const known[] = {"id",        "matchers", "reason",    "owner", "mode",
-                                        "starts_at", "ends_at",  "review_at", NULL};
+    static const char *const known[] = {"id",        "matchers", "reason",    "owner",    "mode",
+                                        "starts_at", "ends_at",  "review_at", "schedule", NULL};
     const cJSON *item;
     cJSON_ArrayForEach(item, body) {
         bool found = false;
@@ -179,10 +119,12 @@ static bool read_flag(Arena *arena, const cJSON *body, TimeMs now, Flag *flag, E
         }
     }
     *flag = (Flag){.origin = STR("api"), .starts_at = now};
-    flag->id = member_text(body, "id");
-    flag->reason = member_text(body, "reason");
-    flag->owner = member_text(body, "owner");
-    if (!read_matchers(arena, cJSON_GetObjectItemCaseSensitive(body, "matchers"), flag, err) ||
+    flag->id = json_text(body, "id");
+    flag->reason = json_text(body, "reason");
+    flag->owner = json_text(body, "owner");
+    if (!api_read_matchers(arena, cJSON_GetObjectItemCaseSensitive(body, "matchers"),
+                           &flag->matchers, &flag->matcher_count, err) ||
+        !api_read_schedule(arena, body, &flag->schedule, err) ||
         !read_mode(body, &flag->mode, err) ||
         !read_time(body, "starts_at", &flag->starts_at, err) ||
         !read_time(body, "ends_at", &flag->ends_at, err) ||
@@ -200,13 +142,14 @@ void handle_set_maintenance(Web *web, Request *request) {
     Err err = {0};
     Str body_text = buf_view(&request->body);
     cJSON *body = cJSON_ParseWithLength(body_text.ptr, body_text.len);
-    Flag flag;
+    Flag flag = {0};
     Str id;
     TimeMs now = clock_now();
     bool good = cJSON_IsObject(body) ||
                 err_set(&err, ERR_INVALID, "expected a JSON object {matchers, reason, owner, ...}");
     good = good && read_flag(&request->arena, body, now, &flag, &err);
     if (good) {
+        flag.if_updated_at = api_if_match(request);
         Actor actor = request_actor(request, flag.owner);
         good =
             notify_flag_set(web_doors(web)->notify, &flag, &actor, now, &request->arena, &id, &err);
@@ -219,6 +162,8 @@ void handle_set_maintenance(Web *web, Request *request) {
         json_end(&json);
     } else {
         respond_error(request, &err);
+        request->response.status =
+            flag.if_updated_at && err.kind == ERR_CONFLICT ? 412 : request->response.status;
     }
     cJSON_Delete(body);
 }

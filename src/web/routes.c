@@ -81,6 +81,8 @@ static const Route routes[] = {
     {"POST", "/metric-payload-options", handle_empty_list, ROUTE_INLINE, false},
     {"POST", "/variable", handle_empty_list, ROUTE_INLINE, false},
 
+    {"POST", "/api/v1/silences/preview", handle_quiet_preview, ROUTE_POOL, false},
+    {"GET", "/api/v1/audit", handle_audit, ROUTE_POOL, false},
     {"GET", "/api/v1/maintenance", handle_maintenance, ROUTE_POOL, false},
     {"POST", "/api/v1/maintenance", handle_set_maintenance, ROUTE_POOL, false},
     {"GET", "/api/v1/maintenance/*", handle_maintenance_flag, ROUTE_POOL, false},

@@ -80,6 +80,9 @@ void handle_tag_keys(Web *web, Request *request);
 void handle_tag_values(Web *web, Request *request);
 
 void handle_maintenance(Web *web, Request *request); /* api_maintenance.c */
+void handle_maintenance(Web *web, Request *request);
+void handle_quiet_preview(Web *web, Request *request);
+void handle_audit(Web *web, Request *request); /* api_maintenance.c */
 void handle_set_maintenance(Web *web, Request *request);
 void handle_maintenance_flag(Web *web, Request *request);
 void handle_clear_maintenance(Web *web, Request *request);

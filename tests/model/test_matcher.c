@@ -37,6 +37,15 @@ Test(matcher, matches_whole_values) {
         {MATCH_RE, "a{2}", "aa", "a"},
         {MATCH_RE, "(?i)abc", "ABC", "ab"},
         {MATCH_RE, "(a|b)c", "bc", "b"},
+        {MATCH_RE, ".*-db-.*", "x-db-1", "x-dc-1"},
+        {MATCH_RE, ".*-db-.*", "-db-", "-db"},
+        {MATCH_RE, "aba.*ba.*", "ababa", "aba"},
+        {MATCH_RE, "a.*", "a", ""},
+        {MATCH_NRE, ".*x.*", "", "x"},
+        {MATCH_RE, ".*a\\.b.*", "a.b", "axb"},
+        {MATCH_RE, ".*ab*.*", "a", "b"},
+        {MATCH_RE, "a.*b.*c.*", "abc", "acb"},
+        {MATCH_RE, ".*a", "ba", "ab"},
     };
     AUTO(arena_finish) Arena arena = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "state/rows_silence.h"
 #include "state_test.h"
 
 TestSuite(state, .init = test_folder, .fini = test_folder_remove);
@@ -174,4 +176,46 @@ Test(state, backup_is_a_whole_database) {
     Str value;
     cr_expect(state_meta_get(state, "a", &arena, &value, &err));
     state_close(state);
+}
+
+/* ---- upgrades: databases as earlier versions left them ---- */
+
+static void restore(const char *dump) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str sql;
+    Err err = {0};
+    cr_assert(file_read(&arena, dump, 1 << 20, &sql, &err), "%s", err.text);
+    run_sql(arena_printf(&arena, "%.*s", STR_ARG(sql)).ptr);
+}
+
+/* Each holds a silence, a flag, an alert of ours and one from outside. A new migration adds the
+ * dump of the schema before it, numbered by the highest step it has. */
+Test(state, every_earlier_schema_is_upgraded_with_all_it_holds) {
+    static const char *const dumps[] = {"tests/state/schemas/003.sql"};
+    for (size_t i = 0; i < sizeof dumps / sizeof *dumps; i++) {
+        unlink(test_path);
+        restore(dumps[i]);
+        AUTO(arena_finish) Arena arena = {0};
+        State *state = test_open();
+        SilenceRow *silences;
+        FlagRow *flags;
+        Alert *own, *posted;
+        size_t silence_count, flag_count, own_count, posted_count;
+        Err err = {0};
+        cr_assert(state_load_silences(state, &arena, &silences, &silence_count, &err), "%s",
+                  err.text);
+        cr_assert(state_load_flags(state, &arena, &flags, &flag_count, &err), "%s", err.text);
+        cr_assert(state_load_alerts(state, false, &arena, &own, &own_count, &err), "%s", err.text);
+        cr_assert(state_load_alerts(state, true, &arena, &posted, &posted_count, &err), "%s",
+                  err.text);
+        cr_assert_eq(silence_count, 1, "%s", dumps[i]);
+        cr_expect(str_eq(silences[0].comment, STR("kept through an upgrade")));
+        cr_expect_eq(silences[0].matcher_count, 2);
+        cr_assert_eq(flag_count, 1, "%s", dumps[i]);
+        cr_expect(str_eq(flags[0].owner, STR("team-db")));
+        cr_assert_eq(own_count, 1, "%s", dumps[i]);
+        cr_expect(str_eq(labels_get(own[0].labels, STR("alertname")), STR("Watchdog")));
+        cr_assert_eq(posted_count, 1, "%s", dumps[i]);
+        state_close(state);
+    }
 }

@@ -98,10 +98,23 @@ function openQuiet(labels) {
   dialog.showModal();
 }
 
+const chosenMatchers = () => [...dialog.querySelectorAll("fieldset input:checked")]
+  .map((box) => ({ name: box.name, value: box.value, isRegex: false, isEqual: true }));
+
+/* What it would catch, before it is set. */
+async function previewQuiet() {
+  const told = document.getElementById("quiet-error");
+  try {
+    const { data } = await call("POST", "/api/v1/silences/preview", { matchers: chosenMatchers() });
+    told.textContent = `Now: ${data.alerts.length} alerts. Last 7 days: ${data.lastWeek.alerts} alerts rang ${data.lastWeek.firings} times.`;
+  } catch (error) {
+    told.textContent = error.message;
+  }
+}
+
 async function keepQuiet(kind) {
   const field = (id) => document.getElementById(id).value;
-  const matchers = [...dialog.querySelectorAll("fieldset input:checked")]
-    .map((box) => ({ name: box.name, value: box.value, isRegex: false, isEqual: true }));
+  const matchers = chosenMatchers();
   const from = new Date();
   const to = new Date(from.getTime() + field("quiet-span") * 1000);
   localStorage.setItem("owner", field("quiet-owner"));
@@ -119,6 +132,7 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
   const kind = event.submitter.value;
   if (kind === "cancel") return;
   event.preventDefault();
+  if (kind === "preview") return previewQuiet();
   try {
     await keepQuiet(kind);
     dialog.close();
@@ -136,13 +150,15 @@ async function quiet() {
     h("h2", {}, "Maintenance flags"), flags.data.length ? null : h("p", { class: "soft" }, "None."),
     ...flags.data.map((f) => h("article", { class: "card" },
       h("h3", {}, f.matchers.join(", ")), h("p", {}, `${f.owner}: ${f.reason}`),
-      h("p", { class: "soft" }, `${f.mode}, ${f.ends_at ? `until ${clock(f.ends_at)}` : `to be reviewed ${clock(f.review_at)}`}, by ${f.origin}`),
+      h("p", { class: "soft" }, `${f.mode}, ${f.ends_at ? `until ${clock(f.ends_at)}` : `to be reviewed ${clock(f.review_at)}`}, by ${f.origin}`,
+        f.schedule ? ", only in its windows" : "", f.active ? "" : ", not active now"),
+      f.forgotten ? h("p", { class: "err" }, "Its review is overdue.") : null,
       f.origin === "api" ? h("button", { onclick: () => end(`/api/v1/maintenance/${f.id}`) }, "Clear") : null)),
     h("h2", {}, "Silences"), silences.length ? null : h("p", { class: "soft" }, "None."),
     ...silences.map((s) => h("article", { class: "card" },
       h("h3", {}, s.matchers.map((m) => `${m.name}${operator(m)}"${m.value}"`).join(", ")),
       h("p", {}, `${s.createdBy}: ${s.comment}`),
-      h("p", { class: "soft" }, `${s.status.state}, until ${clock(s.endsAt)}`),
+      h("p", { class: "soft" }, `${s.status.state}, until ${clock(s.endsAt)}`, s.schedule ? ", only in its windows" : ""),
       h("button", { onclick: () => end(`/api/v2/silence/${s.id}`) }, "Expire")))];
 }
 

@@ -1,0 +1,224 @@
+/* belfry silence preview|history|export|import: what a silence would catch, who did what to it, and
+ * carrying silences from one server to another. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/command.h"
+#include "app/command_quiet.h"
+#include "app/commands.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+/* ---- preview ---- */
+
+static void print_caught(const cJSON *data) {
+    const cJSON *alerts = cJSON_GetObjectItem(data, "alerts");
+    const cJSON *week = cJSON_GetObjectItem(data, "lastWeek");
+    const cJSON *alert, *label;
+    printf("now: %d\n", cJSON_GetArraySize(alerts));
+    cJSON_ArrayForEach(alert, alerts) {
+        const char *comma = "  {";
+        cJSON_ArrayForEach(label, cJSON_GetObjectItem(alert, "labels")) {
+            printf("%s%s=\"%s\"", comma, label->string, cJSON_GetStringValue(label));
+            comma = ", ";
+        }
+        printf("} since %s%s\n", client_text(alert, "startsAt"),
+               cJSON_IsTrue(cJSON_GetObjectItem(alert, "suppressed")) ? " (quiet already)" : "");
+    }
+    printf("last 7 days: %.0f alerts rang %.0f times\n",
+           cJSON_GetNumberValue(cJSON_GetObjectItem(week, "alerts")),
+           cJSON_GetNumberValue(cJSON_GetObjectItem(week, "firings")));
+}
+
+bool quiet_preview(const Args *args, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf body = {0};
+    JsonWriter json = json_writer(&body);
+    cJSON *answer = NULL;
+    json_object(&json);
+    json_put_array(&json, "matchers");
+    for (size_t i = 0; i < args->word_count; i++) {
+        json_str(&json, str_of(args->words[i]));
+    }
+    json_end(&json);
+    json_end(&json);
+    bool ok = client_json(client_url(args, &arena), "POST", STR("/api/v1/silences/preview"),
+                          buf_view(&body), &answer, err);
+    if (ok) {
+        print_caught(cJSON_GetObjectItem(answer, "data"));
+    }
+    cJSON_Delete(answer);
+    return ok;
+}
+
+int silence_preview(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {
+        "belfry silence preview MATCHER... [OPTIONS]",
+        "Shows which alerts a silence or maintenance flag with these matchers would keep quiet "
+        "now,\n"
+        "and how many it would have caught in the last 7 days. Sets nothing.",
+        options,
+    };
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    Err err = {0};
+    if (args.word_count == 0) {
+        status = command_usage(&spec, "which alerts? Matchers are missing");
+    } else {
+        status = quiet_preview(&args, &err) ? EXIT_DONE : command_fail(&err);
+    }
+    args_finish(&args);
+    return status;
+}
+
+/* ---- history ---- */
+
+static void print_history_row(const cJSON *row) {
+    printf("%s  %-18s by %s%s from %s: %s\n", client_text(row, "at"), client_text(row, "action"),
+           client_text(row, "actor"),
+           cJSON_IsTrue(cJSON_GetObjectItem(row, "claimed")) ? " (claimed)" : "",
+           client_text(row, "address"), client_text(row, "reason"));
+    const cJSON *after = cJSON_GetObjectItem(row, "after");
+    if (cJSON_IsObject(after)) {
+        char *text = cJSON_PrintUnformatted(after);
+        printf("    %s\n", text);
+        cJSON_free(text);
+    }
+}
+
+static bool print_history(const Args *args, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str answer;
+    Str path = arena_printf(&arena, "/api/v1/audit?subject=%.*s",
+                            STR_ARG(client_escape(&arena, str_of(args->words[0]))));
+    if (!client_call(client_url(args, &arena), "GET", path, STR(""), &arena, &answer, err)) {
+        return false;
+    }
+    if (!answer.len) {
+        return err_set(err, ERR_NOT_FOUND, "nothing was ever done to \"%s\"", args->words[0]);
+    }
+    while (answer.len) {
+        size_t end = str_find(answer, '\n');
+        cJSON *row = cJSON_ParseWithLength(answer.ptr, end);
+        print_history_row(row);
+        cJSON_Delete(row);
+        answer = str_skip(answer, end < answer.len ? end + 1 : end);
+    }
+    return true;
+}
+
+int silence_history(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry silence history ID [OPTIONS]",
+                                 "Who did what to a silence or maintenance flag, when and why.",
+                                 options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    Err err = {0};
+    if (args.word_count != 1) {
+        status = command_usage(&spec, "which one? One id is needed");
+    } else {
+        status = print_history(&args, &err) ? EXIT_DONE : command_fail(&err);
+    }
+    args_finish(&args);
+    return status;
+}
+
+/* ---- export and import, in the JSON of amtool ---- */
+
+int silence_export(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"all", NULL, "also expired ones"}, CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry silence export [OPTIONS]",
+                                 "Prints silences as JSON, which `belfry silence import` and "
+                                 "`amtool silence import` read.",
+                                 options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    Str text;
+    Str path =
+        args_has(&args, "all") ? STR("/api/v2/silences") : STR("/api/v2/silences?expired=false");
+    if (client_call(client_url(&args, &arena), "GET", path, STR(""), &arena, &text, &err)) {
+        printf("%.*s\n", STR_ARG(str_trim(text)));
+        status = EXIT_DONE;
+    } else {
+        status = command_fail(&err);
+    }
+    args_finish(&args);
+    return status;
+}
+
+/* A silence of another server is a new one here: its id means nothing. */
+static bool import_one(Str url, cJSON *silence, Err *err) {
+    cJSON *answer = NULL;
+    const char *comment = client_text(silence, "comment");
+    cJSON_DeleteItemFromObject(silence, "id");
+    cJSON_DeleteItemFromObject(silence, "status");
+    cJSON_DeleteItemFromObject(silence, "updatedAt");
+    char *text = cJSON_PrintUnformatted(silence);
+    bool ok = client_json(url, "POST", STR("/api/v2/silences"), str_of(text), &answer, err) ||
+              err_context(err, "silence \"%s\"", comment);
+    cJSON_free(text);
+    if (ok) {
+        puts(client_text(answer, "silenceID"));
+    }
+    cJSON_Delete(answer);
+    return ok;
+}
+
+static int import_all(const Args *args, const char *path) {
+    enum { IMPORT_BYTES_MAX = 64 << 20 };
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    Str text;
+    if (!file_read(&arena, path, IMPORT_BYTES_MAX, &text, &err)) {
+        return command_fail(&err);
+    }
+    cJSON *list = cJSON_ParseWithLength(text.ptr, text.len);
+    if (!cJSON_IsArray(list)) {
+        err_set(&err, ERR_INVALID, "%s: expected a JSON list of silences", path);
+        cJSON_Delete(list);
+        return command_fail(&err);
+    }
+    int status = EXIT_DONE;
+    cJSON *silence;
+    cJSON_ArrayForEach(silence, list) {
+        if (!import_one(client_url(args, &arena), silence, &err)) {
+            status = command_fail(&err);
+        }
+    }
+    cJSON_Delete(list);
+    return status;
+}
+
+int silence_import(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry silence import [FILE] [OPTIONS]",
+                                 "Sets the silences of a JSON list, from FILE or standard input; "
+                                 "prints their new ids.\nGoes on after one that is refused, and "
+                                 "exits with 1.",
+                                 options};
+    Args args;
+    int status;
+    if (!command_args(argc, argv, &spec, &args, &status)) {
+        return status;
+    }
+    const char *word = args.word_count ? args.words[0] : "-";
+    status = import_all(&args, strcmp(word, "-") == 0 ? "/dev/stdin" : word);
+    args_finish(&args);
+    return status;
+}

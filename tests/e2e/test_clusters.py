@@ -1,0 +1,109 @@
+"""A test cluster never pages from its first minute: it says so itself, by an external label or by a metric, and nobody has
+to create a silence first. The rules aggregate, so that the alert does not even carry the label."""
+
+import sys
+import time
+
+from harness import Listener, World, call, free_port, get_json, remote_write, run_cases, wait_for
+
+CONFIG = """
+global: {{evaluation_interval: 1s}}
+rules: [{{files: "{dir}/rules/*.yml"}}]
+notify:
+  route: {{receiver: pager, group_by: [cluster], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
+  receivers: [{{name: pager, pagerduty_configs: [{{routing_key: key, url: "http://127.0.0.1:{pager}/v2/enqueue"}}]}}]
+"""
+
+RULES = """
+groups: [{name: g, interval: 1s, rules: [{alert: Broken, expr: "sum by (cluster) (broken) > 0", labels: {severity: critical}}]}]
+"""
+
+
+def start(world, pager):
+    port = free_port()
+    world.write("rules/r.yml", RULES)
+    config = world.write("belfry.yml", CONFIG.format(dir=world.dir, pager=pager.port))
+    return port, world.belfry(config, port, extra=("--self-scrape", "off")).start()
+
+
+def write(port, cluster, value, with_up=True, **labels):
+    now = int(time.time() * 1000)
+    series = [({"__name__": "broken", "cluster": cluster, "part": "a", **labels}, [(now, value)])]
+    if with_up:
+        series.append(({"__name__": "up", "cluster": cluster, "job": "j", **labels}, [(now, 1.0)]))
+    assert remote_write(port, series)[0] // 100 == 2
+
+
+def pages(pager):
+    return {event["payload"]["summary"] for event in pager.bodies() if event["event_action"] == "trigger"}
+
+
+def paged(pager, cluster):
+    return any(cluster in str(event) for event in pager.bodies())
+
+
+def flags(port):
+    return {m: f for f in get_json(port, "/api/v1/maintenance")["data"] for m in f["matchers"]}
+
+
+def an_external_label_keeps_a_cluster_quiet():
+    pager = Listener()
+    with World() as world:
+        port, belfry = start(world, pager)
+        write(port, "test-1", 1.0, alerting="off")
+        write(port, "test-2", 1.0, with_up=False, alerting="off")
+        write(port, "prod-1", 1.0)
+        wait_for("the page of the real cluster", lambda: paged(pager, "prod-1"))
+        wait_for("both flags", lambda: {'cluster="test-1"', 'cluster="test-2"'} <= set(flags(port)))
+        flag = flags(port)['cluster="test-1"']
+        assert flag["origin"] == "label" and flag["owner"] and flag["reason"] and flag["review_at"], flag
+        belfry.kill()
+        belfry.start()
+        time.sleep(3)
+        assert not paged(pager, "test-1") and not paged(pager, "test-2"), pages(pager)
+        states = {a["labels"]["cluster"]: a["status"]["state"] for a in get_json(port, "/api/v2/alerts")}
+        assert states["test-1"] == "suppressed" and states["prod-1"] == "active", states
+        assert call(port, "DELETE", "/api/v1/maintenance/" + flag["id"])[0] == 409
+    pager.close()
+
+
+def one_series_with_the_label_flags_no_cluster():
+    pager = Listener()
+    with World() as world:
+        port, _ = start(world, pager)
+        now = int(time.time() * 1000)
+        remote_write(port, [({"__name__": "app", "cluster": "prod-2", "alerting": "off"}, [(now, 1.0)])] +
+                     [({"__name__": "up", "cluster": "prod-2", "job": "j"}, [(now, 1.0)])])
+        write(port, "prod-2", 1.0)
+        wait_for("the page", lambda: paged(pager, "prod-2"))
+        assert 'cluster="prod-2"' not in flags(port), flags(port)
+    pager.close()
+
+
+def a_metric_sets_a_flag_and_ends_it():
+    pager = Listener()
+    with World() as world:
+        port, _ = start(world, pager)
+
+        def say(value):
+            now = int(time.time() * 1000)
+            labels = {"__name__": "belfry_maintenance", "cluster": "c-3", "job": "cron", "reason": "upgrade", "owner": "ops"}
+            assert remote_write(port, [(labels, [(now, value)])])[0] // 100 == 2
+
+        say(1.0)
+        write(port, "c-3", 1.0)
+        flag = wait_for("the flag", lambda: flags(port).get('cluster="c-3"'))
+        assert (flag["origin"], flag["reason"], flag["owner"]) == ("metric", "upgrade", "ops"), flag
+        time.sleep(2)
+        assert not paged(pager, "c-3")
+        time.sleep(0.01)
+        say(0.0)
+        write(port, "c-3", 1.0)
+        wait_for("its end", lambda: 'cluster="c-3"' not in flags(port))
+        wait_for("what still burns rings then", lambda: paged(pager, "c-3"))
+    pager.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run_cases([an_external_label_keeps_a_cluster_quiet, one_series_with_the_label_flags_no_cluster,
+                        a_metric_sets_a_flag_and_ends_it]))

@@ -1,0 +1,395 @@
+/* Silences and maintenance flags: when an edit keeps its id, what is refused, weekly windows,
+ * reminders, what sources say of themselves, and what a preview tells. */
+
+#include "notify/match_index.h"
+#include "notify/schedule.h"
+#include "notify/silence.h"
+#include "notify_test.h"
+
+static const Actor ann = {.name = {"ann", 3}, .address = {"127.0.0.1", 9}};
+
+static const char *const nobody = "route: {receiver: x}\n"
+                                  "receivers: [{name: x}]\n";
+
+static Silence silence_of(SilenceMatcher *matcher, TimeMs from, TimeMs to) {
+    return (Silence){.matchers = matcher,
+                     .matcher_count = 1,
+                     .starts_at = from,
+                     .ends_at = to,
+                     .created_by = STR("ann"),
+                     .comment = STR("because")};
+}
+
+static SilenceMatcher cluster_is(const char *value) {
+    return (SilenceMatcher){.name = STR("cluster"), .value = str_of(value), .is_equal = true};
+}
+
+static Str must_set(Rig *rig, Arena *arena, const Silence *silence) {
+    Str id;
+    Err err = {0};
+    cr_assert(notify_silence_set(rig->notify, silence, &ann, rig->now, arena, &id, &err), "%s",
+              err.text);
+    return id;
+}
+
+static void assert_refused(Rig *rig, const Silence *silence, const char *words) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str id;
+    Err err = {0};
+    cr_assert_not(notify_silence_set(rig->notify, silence, &ann, rig->now, &arena, &id, &err),
+                  "taken, but %s", words);
+    cr_expect(strstr(err.text, words), "%s", err.text);
+}
+
+static SilenceState state_of(Rig *rig, Str id) {
+    AUTO(arena_finish) Arena arena = {0};
+    Silence silence;
+    Err err = {0};
+    cr_assert(notify_silence_get(rig->notify, id, rig->now, &arena, &silence, &err), "%s",
+              err.text);
+    return silence.state;
+}
+
+static bool is_quiet(Rig *rig, const char *alertname) {
+    AUTO(arena_finish) Arena arena = {0};
+    AlertView *views;
+    size_t count;
+    notify_alerts(rig->notify, rig->now, &arena, &views, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(labels_get(views[i].alert.labels, STR("alertname")), str_of(alertname))) {
+            return views[i].suppressed;
+        }
+    }
+    cr_assert(false, "no alert %s", alertname);
+    return false;
+}
+
+Test(quiet, an_edit_keeps_its_id_unless_it_rewrites_the_past) {
+    static const struct {
+        const char *what;
+        TimeMs old_start, old_end; /* hours from now */
+        const char *cluster;
+        TimeMs start, end;
+        bool keeps;
+    } cases[] = {
+        {"active, a later end", -2, 2, "c", -2, 5, true},
+        {"active, an earlier end", -2, 2, "c", -2, 1, true},
+        {"active, another start", -2, 2, "c", -1, 2, false},
+        {"active, other matchers", -2, 2, "d", -2, 2, false},
+        {"pending, another start", 1, 2, "c", 3, 4, true},
+        {"pending, a start in the past", 1, 2, "c", -1, 4, false},
+        {"expired", -3, -1, "c", -3, 4, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        SilenceMatcher c = cluster_is("c"), other = cluster_is(cases[i].cluster);
+        Silence old =
+            silence_of(&c, T0 + cases[i].old_start * HOUR_MS, T0 + cases[i].old_end * HOUR_MS);
+        Silence edit =
+            silence_of(&other, T0 + cases[i].start * HOUR_MS, T0 + cases[i].end * HOUR_MS);
+        cr_expect_eq(silence_keeps_id(&old, &edit, T0), cases[i].keeps, "%s", cases[i].what);
+    }
+}
+
+Test(quiet, what_is_too_broad_too_long_or_says_too_little_is_refused) {
+    Rig rig;
+    rig_open(&rig, rig_config("route: {receiver: x}\nreceivers: [{name: x}]\n"
+                              "silences: {duration_max: 2d, comment_pattern: '.*[0-9]+.*'}\n",
+                              NULL, NULL));
+    SilenceMatcher all = {
+        .name = STR("cluster"), .value = STR(".*"), .is_regex = true, .is_equal = true};
+    SilenceMatcher any = all;
+    any.value = STR(".+");
+    SilenceMatcher c = cluster_is("c");
+    Silence wide = silence_of(&all, T0, T0 + HOUR_MS);
+    wide.comment = STR("ticket 1");
+    assert_refused(&rig, &wide, "must not match the empty string");
+    wide.matchers = &any;
+    assert_refused(&rig, &wide, "it would cover nearly everything");
+    wide.force = true;
+    AUTO(arena_finish) Arena arena = {0};
+    (void)must_set(&rig, &arena, &wide);
+    Silence long_one = silence_of(&c, T0, T0 + 3 * DAY_MS);
+    long_one.comment = STR("ticket 2");
+    assert_refused(&rig, &long_one, "longer than the 2d allowed");
+    Silence silent = silence_of(&c, T0, T0 + HOUR_MS);
+    assert_refused(&rig, &silent, "comment does not match");
+    Silence past = silence_of(&c, T0 - 2 * HOUR_MS, T0 - HOUR_MS);
+    assert_refused(&rig, &past, "end time can't be in the past");
+    rig_close(&rig);
+}
+
+Test(quiet, an_edit_of_an_older_version_is_refused) {
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    SilenceMatcher c = cluster_is("c");
+    Silence silence = silence_of(&c, T0, T0 + HOUR_MS);
+    silence.id = must_set(&rig, &arena, &silence);
+    rig.now += SECOND_MS;
+    silence.if_updated_at = T0;
+    silence.ends_at += HOUR_MS;
+    (void)must_set(&rig, &arena, &silence);
+    silence.ends_at += HOUR_MS;
+    assert_refused(&rig, &silence, "changed meanwhile");
+    rig_close(&rig);
+}
+
+Test(quiet, a_schedule_opens_and_closes_in_its_own_zone) {
+    static const char text[] = "[{\"weekdays\": [\"thursday\"], \"times\": [{\"start_time\": "
+                               "\"22:00\", \"end_time\": \"02:00\"}], \"location\": "
+                               "\"Europe/Berlin\"}]";
+    static const struct {
+        int hour; /* after Thursday midnight, UTC; Berlin is an hour ahead */
+        SilenceState state;
+    } hours[] = {{1, SILENCE_PENDING},  {20, SILENCE_PENDING}, {21, SILENCE_ACTIVE},
+                 {24, SILENCE_ACTIVE},  {25, SILENCE_PENDING}, {100, SILENCE_PENDING},
+                 {189, SILENCE_ACTIVE}, {193, SILENCE_PENDING}};
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    SilenceMatcher c = cluster_is("c");
+    Silence silence = silence_of(&c, T0, T0 + 30 * DAY_MS);
+    silence.schedule = str_of(text);
+    Str id = must_set(&rig, &arena, &silence);
+    rig_fire(&rig, "alertname=A cluster=c");
+    rig_shut(&rig); /* it has to come back with its schedule */
+    rig_open_again(&rig);
+    for (size_t i = 0; i < sizeof hours / sizeof *hours; i++) {
+        rig.now = T0 + hours[i].hour * HOUR_MS;
+        (void)notify_flush(rig.notify, rig.now);
+        cr_expect_eq(state_of(&rig, id), hours[i].state, "hour %d", hours[i].hour);
+        cr_expect_eq(is_quiet(&rig, "A"), hours[i].state == SILENCE_ACTIVE, "hour %d",
+                     hours[i].hour);
+    }
+    rig_close(&rig);
+}
+
+Test(quiet, an_edit_that_knows_no_schedule_leaves_it) {
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    SilenceMatcher c = cluster_is("c");
+    Silence silence = silence_of(&c, T0, T0 + HOUR_MS);
+    silence.schedule = STR("[{\"weekdays\": [\"monday\"]}]");
+    silence.id = must_set(&rig, &arena, &silence);
+    Silence edit = silence;
+    edit.schedule = (Str){0};
+    edit.ends_at += HOUR_MS;
+    cr_expect(str_eq(must_set(&rig, &arena, &edit), silence.id));
+    cr_expect_eq(state_of(&rig, silence.id), SILENCE_PENDING);
+    edit.schedule = STR("");
+    edit.ends_at += HOUR_MS;
+    cr_expect_eq(state_of(&rig, must_set(&rig, &arena, &edit)), SILENCE_ACTIVE);
+    rig_close(&rig);
+}
+
+Test(quiet, a_bad_schedule_is_named) {
+    static const char *const cases[][2] = {
+        {"{}", "expected a list"},
+        {"[]", "expected a list"},
+        {"[{\"weekdays\": [\"someday\"]}]", "someday"},
+        {"[{\"weekday\": [\"monday\"]}]", "weekdays"},
+        {"[{\"location\": \"Atlantis/City\"}]", "Atlantis/City"},
+        {"[{\"holidays_file\": \"/etc/passwd\"}]", "holidays_file is for configurations only"},
+        {"[{", "schedule:"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO(arena_finish) Arena arena = {0};
+        Calendar *calendar = NULL;
+        Err err = {0};
+        cr_expect_not(schedule_load(&arena, str_of(cases[i][0]), &calendar, &err), "%s",
+                      cases[i][0]);
+        cr_expect(strstr(err.text, cases[i][1]), "%s: %s", cases[i][0], err.text);
+    }
+}
+
+static NotifyConfig *reminding(const Listener *listener) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "route: {receiver: x}\n"
+             "receivers: [{name: x}, {name: team, webhook_configs: [{url: "
+             "'http://127.0.0.1:%d/'}]}]\n"
+             "silences: {reminder: {receiver: team, before: 1h}}\n",
+             listener->port);
+    return rig_config(text, NULL, NULL);
+}
+
+Test(quiet, its_end_is_told_once_before_it_comes) {
+    Listener listener;
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    listener_start(&listener, 200);
+    rig_open(&rig, reminding(&listener));
+    SilenceMatcher c = cluster_is("c"), d = cluster_is("d");
+    Silence silence = silence_of(&c, T0, T0 + 4 * HOUR_MS);
+    silence.id = must_set(&rig, &arena, &silence);
+    Silence short_one = silence_of(&d, T0, T0 + 30 * MINUTE_MS);
+    (void)must_set(&rig, &arena, &short_one);
+    rig_pass(&rig, 3 * HOUR_MS - 10 * MINUTE_MS, MINUTE_MS * 10);
+    cr_expect_eq(listener_count(&listener), 0, "too early");
+    rig_pass(&rig, 10 * MINUTE_MS, MINUTE_MS);
+    cr_assert_eq(listener_count(&listener), 1);
+    cr_expect(listener_has(&listener, 0, "SilenceEnds"));
+    cr_expect(listener_has(&listener, 0, "of ann ends at 2026-01-01T04:00:00.000Z"), "%s",
+              listener.bodies[0]);
+    rig_shut(&rig);
+    rig_open_again(&rig);
+    rig_pass(&rig, 20 * MINUTE_MS, MINUTE_MS);
+    cr_expect_eq(listener_count(&listener), 1, "told again");
+    silence.ends_at += 4 * HOUR_MS;
+    (void)must_set(&rig, &arena, &silence);
+    rig_pass(&rig, 4 * HOUR_MS, 10 * MINUTE_MS);
+    cr_expect_eq(listener_count(&listener), 2, "a later end is told, too");
+    rig_close(&rig);
+    listener_stop(&listener);
+}
+
+Test(quiet, a_flag_whose_review_is_due_is_reported) {
+    Listener listener;
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    listener_start(&listener, 200);
+    rig_open(&rig, reminding(&listener));
+    SilenceMatcher c = cluster_is("c");
+    Flag flag = {.matchers = &c,
+                 .matcher_count = 1,
+                 .reason = STR("being built"),
+                 .owner = STR("team-db"),
+                 .starts_at = T0,
+                 .review_at = T0 + 2 * DAY_MS};
+    Str id;
+    Err err = {0};
+    cr_assert(notify_flag_set(rig.notify, &flag, &ann, rig.now, &arena, &id, &err), "%s", err.text);
+    rig_pass(&rig, 2 * DAY_MS + HOUR_MS, HOUR_MS);
+    cr_assert_eq(listener_count(&listener), 1);
+    cr_expect(listener_has(&listener, 0, "MaintenanceReview"), "%s", listener.bodies[0]);
+    cr_expect(listener_has(&listener, 0, "of team-db was to be reviewed at"));
+    Flag read;
+    cr_assert(notify_flag_get(rig.notify, id, rig.now, &arena, &read, &err));
+    cr_expect(read.active && read.forgotten, "it holds on until somebody decides");
+    rig_close(&rig);
+    listener_stop(&listener);
+}
+
+Test(quiet, what_sources_say_is_a_flag_until_they_say_no_more) {
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    SilenceMatcher c = cluster_is("c"), d = cluster_is("d");
+    Flag flags[] = {
+        {.matchers = &c,
+         .matcher_count = 1,
+         .owner = STR("c"),
+         .reason = STR("its series carry x"),
+         .origin = STR("label")},
+        {.matchers = &d,
+         .matcher_count = 1,
+         .owner = STR("ops"),
+         .reason = STR("the metric"),
+         .origin = STR("metric"),
+         .mode = FLAG_BELOW_CRITICAL},
+    };
+    rig_fire(&rig, "alertname=A cluster=c severity=critical");
+    rig_fire(&rig, "alertname=B cluster=d severity=critical");
+    cr_assert(notify_flags_observed(rig.notify, flags, 2, rig.now, &err), "%s", err.text);
+    cr_expect(is_quiet(&rig, "A"));
+    cr_expect_not(is_quiet(&rig, "B"), "critical rings under below_critical");
+    rig_shut(&rig);
+    rig_open_again(&rig);
+    rig.now += MINUTE_MS;
+    cr_assert(notify_flags_observed(rig.notify, flags, 2, rig.now, &err), "%s", err.text);
+    Flag *list;
+    size_t count;
+    notify_flag_list(rig.notify, rig.now, &arena, &list, &count);
+    cr_assert_eq(count, 2, "the same flags, found again after a restart");
+    cr_expect_eq(list[0].created_at, T0);
+    cr_expect(list[0].review_at > 0, "nobody set an end, so it has a review");
+    cr_expect_not(notify_flag_clear(rig.notify, list[0].id, &ann, rig.now, &err));
+    cr_expect_eq(err.kind, ERR_CONFLICT, "%s", err.text);
+    cr_assert(notify_flags_observed(rig.notify, flags + 1, 1, rig.now, &err), "%s", err.text);
+    cr_expect_not(is_quiet(&rig, "A"));
+    AuditRow *rows;
+    cr_assert(state_find_audit(rig.state, &(AuditQuery){.action = STR("maintenance.")}, &arena,
+                               &rows, &count, &err));
+    cr_assert_eq(count, 3);
+    cr_expect(str_eq(rows[0].action, STR("maintenance.clear")));
+    cr_expect(str_eq(rows[0].actor, STR("source")));
+    rig_close(&rig);
+}
+
+Test(quiet, a_preview_counts_now_and_the_last_week) {
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    rig_fire(&rig, "alertname=Old cluster=c");
+    rig_resolve(&rig, "alertname=Old cluster=c");
+    rig.now += 8 * DAY_MS;
+    for (int i = 0; i < 3; i++) {
+        rig_fire(&rig, "alertname=Flapping cluster=c");
+        rig.now += MINUTE_MS;
+        rig_resolve(&rig, "alertname=Flapping cluster=c");
+    }
+    rig_fire(&rig, "alertname=Now cluster=c");
+    rig_fire(&rig, "alertname=Other cluster=d");
+    SilenceMatcher c = cluster_is("c");
+    QuietPreview preview;
+    cr_assert(notify_quiet_preview(rig.notify, &c, 1, rig.now, &arena, &preview, &err), "%s",
+              err.text);
+    cr_expect_eq(preview.now_count, 1);
+    cr_expect_eq(preview.week_firings, 4);
+    cr_expect_eq(preview.week_alerts, 2);
+    rig_close(&rig);
+}
+
+/* ---- the index against trying each set ---- */
+
+static bool take_all(const void *owner, const void *context) {
+    (void)owner, (void)context;
+    return true;
+}
+
+Test(quiet, the_index_finds_what_trying_each_finds) {
+    static const char *const sets[] = {
+        "cluster=prod-1",           "cluster=~prod-.*",       "cluster=~\"prod-1|prod-2\"",
+        "cluster!=prod-1",          "cluster=~\".*-1\"",      "instance=~\"node-1[0-9].*\"",
+        "cluster=~\"p.*\",team=db", "team=~\"d|db|dbx\"",     "nothing=\"\"",
+        "cluster!~\"prod-.*\"",     "cluster=~\"prod-1?\"",   "instance=~\"node-11:9100.*\"",
+        "cluster=~\"(?i)PROD-1\"",  "instance=~\"node-1.+\"",
+    };
+    static const char *const alerts[] = {
+        "cluster=prod-1 instance=node-11:9100 team=db",
+        "cluster=prod-",
+        "cluster=p team=db",
+        "cluster=staging-1 instance=node-1",
+        "team=dbx",
+        "nothing=x",
+    };
+    enum { SETS = sizeof sets / sizeof *sets };
+    AUTO(arena_finish) Arena arena = {0};
+    MatcherSet parsed[SETS];
+    MatchIndex index = {0};
+    Err err = {0};
+    for (size_t i = 0; i < SETS; i++) {
+        cr_assert(matcher_list_parse(&arena, str_of(sets[i]), &parsed[i], &err), "%s", err.text);
+        match_index_add(&index, &parsed[i], &parsed[i]);
+    }
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++) {
+            LabelSet labels = rig_labels(&arena, alerts[i]);
+            void *found[SETS];
+            size_t count = match_index_find(&index, labels, take_all, NULL, found, SETS);
+            size_t want = 0;
+            for (size_t j = (size_t)round; j < SETS; j++) {
+                want += matcher_set_matches(&parsed[j], labels);
+            }
+            cr_expect_eq(count, want, "%s", alerts[i]);
+        }
+        match_index_remove(&index, &parsed[round], &parsed[round]);
+    }
+    match_index_finish(&index);
+    for (size_t i = 0; i < SETS; i++) {
+        matcher_set_finish(&parsed[i]);
+    }
+}
