@@ -162,21 +162,12 @@ static const Migration migrations[] = {
     {3, "silences and maintenance flags", silences_sql},
     {10, "last good rule files", rule_files_sql},
     {20, "until when the ledger says something is held", ledger_until_sql},
-    {29, "notification ids that are never used again", outbox_ids_sql},
     {21, "what the Alertmanager beside us told", shadow_sql},
+    {29, "notification ids that are never used again", outbox_ids_sql},
     {30, "schedules and reminders of silences and flags", schedules_sql},
 };
 
 enum { MIGRATION_COUNT = sizeof migrations / sizeof migrations[0] };
-
-/* They stand in the order in which they came to be, which is not that of their numbers. */
-static int newest_known(void) {
-    int newest = 0;
-    for (int i = 0; i < MIGRATION_COUNT; i++) {
-        newest = migrations[i].number > newest ? migrations[i].number : newest;
-    }
-    return newest;
-}
 
 static bool is_known(int64_t number) {
     for (int i = 0; i < MIGRATION_COUNT; i++) {
@@ -200,14 +191,6 @@ static bool refuse_newer(Db *db, Err *err) {
     if (!db_done(&rows, err)) {
         return false;
     }
-    if (newest > newest_known()) {
-        return err_set(
-            err, ERR_UNSUPPORTED,
-            "%s: written by a newer version (schema %lld, this program knows %d): start that "
-            "version again, or restore the backup made before the upgrade",
-            db->path, (long long)newest, newest_known());
-    }
-    return true;
     return !unknown ||
            err_set(err, ERR_UNSUPPORTED,
                    "%s: written by a newer version (schema %lld, which this program does not "
