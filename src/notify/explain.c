@@ -41,8 +41,8 @@ Str explain_integration(Str id, Arena *arena) {
                         id.ptr + receiver + 1);
 }
 
-/* How each decision reads. %s is the subject, %r the reason, %d the detail, %i the subject as an
- * integration, %u " until TIME" where there is one, %t " at TIME" or " at once". */
+/* How each decision reads. %s is the subject, %w who it names, %r the reason, %d the detail, %i the
+ * subject as an integration, %u " until TIME" where there is one, %t " at TIME" or " at once". */
 static const struct {
     const char *decision, *text;
 } sentences[] = {
@@ -62,8 +62,10 @@ static const struct {
     {"delivered", "%r taken by %i: %d"},
     {"failed", "%r not taken by %i, to be tried again: %d"},
     {"refused", "%r refused by %i for good: %d"},
-    {"acknowledged", "acknowledged by %s, %d"},
+    {"acknowledged", "acknowledged by %w, %d"},
     {"unacknowledged", "acknowledgement taken back by %s, %d"},
+    {"retried", "sending to %i again, asked for by hand: %d"},
+    {"dropped", "taken out of the outbox by hand, not told to %i: %d"},
     {"closed", "closed at the pager by %s, %d"},
 };
 
@@ -75,6 +77,8 @@ static Str placeholder(char letter, const ExplainEvent *event, Arena *arena) {
         return event->reason;
     case 'd':
         return event->detail;
+    case 'w':
+        return event->subject.len ? event->subject : STR("hand");
     case 'i':
         return explain_integration(event->subject, arena);
     case 'u':
