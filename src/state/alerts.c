@@ -31,34 +31,52 @@ static bool intern(StateTx *tx, const Alert *alert, AlertTexts *ret_texts, Err *
            text_intern(tx, alert->generator_url, &ret_texts->url, err);
 }
 
-static bool upsert(StateTx *tx, const Alert *alert, const AlertTexts *texts, int64_t *ret_id,
+static bool insert(StateTx *tx, const Alert *alert, const AlertTexts *texts, int64_t *ret_id,
+                   Err *err) {
+    if (!db_run(tx_db(tx), err,
+                "INSERT INTO alert_state (origin, rule_text, labels_text, annotations_text,"
+                " url_text, phase, active_at, fired_at, keep_firing_since, resolved_at, ends_at,"
+                " updated_at, interval_ms, value, stale)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                DB_INT(str_eq(alert->rule_key, STR("api"))), DB_INT(texts->rule),
+                DB_INT(texts->labels), DB_INT(texts->annotations), DB_INT(texts->url),
+                DB_INT(alert->phase), DB_INT(alert->active_at), DB_INT(alert->fired_at),
+                DB_INT(alert->keep_firing_since), DB_INT(alert->resolved_at),
+                DB_INT(alert->ends_at), DB_INT(alert->updated_at), DB_INT(alert->interval),
+                DB_REAL(alert->value), DB_INT(alert->stale))) {
+        return false;
+    }
+    *ret_id = db_changed(tx_db(tx)) ? db_inserted_id(tx_db(tx)) : 0;
+    return true;
+}
+
+static bool update(StateTx *tx, const Alert *alert, const AlertTexts *texts, int64_t *ret_id,
                    Err *err) {
     DbRows rows;
-    if (!db_query(
-            tx_db(tx), &rows, err,
-            "INSERT INTO alert_state (origin, rule_text, labels_text, annotations_text, url_text, "
-            "phase,"
-            " active_at, fired_at, keep_firing_since, resolved_at, ends_at, updated_at, "
-            "interval_ms,"
-            " value, stale) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (labels_text, rule_text) DO UPDATE SET"
-            " annotations_text = excluded.annotations_text, url_text = excluded.url_text,"
-            " phase = excluded.phase, active_at = excluded.active_at, fired_at = excluded.fired_at,"
-            " keep_firing_since = excluded.keep_firing_since, resolved_at = excluded.resolved_at,"
-            " ends_at = excluded.ends_at, updated_at = excluded.updated_at,"
-            " interval_ms = excluded.interval_ms, value = excluded.value, stale = excluded.stale"
-            " RETURNING id",
-            DB_INT(str_eq(alert->rule_key, STR("api"))), DB_INT(texts->rule), DB_INT(texts->labels),
-            DB_INT(texts->annotations), DB_INT(texts->url), DB_INT(alert->phase),
-            DB_INT(alert->active_at), DB_INT(alert->fired_at), DB_INT(alert->keep_firing_since),
-            DB_INT(alert->resolved_at), DB_INT(alert->ends_at), DB_INT(alert->updated_at),
-            DB_INT(alert->interval), DB_REAL(alert->value), DB_INT(alert->stale))) {
+    if (!db_query(tx_db(tx), &rows, err,
+                  "SELECT id FROM alert_state WHERE labels_text = ? AND rule_text = ?",
+                  DB_INT(texts->labels), DB_INT(texts->rule))) {
         return false;
     }
     *ret_id = db_next(&rows) ? db_int(&rows, 0) : 0;
-    while (db_next(&rows)) {
-    }
-    return db_done(&rows, err);
+    return db_done(&rows, err) &&
+           db_run(tx_db(tx), err,
+                  "UPDATE alert_state SET annotations_text = ?, url_text = ?, phase = ?,"
+                  " active_at = ?, fired_at = ?, keep_firing_since = ?, resolved_at = ?,"
+                  " ends_at = ?, updated_at = ?, interval_ms = ?, value = ?, stale = ?"
+                  " WHERE id = ?",
+                  DB_INT(texts->annotations), DB_INT(texts->url), DB_INT(alert->phase),
+                  DB_INT(alert->active_at), DB_INT(alert->fired_at),
+                  DB_INT(alert->keep_firing_since), DB_INT(alert->resolved_at),
+                  DB_INT(alert->ends_at), DB_INT(alert->updated_at), DB_INT(alert->interval),
+                  DB_REAL(alert->value), DB_INT(alert->stale), DB_INT(*ret_id));
+}
+
+/* Two statements: one that returned the id would open a table of its own for it, each time. */
+static bool upsert(StateTx *tx, const Alert *alert, const AlertTexts *texts, int64_t *ret_id,
+                   Err *err) {
+    return insert(tx, alert, texts, ret_id, err) &&
+           (*ret_id || update(tx, alert, texts, ret_id, err));
 }
 
 static bool drop_if_unused(StateTx *tx, int64_t *id, Err *err) {

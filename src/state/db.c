@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 
 /* SQLite's codes as our kinds: what a caller can do about them differs. */
@@ -32,7 +33,14 @@ bool db_failed(const Db *db, Err *err, const char *what) {
     return err_set(err, kind_of(code), "%s: %s: %s", db->path, what, text);
 }
 
+/* Nobody reads SQLite's count of its own memory, and keeping it takes a lock each allocation. */
+static void set_up_sqlite(void) {
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 bool db_open(Db *db, const char *path, bool read_only, DurationMs busy_timeout, Err *err) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, set_up_sqlite);
     *db = (Db){.path = path};
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (read_only ? 0 : SQLITE_OPEN_CREATE);
     bool ok = sqlite3_open_v2(path, &db->conn, flags, NULL) == SQLITE_OK;

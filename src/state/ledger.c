@@ -129,8 +129,9 @@ static bool read_quiet(Db *db, TimeMs from, Arena *arena, LedgerList *list, Err 
     DbRows rows;
     if (!db_query(db, &rows, err,
                   "SELECT alert_key, max(id), decision, subject, at FROM ledger INDEXED BY"
-                  " ledger_quiet WHERE decision IN"
-                  " ('silenced', 'flagged', 'inhibited', 'damped', 'released') AND at >= ?"
+                  " ledger_quiet WHERE (decision = 'silenced' OR decision = 'flagged'"
+                  " OR decision = 'inhibited' OR decision = 'damped' OR decision = 'released')"
+                  " AND at >= ?"
                   " GROUP BY alert_key",
                   DB_INT(from))) {
         return false;

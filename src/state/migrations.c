@@ -4,10 +4,9 @@
  * silences.
  *
  * texts holds every label set (as a JSON object, so that `sqlite3 state.db` shows it) and every
- * text that many rows repeat, once. Its id is the first 63 bits of the text's hash, so finding a
- * text needs no second index; in the unlikely event of a collision the next free number is taken.
- * Columns ending in _text hold such an id. They are no foreign keys: removing what nothing points
- * to any more is one sweep (text_prune), not a check per row.
+ * text that many rows repeat, once; it is found by 63 bits of its hash. Columns ending in _text
+ * hold its id. They are no foreign keys: removing what nothing points to any more is one sweep
+ * (text_prune), not a check per row.
  *
  * Times are Unix milliseconds; 0 is "none".
  */
@@ -156,6 +155,40 @@ static const char rule_files_sql[] =
     " path TEXT PRIMARY KEY, flavour INTEGER NOT NULL, content BLOB NOT NULL,"
     " stored_at INTEGER NOT NULL, is_live INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
+/*
+ * For storms. Texts get the next number, not one made of their hash: so the texts of a transaction
+ * stand together at the table's end, where they used to change every page of it. Members and sent
+ * sets are looked up in no other table when they are written; who deletes a group deletes them.
+ * Only decisions about a group as a whole are ever looked for by group. And for a condition with
+ * IN, SQLite makes a table of the words each time a row is written; one with OR only compares.
+ */
+static const char storms_sql[] =
+    "ALTER TABLE texts ADD COLUMN hash INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE texts SET hash = id;"
+    "CREATE INDEX texts_hash ON texts (hash);"
+    "ALTER TABLE group_alerts RENAME TO group_alerts_before;"
+    "CREATE TABLE group_alerts ("
+    " group_id INTEGER NOT NULL, alert_id INTEGER NOT NULL, PRIMARY KEY (group_id, alert_id))"
+    " STRICT, WITHOUT ROWID;"
+    "INSERT INTO group_alerts SELECT * FROM group_alerts_before;"
+    "DROP TABLE group_alerts_before;"
+    "CREATE INDEX group_alerts_alert ON group_alerts (alert_id);"
+    "ALTER TABLE sent RENAME TO sent_before;"
+    "CREATE TABLE sent ("
+    " id INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, alert_id INTEGER NOT NULL,"
+    " integration_text INTEGER NOT NULL, dedup_key TEXT NOT NULL, target_text INTEGER NOT NULL,"
+    " at INTEGER NOT NULL, delivered INTEGER NOT NULL, firing BLOB NOT NULL,"
+    " resolved BLOB NOT NULL, data TEXT NOT NULL) STRICT;"
+    "INSERT INTO sent SELECT * FROM sent_before;"
+    "DROP TABLE sent_before;"
+    "CREATE INDEX sent_group ON sent (group_id);"
+    "DROP INDEX ledger_group;"
+    "CREATE INDEX ledger_group ON ledger (group_id, at) WHERE group_id != 0 AND alert_key = 0;"
+    "DROP INDEX ledger_quiet;"
+    "CREATE INDEX ledger_quiet ON ledger (alert_key, id) WHERE decision = 'silenced'"
+    " OR decision = 'flagged' OR decision = 'inhibited' OR decision = 'damped'"
+    " OR decision = 'released';";
+
 static const Migration migrations[] = {
     {1, "alerts, history, audit", alerts_sql},
     {2, "groups, sent sets, outbox, ledger", notify_sql},
@@ -163,6 +196,7 @@ static const Migration migrations[] = {
     {10, "last good rule files", rule_files_sql},
     {20, "until when the ledger says something is held", ledger_until_sql},
     {21, "what the Alertmanager beside us told", shadow_sql},
+    {22, "texts in the order they come, members and sent sets without checks", storms_sql},
     {29, "notification ids that are never used again", outbox_ids_sql},
     {30, "schedules and reminders of silences and flags", schedules_sql},
 };

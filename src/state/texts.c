@@ -3,12 +3,13 @@
 #include "base/json.h"
 #include "state/state_impl.h"
 
-static bool stored_is(Db *db, int64_t id, Str text, bool *ret_same, Err *err) {
+static bool find(Db *db, int64_t hash, Str text, int64_t *ret_id, Err *err) {
     DbRows rows;
-    if (!db_query(db, &rows, err, "SELECT text FROM texts WHERE id = ?", DB_INT(id))) {
+    if (!db_query(db, &rows, err, "SELECT id FROM texts WHERE hash = ? AND text = ?", DB_INT(hash),
+                  DB_TEXT(text))) {
         return false;
     }
-    *ret_same = db_next(&rows) && str_eq(db_view(&rows, 0), text);
+    *ret_id = db_next(&rows) ? db_int(&rows, 0) : 0;
     return db_done(&rows, err);
 }
 
@@ -19,17 +20,17 @@ bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
         *ret_id = slot->id;
         return true;
     }
-    /* 0 is "none" in every column, so no text gets it. */
-    int64_t id = (int64_t)(hash.lo >> 1) | 1;
-    for (bool same = false; !same; id += same ? 0 : 2) {
-        if (!db_run(tx_db(tx), err, "INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING",
-                    DB_INT(id), DB_TEXT(text))) {
+    /* As earlier versions made them, which used these numbers as ids. */
+    int64_t number = (int64_t)(hash.lo >> 1) | 1, id;
+    if (!find(tx_db(tx), number, text, &id, err)) {
+        return false;
+    }
+    if (!id) { /* 0 is "none" in every column, and SQLite begins with 1 */
+        if (!db_run(tx_db(tx), err, "INSERT INTO texts (text, hash) VALUES (?, ?)", DB_TEXT(text),
+                    DB_INT(number))) {
             return false;
         }
-        same = db_changed(tx_db(tx)) == 1;
-        if (!same && !stored_is(tx_db(tx), id, text, &same, err)) {
-            return false;
-        }
+        id = db_inserted_id(tx_db(tx));
     }
     *slot = (TextSlot){.hash = hash, .id = id};
     *ret_id = id;
