@@ -348,7 +348,12 @@ static bool answer_target(Web *web, const cJSON *target, const FeedQuery *range,
     return good;
 }
 
+/* InfluxDB's clients ask by the same path, with a form or parameters; Grafana's send JSON. */
 void handle_simple_query(Web *web, Request *request) {
+    if (!str_starts(str_trim(buf_view(&request->body)), STR("{"))) {
+        handle_influx_query(web, request);
+        return;
+    }
     Err err = {0};
     Asked asked = {0};
     TimeMs now = clock_now();

@@ -17,7 +17,7 @@ static const Route routes[] = {
     {"POST", "/api/v2/write", handle_import, ROUTE_WRITE, false},
     {"POST", "/influx/write", handle_import, ROUTE_WRITE, false},
     {"POST", "/influx/api/v2/write", handle_import, ROUTE_WRITE, false},
-    {"GET|POST", "/query", handle_influx_query, ROUTE_INLINE, false},
+    {"GET", "/query", handle_influx_query, ROUTE_INLINE, false},
     {"GET|POST", "/influx/query", handle_influx_query, ROUTE_INLINE, false},
     {"GET", "/ping", handle_influx_ping, ROUTE_INLINE, false},
     {"POST|PUT", "/api/put", handle_import, ROUTE_WRITE, false},

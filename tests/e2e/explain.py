@@ -150,6 +150,8 @@ def pages_are_explained_counted_and_drawn():
         table = json.loads(answer)[0]
         assert [c["text"] for c in table["columns"]] == ["time", "timeEnd", "title", "text", "tags", "id"]
         assert [row[2] for row in table["rows"]] == ["Hot"], table
+        influx = call(port, "POST", "/query", "q=CREATE+DATABASE+x", {"Content-Type": "application/x-www-form-urlencoded"})
+        assert json.loads(influx[2])["results"], "InfluxDB's clients have their answer on the same path"
         assert post(port, "/metrics", {})[0] == 200 and json.loads(post(port, "/metric-payload-options", {})[1]) == []
         assert {"type": "string", "text": "cluster"} in json.loads(post(port, "/tag-keys", {})[1])
         assert {"text": "a"} in json.loads(post(port, "/tag-values", {"key": "cluster"})[1])
