@@ -3,7 +3,6 @@
 #include "notify/live.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -77,14 +76,20 @@ LiveAlert *live_alert_posted(Notify *notify, LabelSet labels) {
     return alert && labels_eq(alert->alert.labels, labels) ? alert : NULL;
 }
 
+static void put_hex(uint64_t number, char hex[17]) {
+    for (int i = 0; i < 16; i++) {
+        hex[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
+    }
+    hex[16] = '\0';
+}
+
 static LiveAlert *new_alert(Notify *notify, int64_t id, const Alert *from) {
     LiveAlert *alert = mem_zero(1, sizeof *alert);
     alert->id = id;
     alert_dedup_key(from, alert->key);
     alert->short_key = state_alert_key(alert->key);
     alert->fingerprint = labels_fingerprint(from->labels);
-    snprintf(alert->fingerprint_hex, sizeof alert->fingerprint_hex, "%016llx",
-             (unsigned long long)alert->fingerprint);
+    put_hex(alert->fingerprint, alert->fingerprint_hex);
     idmap_put(&notify->alerts, (uint64_t)id, alert);
     return alert;
 }
@@ -198,19 +203,22 @@ static void free_group(Group *group) {
 }
 
 /* A route has one group for what goes out at once, whatever it groups by. */
-static Str key_of(const Route *route, bool direct, LabelSet labels, Arena *arena) {
+static void put_key(Buf *buf, const Route *route, bool direct, LabelSet labels) {
+    buf_str(buf, route->receiver->name);
+    buf_byte(buf, '@');
     if (direct) {
-        return arena_printf(arena, "%.*s@%.*s:direct", STR_ARG(route->receiver->name),
-                            STR_ARG(route->key));
+        buf_str(buf, route->key);
+        buf_str(buf, STR(":direct"));
+    } else {
+        route_group_key(route, labels, buf);
     }
-    Str key = route_group_key(route, labels, arena);
-    return arena_printf(arena, "%.*s@%.*s", STR_ARG(route->receiver->name), STR_ARG(key));
 }
 
 bool live_group(Notify *notify, StateTx *tx, const Route *route, bool direct, LabelSet labels,
                 TimeMs now, Group **ret_group, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
-    Str key = key_of(route, direct, labels, &arena);
+    AUTO(buf_finish) Buf buf = {0};
+    put_key(&buf, route, direct, labels);
+    Str key = buf_view(&buf);
     Group *group = find_group(notify, key);
     if (!group) {
         GroupRow row = {.key = key,

@@ -33,12 +33,10 @@ LabelSet route_group_labels(const Route *route, LabelSet labels, Arena *arena) {
                : labels_filter(arena, labels, route->group_by, route->group_by_count, true);
 }
 
-Str route_group_key(const Route *route, LabelSet group_labels, Arena *arena) {
-    AUTO(buf_finish) Buf buf = {0};
-    buf_str(&buf, route->key);
-    buf_byte(&buf, ':');
-    labels_print(&buf, group_labels);
-    return arena_str(arena, buf_view(&buf));
+void route_group_key(const Route *route, LabelSet group_labels, Buf *buf) {
+    buf_str(buf, route->key);
+    buf_byte(buf, ':');
+    labels_print(buf, group_labels);
 }
 
 /* Windows are looked at a month ahead at most: by then the group has been looked at for other

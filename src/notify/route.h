@@ -13,7 +13,7 @@ size_t route_match(const Route *root, LabelSet labels, const Route **ret_routes)
 LabelSet route_group_labels(const Route *route, LabelSet labels, Arena *arena);
 
 /* Alertmanager's group key: route key and group labels. */
-Str route_group_key(const Route *route, LabelSet group_labels, Arena *arena);
+void route_group_key(const Route *route, LabelSet group_labels, Buf *buf);
 
 /* Why a route is silent at a time: the interval that mutes it, or "outside of" its active ones.
  * NULL if it is not. */

@@ -30,14 +30,15 @@ bool state_update_group(StateTx *tx, const GroupRow *row, Err *err) {
 }
 
 bool state_delete_group(StateTx *tx, int64_t id, Err *err) {
-    return db_run(tx_db(tx), err, "DELETE FROM group_alerts WHERE group_id = ?", DB_INT(id)) &&
-           db_run(tx_db(tx), err, "DELETE FROM sent WHERE group_id = ?", DB_INT(id)) &&
+    return db_run(tx_db(tx), err, "DELETE FROM sent WHERE group_id = ?", DB_INT(id)) &&
            db_run(tx_db(tx), err, "DELETE FROM groups WHERE id = ?", DB_INT(id));
 }
 
 bool state_add_member(StateTx *tx, int64_t group_id, int64_t alert_id, Err *err) {
-    return db_run(tx_db(tx), err, "INSERT INTO group_alerts VALUES (?, ?) ON CONFLICT DO NOTHING",
-                  DB_INT(group_id), DB_INT(alert_id));
+    return db_run(
+        tx_db(tx), err,
+        "INSERT INTO group_alerts (group_id, alert_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        DB_INT(group_id), DB_INT(alert_id));
 }
 
 bool state_remove_member(StateTx *tx, int64_t group_id, int64_t alert_id, Err *err) {

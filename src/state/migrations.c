@@ -189,6 +189,23 @@ static const char storms_sql[] =
     " OR decision = 'flagged' OR decision = 'inhibited' OR decision = 'damped'"
     " OR decision = 'released';";
 
+/*
+ * Also for storms: a text is stored without having been looked for, since most are new then; and
+ * members stand in the order in which alerts come, so that one table is enough: what is asked is
+ * who has an alert, while the members of a group are known when it is read.
+ */
+static const char in_order_sql[] =
+    "DROP INDEX texts_hash;"
+    "CREATE UNIQUE INDEX texts_hash ON texts (hash);"
+    "DROP INDEX group_alerts_alert;"
+    "ALTER TABLE group_alerts RENAME TO group_alerts_before;"
+    "CREATE TABLE group_alerts ("
+    " alert_id INTEGER NOT NULL, group_id INTEGER NOT NULL, PRIMARY KEY (alert_id, group_id))"
+    " STRICT, WITHOUT ROWID;"
+    "INSERT INTO group_alerts (alert_id, group_id) SELECT alert_id, group_id"
+    " FROM group_alerts_before ORDER BY alert_id, group_id;"
+    "DROP TABLE group_alerts_before;";
+
 static const Migration migrations[] = {
     {1, "alerts, history, audit", alerts_sql},
     {2, "groups, sent sets, outbox, ledger", notify_sql},
@@ -197,6 +214,7 @@ static const Migration migrations[] = {
     {20, "until when the ledger says something is held", ledger_until_sql},
     {21, "what the Alertmanager beside us told", shadow_sql},
     {22, "texts in the order they come, members and sent sets without checks", storms_sql},
+    {23, "members in the order alerts come, hashes that are unique", in_order_sql},
     {29, "notification ids that are never used again", outbox_ids_sql},
     {30, "schedules and reminders of silences and flags", schedules_sql},
 };

@@ -20,17 +20,21 @@ bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
         *ret_id = slot->id;
         return true;
     }
-    /* As earlier versions made them, which used these numbers as ids. */
-    int64_t number = (int64_t)(hash.lo >> 1) | 1, id;
-    if (!find(tx_db(tx), number, text, &id, err)) {
-        return false;
-    }
-    if (!id) { /* 0 is "none" in every column, and SQLite begins with 1 */
-        if (!db_run(tx_db(tx), err, "INSERT INTO texts (text, hash) VALUES (?, ?)", DB_TEXT(text),
-                    DB_INT(number))) {
+    /* Earlier versions used these numbers as ids. Where another text has the same, it gets the next
+     * free one. 0 is "none" in every column; SQLite begins with 1. */
+    int64_t id = 0;
+    for (int64_t number = (int64_t)(hash.lo >> 1) | 1; !id; number += 2) {
+        if (!db_run(tx_db(tx), err,
+                    "INSERT INTO texts (text, hash) VALUES (?, ?)"
+                    " ON CONFLICT (hash) DO NOTHING",
+                    DB_TEXT(text), DB_INT(number))) {
             return false;
         }
-        id = db_inserted_id(tx_db(tx));
+        if (db_changed(tx_db(tx)) == 1) {
+            id = db_inserted_id(tx_db(tx));
+        } else if (!find(tx_db(tx), number, text, &id, err)) {
+            return false;
+        }
     }
     *slot = (TextSlot){.hash = hash, .id = id};
     *ret_id = id;

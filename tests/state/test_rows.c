@@ -158,6 +158,7 @@ Test(rows, groups_members_and_sent_sets_come_back) {
     cr_expect(str_eq(rows.sent[0].data, STR("17")));
 
     tx = test_begin(state);
+    cr_assert(state_remove_member(tx, group.id, alert, &err));
     cr_assert(state_delete_group(tx, group.id, &err));
     test_commit(tx);
     cr_assert(state_load_groups(state, &arena, &rows, &err));
