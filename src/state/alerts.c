@@ -21,12 +21,16 @@ int64_t state_alert_key(const char hex_key[65]) {
 /* ---- writing ---- */
 
 typedef struct AlertTexts {
+    int64_t key; /* of the alert, not a text */
     int64_t rule, labels, annotations, url;
 } AlertTexts;
 
 static bool intern(StateTx *tx, const Alert *alert, AlertTexts *ret_texts, Err *err) {
+    char key[65];
+    alert_dedup_key(alert, key);
+    ret_texts->key = state_alert_key(key);
     return text_intern(tx, alert->rule_key, &ret_texts->rule, err) &&
-           labels_intern(tx, alert->labels, &ret_texts->labels, err) &&
+           alert_labels_intern(tx, alert->labels, ret_texts->key, &ret_texts->labels, err) &&
            labels_intern(tx, alert->annotations, &ret_texts->annotations, err) &&
            text_intern(tx, alert->generator_url, &ret_texts->url, err);
 }
@@ -94,14 +98,12 @@ static bool drop_if_unused(StateTx *tx, int64_t *id, Err *err) {
 
 static bool put_history(StateTx *tx, const AlertChange *change, const AlertTexts *texts, Err *err) {
     const Alert *alert = &change->alert;
-    char key[65];
-    alert_dedup_key(alert, key);
     return db_run(tx_db(tx), err,
                   "INSERT INTO alert_history (at, event, reason, alert_key, rule_text, labels_text,"
                   " annotations_text, url_text, active_at, fired_at, resolved_at, value)"
                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                   DB_INT(alert->updated_at), DB_INT(change->event), DB_TEXT(str_of(change->reason)),
-                  DB_INT(state_alert_key(key)), DB_INT(texts->rule), DB_INT(texts->labels),
+                  DB_INT(texts->key), DB_INT(texts->rule), DB_INT(texts->labels),
                   DB_INT(texts->annotations), DB_INT(texts->url), DB_INT(alert->active_at),
                   DB_INT(alert->fired_at), DB_INT(alert->resolved_at), DB_REAL(alert->value));
 }
@@ -257,13 +259,16 @@ static bool read_history_row(const DbRows *rows, Arena *arena, AlertHistoryRow *
     " JOIN texts l ON l.id = h.labels_text JOIN texts n ON n.id = h.annotations_text"              \
     " JOIN texts u ON u.id = h.url_text"
 
+#define LABELS_OF_KEY "(SELECT id FROM texts WHERE hash = ?1)"
+
 static bool read_history(Db *db, TimeMs from, TimeMs to, const char *hex_key, size_t limit,
                          Arena *arena, HistoryList *list, Err *err) {
     DbRows rows;
     DbValue most = DB_INT(limit ? (int64_t)limit : -1);
     bool ok = hex_key ? db_query(db, &rows, err,
-                                 HISTORY_COLUMNS " WHERE h.alert_key = ? AND h.at BETWEEN ? AND ?"
-                                                 " ORDER BY h.at DESC, h.id DESC LIMIT ?",
+                                 HISTORY_COLUMNS " WHERE h.labels_text = " LABELS_OF_KEY
+                                                 " AND h.at BETWEEN ?2 AND ?3"
+                                                 " ORDER BY h.at DESC, h.id DESC LIMIT ?4",
                                  DB_INT(state_alert_key(hex_key)), DB_INT(from), DB_INT(to), most)
                       : db_query(db, &rows, err,
                                  HISTORY_COLUMNS " WHERE h.at BETWEEN ? AND ?"
@@ -308,7 +313,8 @@ static bool query_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, Db
     if (alert_key) {
         return db_query(db, rows, err,
                         HISTORY_COLUMNS
-                        " WHERE h.alert_key = ?1 AND (h.at BETWEEN ?2 AND ?3 OR (h.at > ?3"
+                        " WHERE h.labels_text = " LABELS_OF_KEY
+                        " AND (h.at BETWEEN ?2 AND ?3 OR (h.at > ?3"
                         " AND h.event = 2 AND h.fired_at <= ?3)) ORDER BY h.at, h.id",
                         DB_INT(alert_key), DB_INT(from), DB_INT(to));
     }
@@ -360,8 +366,8 @@ bool state_nth_start(StateTx *tx, int64_t alert_key, int64_t nth, TimeMs *ret_at
     _Static_assert(ALERT_BECAME_FIRING == 1, "the number in the statement");
     DbRows rows;
     if (!db_query(tx_db(tx), &rows, err,
-                  "SELECT at FROM alert_history WHERE alert_key = ? AND event = 1"
-                  " ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?",
+                  "SELECT at FROM alert_history WHERE labels_text = " LABELS_OF_KEY
+                  " AND event = 1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?2",
                   DB_INT(alert_key), DB_INT(nth - 1))) {
         return false;
     }

@@ -16,12 +16,17 @@ bool state_put_ledger(StateTx *tx, const LedgerRow *row, Err *err) {
     for (size_t i = 0; i < row->member_count; i++) {
         buf_u64(&members, (uint64_t)row->members[i]);
     }
+    int64_t alert_text = 0;
+    if (row->alert_key && !alert_labels_find(tx, row->alert_key, &alert_text, err)) {
+        return false;
+    }
     return db_run(tx_db(tx), err,
                   "INSERT INTO ledger (at, alert_key, group_id, decision, reason, subject, detail,"
-                  " members, until_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  " members, until_at, alert_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                   DB_INT(row->at), DB_INT(row->alert_key), DB_INT(row->group_id),
                   DB_TEXT(row->decision), DB_TEXT(row->reason), DB_TEXT(row->subject),
-                  DB_TEXT(row->detail), DB_BLOB(buf_view(&members)), DB_INT(row->until));
+                  DB_TEXT(row->detail), DB_BLOB(buf_view(&members)), DB_INT(row->until),
+                  DB_INT(alert_text));
 }
 
 typedef struct LedgerList {
@@ -66,6 +71,12 @@ static bool is_about(const LedgerRow *row, int64_t alert_key) {
     "SELECT id, at, alert_key, group_id, decision, reason, subject, detail, members, until_at"     \
     " FROM ledger"
 
+/* By the number of its labels; rows of earlier versions, and those about an alert that is not known
+ * here, by its key. */
+#define OF_ALERT                                                                                   \
+    "alert_text = (SELECT id FROM texts WHERE hash = ?1) AND alert_text != 0 AND alert_key = ?1"
+#define OF_ALERT_BY_KEY "alert_key = ?1 AND alert_key != 0 AND alert_text = 0"
+
 static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
     if (!filter->alert_key) {
         return db_query(db, rows, err,
@@ -75,12 +86,13 @@ static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
     return db_query(
         db, rows, err,
         LEDGER_COLUMNS
-        " WHERE id IN (SELECT id FROM ledger WHERE alert_key = ?1 AND alert_key != 0"
-        "  AND at BETWEEN ?2 AND ?3"
-        "  UNION SELECT id FROM ledger WHERE group_id != 0 AND at BETWEEN ?2 AND ?3"
-        "  AND alert_key = 0 AND group_id IN (SELECT group_id FROM ledger WHERE alert_key = ?1"
-        "   AND alert_key != 0 AND group_id != 0))"
-        " ORDER BY at DESC, id DESC",
+        " WHERE id IN (SELECT id FROM ledger WHERE " OF_ALERT " AND at BETWEEN ?2 AND ?3"
+        " UNION SELECT id FROM ledger WHERE " OF_ALERT_BY_KEY " AND at BETWEEN ?2 AND ?3"
+        " UNION SELECT id FROM ledger WHERE group_id != 0"
+        " AND at BETWEEN ?2 AND ?3 AND alert_key = 0 AND group_id IN"
+        " (SELECT group_id FROM ledger WHERE " OF_ALERT " AND group_id != 0"
+        " UNION SELECT group_id FROM ledger WHERE " OF_ALERT_BY_KEY
+        " AND group_id != 0)) ORDER BY at DESC, id DESC",
         DB_INT(filter->alert_key), DB_INT(filter->from), DB_INT(filter->to));
 }
 

@@ -4,13 +4,17 @@
  * silences.
  *
  * texts holds every label set (as a JSON object, so that `sqlite3 state.db` shows it) and every
- * text that many rows repeat, once; it is found by 63 bits of its hash. Columns ending in _text
+ * text that many rows repeat, once; it is found by 63 bits of its hash, the label
+ * set of an alert by the alert's key. Columns ending in _text
  * hold its id. They are no foreign keys: removing what nothing points to any more is one sweep
  * (text_prune), not a check per row.
  *
  * Times are Unix milliseconds; 0 is "none".
  */
 
+#include <assert.h>
+
+#include "state/rows_alert.h"
 #include "state/state_impl.h"
 
 typedef struct Migration {
@@ -206,6 +210,22 @@ static const char in_order_sql[] =
     " FROM group_alerts_before ORDER BY alert_id, group_id;"
     "DROP TABLE group_alerts_before;";
 
+/*
+ * For storms, once more: rows about an alert are found by the number of its label set, which grows
+ * as alerts come, where an index of their keys took each row somewhere else and so changed every
+ * page in each transaction. Only texts has that index: the hash of an alert's label set is the
+ * alert's key. Rows of the ledger from before keep their own.
+ */
+static const char alert_numbers_sql[] =
+    "UPDATE texts SET hash = alert_key(text, hash) WHERE id IN"
+    " (SELECT labels_text FROM alert_state UNION SELECT labels_text FROM alert_history);"
+    "DROP INDEX alert_history_key;"
+    "CREATE INDEX alert_history_labels ON alert_history (labels_text, at);"
+    "ALTER TABLE ledger ADD COLUMN alert_text INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX ledger_key;"
+    "CREATE INDEX ledger_key ON ledger (alert_key, at) WHERE alert_key != 0 AND alert_text = 0;"
+    "CREATE INDEX ledger_alert ON ledger (alert_text, at) WHERE alert_text != 0;";
+
 static const Migration migrations[] = {
     {1, "alerts, history, audit", alerts_sql},
     {2, "groups, sent sets, outbox, ledger", notify_sql},
@@ -215,6 +235,7 @@ static const Migration migrations[] = {
     {21, "what the Alertmanager beside us told", shadow_sql},
     {22, "texts in the order they come, members and sent sets without checks", storms_sql},
     {23, "members in the order alerts come, hashes that are unique", in_order_sql},
+    {24, "rows about an alert found by the number of its labels", alert_numbers_sql},
     {29, "notification ids that are never used again", outbox_ids_sql},
     {30, "schedules and reminders of silences and flags", schedules_sql},
 };
@@ -283,7 +304,28 @@ static bool apply_missing(Db *db, TimeMs now, Err *err) {
     return true;
 }
 
+/* alert_key(text, otherwise): the key of the alert with these labels. */
+static void sql_alert_key(sqlite3_context *context, int count, sqlite3_value **values) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str text = {(const char *)sqlite3_value_text(values[0]),
+                (size_t)sqlite3_value_bytes(values[0])};
+    LabelSet labels;
+    Err ignored;
+    assert(count == 2);
+    if (labels_decode(&arena, text, &labels, &ignored)) {
+        char hex[65];
+        alert_dedup_key(&(Alert){.labels = labels}, hex);
+        sqlite3_result_int64(context, state_alert_key(hex));
+    } else {
+        sqlite3_result_value(context, values[1]);
+    }
+}
+
 bool migrations_apply(Db *db, TimeMs now, Err *err) {
+    if (sqlite3_create_function_v2(db->conn, "alert_key", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                   NULL, sql_alert_key, NULL, NULL, NULL) != SQLITE_OK) {
+        return db_failed(db, err, "cannot define alert_key()");
+    }
     if (!db_script(db, "BEGIN IMMEDIATE", err)) {
         return false;
     }

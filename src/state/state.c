@@ -50,6 +50,7 @@ bool state_open(const StateOptions *options, State **ret_state, Err *err) {
     state->path = mem_strdup(options->path);
     state->busy_timeout = options->busy_timeout ? options->busy_timeout : 10 * SECOND_MS;
     state->texts = mem_zero(TEXT_CACHE_SLOTS, sizeof *state->texts);
+    state->alerts = mem_zero(ALERT_CACHE_SLOTS, sizeof *state->alerts);
     pthread_mutex_init(&state->lock, NULL);
     if (!open_writer(state, options->skip_check, err)) {
         return false;
@@ -70,6 +71,7 @@ void state_close(State *state) {
     db_close(&state->writer);
     pthread_mutex_destroy(&state->lock);
     free(state->texts);
+    free(state->alerts);
     free(state->path);
     free(state);
 }
@@ -206,7 +208,7 @@ static void end(StateTx *tx) {
 
 static void undo(StateTx *tx) {
     State *state = tx->state;
-    memset(state->texts, 0, TEXT_CACHE_SLOTS * sizeof *state->texts);
+    texts_forget(state);
     if (!sqlite3_get_autocommit(state->writer.conn)) {
         Err ignored;
         (void)!db_run(&state->writer, &ignored, "ROLLBACK");

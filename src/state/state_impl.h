@@ -17,14 +17,21 @@
 #include "state/state.h"
 
 enum {
-    STATE_READERS_IDLE_MAX = 8, /* connections kept open between reads */
-    TEXT_CACHE_SLOTS = 1 << 15, /* texts known to be stored: a storm repeats few annotations */
+    STATE_READERS_IDLE_MAX = 8,  /* connections kept open between reads */
+    TEXT_CACHE_SLOTS = 1 << 15,  /* texts known to be stored: a storm repeats few annotations */
+    ALERT_CACHE_SLOTS = 1 << 17, /* label sets of alerts, by key */
 };
 
 typedef struct TextSlot {
     Hash128 hash;
     int64_t id; /* 0 = empty */
 } TextSlot;
+
+typedef struct AlertSlot {
+    int64_t key;
+    Hash128 hash; /* of the text */
+    int64_t id;   /* 0 = empty */
+} AlertSlot;
 
 struct StateTx {
     State *state;
@@ -45,7 +52,8 @@ struct State {
 
     Db writer;
     StateTx tx;
-    TextSlot *texts; /* by the writer only */
+    TextSlot *texts;   /* by the writer only */
+    AlertSlot *alerts; /* so, too */
 
     pthread_mutex_t lock;
     bool turn_taken;
@@ -69,6 +77,13 @@ void state_reader_done(State *state, Db *db);
 bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) MUST_CHECK;
 /* A label set as the JSON text that stands for it. */
 bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) MUST_CHECK;
+/* The label set of the alert with this key. */
+bool alert_labels_intern(StateTx *tx, LabelSet labels, int64_t alert_key, int64_t *ret_id,
+                         Err *err) MUST_CHECK;
+/* Its id, 0 if no such alert is known. */
+bool alert_labels_find(StateTx *tx, int64_t alert_key, int64_t *ret_id, Err *err) MUST_CHECK;
+/* Forgets which texts are known to be stored: some may not be any more. */
+void texts_forget(State *state);
 /* Reads it back. ERR_CORRUPT for text we never wrote. */
 bool labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) MUST_CHECK;
 /* Removes texts no row points to. */

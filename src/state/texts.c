@@ -13,20 +13,12 @@ static bool find(Db *db, int64_t hash, Str text, int64_t *ret_id, Err *err) {
     return db_done(&rows, err);
 }
 
-bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
-    Hash128 hash = hash128(text);
-    TextSlot *slot = &tx->state->texts[hash.hi % TEXT_CACHE_SLOTS];
-    if (slot->id && hash_eq(slot->hash, hash)) {
-        *ret_id = slot->id;
-        return true;
-    }
-    /* Earlier versions used these numbers as ids. Where another text has the same, it gets the next
-     * free one. 0 is "none" in every column; SQLite begins with 1. */
-    int64_t id = 0;
-    for (int64_t number = (int64_t)(hash.lo >> 1) | 1; !id; number += 2) {
+/* Where another text has the same number, this one gets the next free one. */
+static bool store(StateTx *tx, Str text, int64_t number, int64_t *ret_id, Err *err) {
+    int64_t id = 0; /* "none" in every column; SQLite begins with 1 */
+    for (; !id; number = (int64_t)((uint64_t)number + 2)) {
         if (!db_run(tx_db(tx), err,
-                    "INSERT INTO texts (text, hash) VALUES (?, ?)"
-                    " ON CONFLICT (hash) DO NOTHING",
+                    "INSERT INTO texts (text, hash) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
                     DB_TEXT(text), DB_INT(number))) {
             return false;
         }
@@ -36,8 +28,22 @@ bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
             return false;
         }
     }
-    *slot = (TextSlot){.hash = hash, .id = id};
     *ret_id = id;
+    return true;
+}
+
+bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
+    Hash128 hash = hash128(text);
+    TextSlot *slot = &tx->state->texts[hash.hi % TEXT_CACHE_SLOTS];
+    /* Earlier versions used these numbers as ids. */
+    if (!(slot->id && hash_eq(slot->hash, hash))) {
+        int64_t id;
+        if (!store(tx, text, (int64_t)(hash.lo >> 1) | 1, &id, err)) {
+            return false;
+        }
+        *slot = (TextSlot){.hash = hash, .id = id};
+    }
+    *ret_id = slot->id;
     return true;
 }
 
@@ -46,6 +52,48 @@ bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) {
     JsonWriter json = json_writer(&buf);
     labels_json(&json, labels);
     return text_intern(tx, buf_view(&buf), ret_id, err);
+}
+
+static AlertSlot *alert_slot(StateTx *tx, int64_t alert_key) {
+    return &tx->state->alerts[(uint64_t)alert_key % ALERT_CACHE_SLOTS];
+}
+
+bool alert_labels_intern(StateTx *tx, LabelSet labels, int64_t alert_key, int64_t *ret_id,
+                         Err *err) {
+    AUTO(buf_finish) Buf buf = {0};
+    JsonWriter json = json_writer(&buf);
+    labels_json(&json, labels);
+    Hash128 hash = hash128(buf_view(&buf));
+    AlertSlot *slot = alert_slot(tx, alert_key);
+    if (!(slot->id && slot->key == alert_key && hash_eq(slot->hash, hash))) {
+        int64_t id;
+        if (!store(tx, buf_view(&buf), alert_key, &id, err)) {
+            return false;
+        }
+        *slot = (AlertSlot){.key = alert_key, .hash = hash, .id = id};
+    }
+    *ret_id = slot->id;
+    return true;
+}
+
+bool alert_labels_find(StateTx *tx, int64_t alert_key, int64_t *ret_id, Err *err) {
+    const AlertSlot *slot = alert_slot(tx, alert_key);
+    if (slot->id && slot->key == alert_key) {
+        *ret_id = slot->id;
+        return true;
+    }
+    DbRows rows;
+    if (!db_query(tx_db(tx), &rows, err, "SELECT id FROM texts WHERE hash = ?",
+                  DB_INT(alert_key))) {
+        return false;
+    }
+    *ret_id = db_next(&rows) ? db_int(&rows, 0) : 0;
+    return db_done(&rows, err);
+}
+
+void texts_forget(State *state) {
+    memset(state->texts, 0, TEXT_CACHE_SLOTS * sizeof *state->texts);
+    memset(state->alerts, 0, ALERT_CACHE_SLOTS * sizeof *state->alerts);
 }
 
 /* Decoding what labels_json() wrote: one object of strings, nothing else. */
@@ -158,7 +206,7 @@ bool labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) {
 }
 
 bool text_prune(StateTx *tx, Err *err) {
-    memset(tx->state->texts, 0, TEXT_CACHE_SLOTS * sizeof *tx->state->texts);
+    texts_forget(tx->state);
     return db_run(
         tx_db(tx), err,
         "DELETE FROM texts WHERE id NOT IN ("
@@ -170,5 +218,6 @@ bool text_prune(StateTx *tx, Err *err) {
         " SELECT url_text FROM alert_history UNION SELECT labels_text FROM groups UNION"
         " SELECT integration_text FROM sent UNION SELECT target_text FROM sent UNION"
         " SELECT integration_text FROM outbox UNION SELECT target_text FROM outbox UNION"
-        " SELECT annotations_text FROM silences)");
+        " SELECT annotations_text FROM silences UNION"
+        " SELECT alert_text FROM ledger WHERE alert_text != 0)");
 }

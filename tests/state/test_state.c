@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "state/rows_alert.h"
 #include "state/rows_group.h"
+#include "state/rows_ledger.h"
 #include "state/rows_silence.h"
 #include "state_test.h"
 
@@ -205,6 +207,30 @@ static void expect_known(State *state, const Alert *alert) {
     cr_expect_eq(count, 1);
 }
 
+/* What was noted of an alert before and what is noted now are found together. */
+static void expect_notes(State *state, const Alert *alert) {
+    AUTO(arena_finish) Arena arena = {0};
+    char hex[65];
+    alert_dedup_key(alert, hex);
+    int64_t key = state_alert_key(hex);
+    LedgerRow row = {.at = 1795829900000, .alert_key = key, .decision = STR("silenced")};
+    LedgerFilter filter = {.to = TIME_MAX, .alert_key = key};
+    LedgerRow *rows;
+    AlertHistoryRow *history;
+    size_t count;
+    Err err = {0};
+    StateTx *tx = test_begin(state);
+    cr_assert(state_put_ledger(tx, &row, &err), "%s", err.text);
+    test_commit(tx);
+    cr_assert(state_load_ledger(state, &filter, &arena, &rows, &count, &err), "%s", err.text);
+    cr_assert_eq(count, 4);
+    cr_expect(str_eq(rows[0].decision, STR("silenced")));
+    cr_expect(str_eq(rows[3].decision, STR("routed")));
+    cr_assert(state_alert_history(state, 0, TIME_MAX, hex, 0, &arena, &history, &count, &err), "%s",
+              err.text);
+    cr_expect_eq(count, 1);
+}
+
 /* Each holds a silence, a flag, an alert of ours and one from outside. A new migration adds the
  * dump of the schema before it, numbered by the highest step it has. */
 Test(state, every_earlier_schema_is_upgraded_with_all_it_holds) {
@@ -241,6 +267,7 @@ Test(state, every_earlier_schema_is_upgraded_with_all_it_holds) {
         cr_assert_eq(groups.sent_count, 2, "%s", dumps[i]);
         cr_expect_eq(groups.sent[1].alert_id, 2);
         expect_known(state, &own[0]);
+        expect_notes(state, &own[0]);
         state_close(state);
     }
 }
