@@ -252,6 +252,15 @@ static bool merge_into(Arena *arena, Column *to, const Column *from, size_t step
     return true;
 }
 
+/* A name that will be dropped is none: `-a or a` has both series, as Prometheus answers where it
+ * does not put off dropping names. */
+static Hash128 final_hash(const Column *column) {
+    Hash128 hash = labels_hash(column->labels);
+    bool drops = column->drop_name && labels_get(column->labels, STR("__name__")).len;
+    hash.lo ^= drops ? UINT64_C(0x9e3779b97f4a7c15) : 0;
+    return hash;
+}
+
 bool frame_merge_equal(Arena *arena, Frame *frame, size_t steps, Err *err) {
     if (frame->count < 2) {
         return true;
@@ -262,7 +271,7 @@ bool frame_merge_equal(Arena *arena, Frame *frame, size_t steps, Err *err) {
     bool ok = true;
     for (size_t i = 0; ok && i < frame->count; i++) {
         bool is_new;
-        uint32_t at = hash_index_add(&index, labels_hash(frame->columns[i].labels), &is_new);
+        uint32_t at = hash_index_add(&index, final_hash(&frame->columns[i]), &is_new);
         if (is_new) {
             frame->columns[count++] = frame->columns[i];
         } else {
