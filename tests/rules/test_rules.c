@@ -391,6 +391,7 @@ Test(rules, hold_back_only_the_bad_file) {
 static Alert copy_alert(Arena *arena, const Alert *alert) {
     Alert copy = *alert;
     copy.rule_key = arena_str(arena, alert->rule_key);
+    copy.generator_url = arena_str(arena, alert->generator_url);
     copy.labels = labels_copy(arena, alert->labels);
     copy.annotations = labels_copy(arena, alert->annotations);
     return copy;
