@@ -9,6 +9,7 @@ const char *alert_phase_text(AlertPhase phase) {
 
 void alert_dedup_key(const Alert *alert, char hex[65]) {
     Buf text = {0};
+    buf_reserve(&text, 512); /* enough for most, without growing on the way */
     /* The rule's name is the label alertname; "api" and our own rules share a key on purpose:
      * whoever reports the same label set reports the same incident. */
     labels_print(&text, alert->labels);

@@ -79,8 +79,8 @@ static bool note_route(Notify *notify, StateTx *tx, const LiveAlert *alert, cons
 
 static bool join_route(Notify *notify, StateTx *tx, LiveAlert *alert, const Route *route,
                        TimeMs now, bool note, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
-    LabelSet labels = route_group_labels(route, alert->alert.labels, &arena);
+    arena_reset(&notify->scratch);
+    LabelSet labels = route_group_labels(route, alert->alert.labels, &notify->scratch);
     for (int direct = 0; direct < 2; direct++) {
         if (!has_scope(route, direct)) {
             continue;

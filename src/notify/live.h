@@ -215,6 +215,7 @@ struct Notify {
     Pulse pulse;
     _Atomic bool flush_ok; /* the last notify_flush() could decide and store */
     NotifyCounters counters;
+    Arena scratch; /* of whoever holds `lock` for writing, for one alert */
 };
 
 /* ---- taking turns ---- */

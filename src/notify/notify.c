@@ -93,6 +93,7 @@ void notify_close(Notify *notify) {
     recent_clear(notify);
     live_clear(notify);
     stall_clear(notify);
+    arena_finish(&notify->scratch);
     notify_config_unref(notify->config);
     pthread_mutex_destroy(&notify->pulse.lock);
     pthread_mutex_destroy(&notify->deliver_lock);

@@ -72,6 +72,7 @@ void state_close(State *state) {
     pthread_mutex_destroy(&state->lock);
     free(state->texts);
     free(state->alerts);
+    buf_finish(&state->json);
     free(state->path);
     free(state);
 }

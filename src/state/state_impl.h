@@ -54,6 +54,7 @@ struct State {
     StateTx tx;
     TextSlot *texts;   /* by the writer only */
     AlertSlot *alerts; /* so, too */
+    Buf json;          /* and so: the text of the label set that is stored just now */
 
     pthread_mutex_t lock;
     bool turn_taken;

@@ -47,11 +47,17 @@ bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
     return true;
 }
 
-bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) {
-    AUTO(buf_finish) Buf buf = {0};
-    JsonWriter json = json_writer(&buf);
+/* Valid until the next one. */
+static Str json_of(StateTx *tx, LabelSet labels) {
+    Buf *buf = &tx->state->json;
+    buf->len = 0;
+    JsonWriter json = json_writer(buf);
     labels_json(&json, labels);
-    return text_intern(tx, buf_view(&buf), ret_id, err);
+    return buf_view(buf);
+}
+
+bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) {
+    return text_intern(tx, json_of(tx, labels), ret_id, err);
 }
 
 static AlertSlot *alert_slot(StateTx *tx, int64_t alert_key) {
@@ -60,14 +66,12 @@ static AlertSlot *alert_slot(StateTx *tx, int64_t alert_key) {
 
 bool alert_labels_intern(StateTx *tx, LabelSet labels, int64_t alert_key, int64_t *ret_id,
                          Err *err) {
-    AUTO(buf_finish) Buf buf = {0};
-    JsonWriter json = json_writer(&buf);
-    labels_json(&json, labels);
-    Hash128 hash = hash128(buf_view(&buf));
+    Str text = json_of(tx, labels);
+    Hash128 hash = hash128(text);
     AlertSlot *slot = alert_slot(tx, alert_key);
     if (!(slot->id && slot->key == alert_key && hash_eq(slot->hash, hash))) {
         int64_t id;
-        if (!store(tx, buf_view(&buf), alert_key, &id, err)) {
+        if (!store(tx, text, alert_key, &id, err)) {
             return false;
         }
         *slot = (AlertSlot){.key = alert_key, .hash = hash, .id = id};
