@@ -90,11 +90,14 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
 }
 
 /* Stores and routes what was collected, in the caller's transaction. */
-static bool store(Notify *notify, StateTx *tx, const Posting *posting, size_t from, size_t count,
-                  TimeMs now, Err *err) {
+static bool store(Notify *notify, StateTx *tx, const Posting *posting, TimeMs now, Err *err) {
+    size_t count = posting->changes_count;
+    if (count == 0) {
+        return true;
+    }
     int64_t *ids = mem_zero(count + 1, sizeof *ids);
-    bool ok = state_put_alerts(tx, posting->changes + from, count, ids, err) &&
-              accept_changes(notify, tx, posting->changes + from, ids, count, now, err);
+    bool ok = state_put_alerts(tx, posting->changes, count, ids, err) &&
+              accept_changes(notify, tx, posting->changes, ids, count, now, err);
     for (size_t i = 0; ok && i < count; i++) {
         LiveAlert *alert = ids[i] ? live_alert(notify, ids[i]) : NULL;
         if (alert) {
@@ -123,7 +126,7 @@ static bool post_portion(Notify *notify, const Alert *alerts, size_t count, Time
             }
         }
     }
-    bool ok = store(notify, tx, &posting, 0, posting.changes_count, now, err);
+    bool ok = store(notify, tx, &posting, now, err);
     free(posting.changes);
     return live_end(notify, tx, ok, err);
 }
@@ -180,7 +183,7 @@ bool posted_expire(Notify *notify, TimeMs now, Err *err) {
             VEC_PUSH(posting, changes, change);
         }
     }
-    bool ok = store(notify, tx, &posting, 0, posting.changes_count, now, err);
+    bool ok = store(notify, tx, &posting, now, err);
     free(posting.changes);
     return live_end(notify, tx, ok, err);
 }

@@ -4,7 +4,9 @@
 
 #include "ingest/snappy_block.h"
 
-/* Our reader of blocks and the library's accept the same and make the same of it. */
+/* What our reader of blocks accepts, the library accepts and makes the same of. Not the other way
+ * round: for the library a literal of 2^32 bytes is one of none; what is good is test_compress's.
+ */
 static void compare_with_library(Str packed) {
     size_t bytes;
     if (snappy_uncompressed_length(packed.ptr, packed.len, &bytes) != SNAPPY_OK ||
@@ -16,7 +18,7 @@ static void compare_with_library(Str packed) {
     size_t len = bytes;
     bool they = snappy_uncompress(packed.ptr, packed.len, theirs, &len) == SNAPPY_OK;
     bool we = snappy_block_unpack(packed, ours, bytes);
-    assert(we == they && (!we || memcmp(ours, theirs, bytes) == 0));
+    assert(!we || (they && memcmp(ours, theirs, bytes) == 0));
     (void)they;
     (void)we;
     free(theirs);
