@@ -24,8 +24,8 @@ static bool ask(const Observation *observation, Str text, Value *ret_value, Err 
     }
     QueryOptions options = {.lookback = app_generation(observation->app)->config->query.lookback};
     bool ok = false;
-    engine_instant(observation->app->engine, &(EngineExpr){.expr = tree, .text = text}, 1, observation->now,
-                   &options, observation->arena, ret_value, &ok, err);
+    engine_instant(observation->app->engine, &(EngineExpr){.expr = tree, .text = text}, 1,
+                   observation->now, &options, observation->arena, ret_value, &ok, err);
     expr_finish(tree);
     return ok;
 }

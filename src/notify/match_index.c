@@ -4,8 +4,17 @@
 
 #include "base/mem.h"
 
-static uint64_t bucket_key(Str name, Str value) {
-    uint64_t key = fnv1a(fnv1a(fnv1a(FNV1A_START, name), STR("\xff")), value);
+/* Of a label's name: which bit of `names`, and half of every key. */
+static uint64_t name_hash(Str name) {
+    return hash64(name) | 1;
+}
+
+static uint64_t name_bit(uint64_t name) {
+    return UINT64_C(1) << (name >> 58);
+}
+
+static uint64_t bucket_key(uint64_t name, Str value) {
+    uint64_t key = hash64(value) * name;
     return key ? key : 1;
 }
 
@@ -31,8 +40,8 @@ static int prefix_step(size_t len) {
     return step;
 }
 
-static uint64_t prefix_key(Str name, Str prefix) {
-    uint64_t key = fnv1a(fnv1a(fnv1a(FNV1A_START, name), STR("\xfe")), prefix);
+static uint64_t prefix_key(uint64_t name, Str prefix) {
+    uint64_t key = ~hash64(prefix) * name;
     return key ? key : 1;
 }
 
@@ -53,14 +62,15 @@ static size_t key_count(const Matcher *matcher) {
 }
 
 static uint64_t key_at(const Matcher *matcher, size_t at) {
+    uint64_t name = name_hash(matcher->name);
     if (matcher->type == MATCH_EQ) {
-        return bucket_key(matcher->name, matcher->value);
+        return bucket_key(name, matcher->value);
     }
     if (matcher->literals) {
-        return bucket_key(matcher->name, matcher->literals[at]);
+        return bucket_key(name, matcher->literals[at]);
     }
     Str prefix = {matcher->prefix.ptr, (size_t)1 << prefix_step(matcher->prefix.len)};
-    return prefix_key(matcher->name, prefix);
+    return prefix_key(name, prefix);
 }
 
 static size_t crowd_of(const MatchIndex *index, const Matcher *matcher) {
@@ -73,8 +83,19 @@ static size_t crowd_of(const MatchIndex *index, const Matcher *matcher) {
     return count ? most + count : SIZE_MAX;
 }
 
-static void bucket_add(MatchBucket *bucket, const MatcherSet *set, void *owner) {
-    VEC_PUSH(*bucket, entries, ((MatchEntry){set, owner}));
+static void bucket_add(MatchBucket *bucket, const MatcherSet *set, uint64_t also, void *owner) {
+    VEC_PUSH(*bucket, entries, ((MatchEntry){set, also, owner}));
+}
+
+/* The key of another label that has to be there, too; 0 = none. */
+static uint64_t second_key(const MatcherSet *set, const Matcher *best) {
+    for (size_t i = 0; i < set->count; i++) {
+        const Matcher *matcher = &set->items[i];
+        if (matcher != best && matcher->type == MATCH_EQ && key_count(matcher)) {
+            return key_at(matcher, 0);
+        }
+    }
+    return 0;
 }
 
 void match_index_add(MatchIndex *index, const MatcherSet *set, void *owner) {
@@ -89,8 +110,12 @@ void match_index_add(MatchIndex *index, const MatcherSet *set, void *owner) {
     }
     index->count++;
     if (!best) {
-        bucket_add(&index->always, set, owner);
+        bucket_add(&index->always, set, 0, owner);
         return;
+    }
+    uint64_t also = second_key(set, best);
+    for (size_t i = 0; i < set->count; i++) {
+        index->names |= name_bit(name_hash(set->items[i].name));
     }
     if (best->type == MATCH_RE && !best->literals) {
         index->prefix_steps |= 1u << prefix_step(best->prefix.len);
@@ -102,7 +127,7 @@ void match_index_add(MatchIndex *index, const MatcherSet *set, void *owner) {
             bucket = mem_zero(1, sizeof *bucket);
             idmap_put(&index->buckets, key, bucket);
         }
-        bucket_add(bucket, set, owner);
+        bucket_add(bucket, set, also, owner);
     }
 }
 
@@ -124,19 +149,49 @@ void match_index_remove(MatchIndex *index, const MatcherSet *set, void *owner) {
     index->count--;
 }
 
+enum { FOUND_KEYS_MAX = 32 };
+
 typedef struct Found {
     MatchAccept *accept;
     const void *context;
     void **owners;
     size_t count, max;
+    uint64_t keys[FOUND_KEYS_MAX]; /* of the alert's labels, as far as anything is filed by them */
+    size_t key_count;
+    bool keys_cut; /* there were more */
 } Found;
 
+static bool has_key(const Found *found, uint64_t key) {
+    for (size_t i = 0; i < found->key_count; i++) {
+        if (found->keys[i] == key) {
+            return true;
+        }
+    }
+    return found->keys_cut;
+}
+
+/* Most candidates are told apart by their second key, without a look at their matchers, which lie
+ * all over memory. */
 static void search(const MatchBucket *bucket, LabelSet labels, Found *found) {
     for (size_t i = 0; bucket && i < bucket->entries_count && found->count < found->max; i++) {
         const MatchEntry *entry = &bucket->entries[i];
-        if (matcher_set_matches(entry->set, labels) &&
+        if ((!entry->also || has_key(found, entry->also)) &&
+            matcher_set_matches(entry->set, labels) &&
             found->accept(entry->owner, found->context)) {
             found->owners[found->count++] = entry->owner;
+        }
+    }
+}
+
+/* What is filed under beginnings of a label's value. */
+static void search_prefixes(const MatchIndex *index, const Label *label, LabelSet labels,
+                            Found *found) {
+    uint64_t name = name_hash(label->name);
+    for (int step = 0; index->prefix_steps >> step; step++) {
+        size_t len = (size_t)1 << step;
+        if (index->prefix_steps >> step & 1 && len <= label->value.len) {
+            Str prefix = {label->value.ptr, len};
+            search(idmap_get(&index->buckets, prefix_key(name, prefix)), labels, found);
         }
     }
 }
@@ -144,17 +199,26 @@ static void search(const MatchBucket *bucket, LabelSet labels, Found *found) {
 size_t match_index_find(const MatchIndex *index, LabelSet labels, MatchAccept *accept,
                         const void *context, void **ret_owners, size_t owners_max) {
     Found found = {.accept = accept, .context = context, .owners = ret_owners, .max = owners_max};
-    search(&index->always, labels, &found);
+    const Label *filed[FOUND_KEYS_MAX];
     for (size_t i = 0; index->buckets.count && i < labels.count; i++) {
-        const Label *label = &labels.items[i];
-        search(idmap_get(&index->buckets, bucket_key(label->name, label->value)), labels, &found);
-        for (int step = 0; index->prefix_steps >> step; step++) {
-            size_t len = (size_t)1 << step;
-            if (index->prefix_steps >> step & 1 && len <= label->value.len) {
-                Str prefix = {label->value.ptr, len};
-                search(idmap_get(&index->buckets, prefix_key(label->name, prefix)), labels, &found);
-            }
+        uint64_t name = name_hash(labels.items[i].name);
+        if (!(index->names & name_bit(name))) {
+            continue;
         }
+        if (found.key_count == FOUND_KEYS_MAX) { /* rare: what is beyond is searched at once */
+            found.keys_cut = true;
+            search(idmap_get(&index->buckets, bucket_key(name, labels.items[i].value)), labels,
+                   &found);
+            search_prefixes(index, &labels.items[i], labels, &found);
+            continue;
+        }
+        filed[found.key_count] = &labels.items[i];
+        found.keys[found.key_count++] = bucket_key(name, labels.items[i].value);
+    }
+    search(&index->always, labels, &found);
+    for (size_t i = 0; i < found.key_count; i++) {
+        search(idmap_get(&index->buckets, found.keys[i]), labels, &found);
+        search_prefixes(index, filed[i], labels, &found);
     }
     return found.count;
 }

@@ -17,6 +17,7 @@
 
 typedef struct MatchEntry {
     const MatcherSet *set;
+    uint64_t also; /* the key of another label that it needs; 0 = none */
     void *owner;
 } MatchEntry;
 
@@ -29,6 +30,7 @@ enum { MATCH_PREFIX_STEPS = 8 };
 
 typedef struct MatchIndex {
     IdMap buckets;         /* by hash of name and value, or of name and beginning */
+    uint64_t names;        /* bits of the label names under which anything was filed */
     unsigned prefix_steps; /* bit n: something is filed under a beginning of 2^n bytes */
     MatchBucket always;
     size_t count;
