@@ -19,6 +19,7 @@
 
 #include "base/problems.h"
 #include "base/yaml.h"
+#include "model/matcher.h"
 #include "net/net.h"
 #include "state/state.h"
 #include "tmpl/tmpl.h"
@@ -202,6 +203,9 @@ typedef struct AlertView {
 /* All active (firing) alerts, ours and posted ones, by fingerprint. */
 void notify_alerts(Notify *notify, TimeMs now, Arena *arena, AlertView **ret_alerts,
                    size_t *ret_count);
+/* Only those whose labels match; the others cost next to nothing. */
+void notify_alerts_matching(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                            AlertView **ret_alerts, size_t *ret_count);
 
 typedef struct AlertGroupView {
     LabelSet labels;

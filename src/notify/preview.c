@@ -4,16 +4,6 @@
 
 #include "notify/silence.h"
 
-static size_t keep_matching(AlertView *views, size_t count, const MatcherSet *set) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (matcher_set_matches(set, views[i].alert.labels)) {
-            views[kept++] = views[i];
-        }
-    }
-    return kept;
-}
-
 static int compare_hashes(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
@@ -48,8 +38,7 @@ bool notify_quiet_preview(Notify *notify, const SilenceMatcher *matchers, size_t
         return false;
     }
     QuietPreview preview = {0};
-    notify_alerts(notify, now, arena, &preview.now, &preview.now_count);
-    preview.now_count = keep_matching(preview.now, preview.now_count, &set);
+    notify_alerts_matching(notify, &set, now, arena, &preview.now, &preview.now_count);
     bool ok = count_week(notify, &set, now, arena, &preview, err);
     matcher_set_finish(&set);
     if (ok) {

@@ -82,14 +82,14 @@ static int compare_views(const void *a, const void *b) {
     return (x->fingerprint > y->fingerprint) - (x->fingerprint < y->fingerprint);
 }
 
-void notify_alerts(Notify *notify, TimeMs now, Arena *arena, AlertView **ret_alerts,
-                   size_t *ret_count) {
+void notify_alerts_matching(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                            AlertView **ret_alerts, size_t *ret_count) {
     pthread_rwlock_rdlock(&notify->lock);
-    AlertView *views = arena_array(arena, AlertView, notify->alerts.count + 1);
+    AlertView *views = arena_raw(arena, (notify->alerts.count + 1) * sizeof *views);
     size_t count = 0;
     for (size_t i = 0; i < notify->alerts.cap; i++) {
         const LiveAlert *alert = notify->alerts.slots[i].value;
-        if (alert && is_shown(alert, now)) {
+        if (alert && is_shown(alert, now) && matcher_set_matches(filter, alert->alert.labels)) {
             views[count++] = view_alert(notify, alert, now, arena);
         }
     }
@@ -97,6 +97,12 @@ void notify_alerts(Notify *notify, TimeMs now, Arena *arena, AlertView **ret_ale
     qsort(views, count, sizeof *views, compare_views);
     *ret_alerts = views;
     *ret_count = count;
+}
+
+void notify_alerts(Notify *notify, TimeMs now, Arena *arena, AlertView **ret_alerts,
+                   size_t *ret_count) {
+    static const MatcherSet all = {0};
+    notify_alerts_matching(notify, &all, now, arena, ret_alerts, ret_count);
 }
 
 /* A group that tells at once is shown as Alertmanager would group the route: by its labels. */

@@ -108,7 +108,8 @@ void handle_am_alerts(Web *web, Request *request) {
     AUTO(arena_finish) Arena arena = {0};
     AlertView *alerts;
     size_t count;
-    notify_alerts(web_doors(web)->notify, clock_now(), &arena, &alerts, &count);
+    notify_alerts_matching(web_doors(web)->notify, &filter.filters, clock_now(), &arena, &alerts,
+                           &count);
     JsonWriter json = am_json(request, 200);
     json_array(&json);
     for (size_t i = 0; i < count; i++) {
