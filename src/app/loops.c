@@ -8,6 +8,7 @@
 #include "app/observe.h"
 #include "app/opentsdb.h"
 #include "base/mem.h"
+#include "state/rows_source_gap.h"
 
 /* ---- scheduler ---- */
 
@@ -45,8 +46,29 @@ static bool commit_changes(App *app, const AlertChange *changes, size_t count, T
     return good;
 }
 
+/* Before the changes: what holds an alert after a restart is known no later than the alert. */
+static bool commit_gaps(App *app, RulesTick *tick, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(state_rollbackp) StateTx *tx = NULL;
+    if (!tick->gaps_changed) {
+        return true;
+    }
+    SourceGapRow *rows = arena_array(&arena, SourceGapRow, tick->gap_count + 1);
+    for (size_t i = 0; i < tick->gap_count; i++) {
+        rows[i] = (SourceGapRow){tick->gaps[i].source, tick->gaps[i].from, tick->gaps[i].to};
+    }
+    bool good = state_begin(app->state, &tx, err) &&
+                state_put_source_gaps(tx, rows, tick->gap_count, err) &&
+                state_commit(TAKE(tx), err);
+    tick->gaps_changed = !good;
+    return good;
+}
+
 static bool commit_tick(App *app, PendingTick *pending, Err *err) {
     RulesTick *tick = &pending->tick;
+    if (!commit_gaps(app, tick, err)) {
+        return false;
+    }
     while (pending->done < tick->changes_count) {
         size_t left = tick->changes_count - pending->done;
         size_t count = left < STATE_TX_ALERTS_MAX ? left : STATE_TX_ALERTS_MAX;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "state/rows_source_gap.h"
 
 /* All problems on stderr, one a line; a sentence that sums them up in `err`. */
 static bool refuse_problems(Problems *problems, Err *err) {
@@ -117,6 +118,21 @@ static bool restore_alerts(App *app, Err *err) {
     return true;
 }
 
+static bool restore_gaps(App *app, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    SourceGapRow *rows;
+    size_t count;
+    if (!state_load_source_gaps(app->state, &arena, &rows, &count, err)) {
+        return false;
+    }
+    RulesGap *gaps = arena_array(&arena, RulesGap, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        gaps[i] = (RulesGap){rows[i].source, rows[i].from, rows[i].to};
+    }
+    rules_restore_gaps(app->rules, gaps, count);
+    return true;
+}
+
 /* A broken rule file keeps no other from being evaluated, and itself runs as it last was. */
 static void note_bad_rules(App *app, const Problems *problems) {
     app->reload_ok = false;
@@ -186,8 +202,8 @@ static bool open_doors(App *app, Err *err) {
         .silences_max = generation->config->limits.silences_max,
         .now = clock_now(),
     };
-    return good && restore_alerts(app, err) && take_over_alerts(app, err) &&
-           notify_open(&notify, &app->notify, err);
+    return good && restore_alerts(app, err) && restore_gaps(app, err) &&
+           take_over_alerts(app, err) && notify_open(&notify, &app->notify, err);
 }
 
 static void close_doors(App *app) {

@@ -20,10 +20,22 @@
  *      window              [-----------------------------]        begins inside: held
  *      window       [------------------------------------]        begins before: decides
  *
+ * A long window may begin inside any of several gaps, so the last ones are known; and since they
+ * outlive the outage by the length of the window, they have to outlive a restart too: hold_gaps()
+ * lists what to keep, hold_restore() gives it back.
+ *
  * Pure: sources and the time come in, decisions come out.
  */
 
 #include "rules/rules.h"
+
+/* Gaps known of one source; of more, the oldest are forgotten. */
+enum { HOLD_GAPS_MAX = 8 };
+
+typedef struct HoldGap {
+    TimeMs from; /* last sample before it */
+    TimeMs to;   /* first one seen after it; TIME_MAX while late */
+} HoldGap;
 
 typedef struct HoldSource {
     Str name;      /* value of the source label, on the heap */
@@ -32,13 +44,16 @@ typedef struct HoldSource {
     DurationMs settle; /* after a return: time for every target to be scraped again */
     bool is_late;
     bool is_lost;
-    TimeMs gap_from; /* last sample before the last gap; 0 = there was none */
-    TimeMs gap_to;   /* first one seen after it; TIME_MAX while late */
+    HoldGap gaps[HOLD_GAPS_MAX]; /* in order of time; only the last may be open */
+    size_t gap_count;
 } HoldSource;
 
 typedef struct Hold {
     HoldSource *items;
     size_t items_count, items_cap;
+    HoldSource *restored; /* gaps from before the start, of sources not looked at yet */
+    size_t restored_count, restored_cap;
+    uint64_t changes; /* grows with each gap that begins, ends or is forgotten */
 } Hold;
 
 typedef struct HoldTiming {
@@ -58,5 +73,11 @@ void hold_update(Hold *hold, const StoreSource *sources, size_t count, const Hol
  * and for none. */
 bool hold_decides(const Hold *hold, Str source, const DurationMs *windows, size_t count,
                   TimeMs time);
+
+/* All gaps; `ret_gaps` has room for hold_gap_count(). Names point into the hold. */
+size_t hold_gap_count(const Hold *hold);
+void hold_gaps(const Hold *hold, RulesGap *ret_gaps);
+/* Gives gaps back, those of a source in order of time. Before the first hold_update(). */
+void hold_restore(Hold *hold, const RulesGap *gaps, size_t count);
 
 const HoldSource *hold_find(const Hold *hold, Str source);

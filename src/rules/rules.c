@@ -136,6 +136,12 @@ void rules_restore(Rules *rules, const Alert *alerts, size_t count) {
     pthread_mutex_unlock(&rules->work);
 }
 
+void rules_restore_gaps(Rules *rules, const RulesGap *gaps, size_t count) {
+    pthread_mutex_lock(&rules->work);
+    hold_restore(&rules->hold, gaps, count);
+    pthread_mutex_unlock(&rules->work);
+}
+
 void rules_take_over(Rules *rules, bool on) {
     pthread_mutex_lock(&rules->work);
     rules->takes_over = on;
@@ -143,6 +149,22 @@ void rules_take_over(Rules *rules, bool on) {
 }
 
 /* ---- ticking ---- */
+
+/* What has changed about gaps since a tick told of them last. */
+static void tell_gaps(Rules *rules, RulesTick *tick) {
+    const Hold *hold = &rules->hold;
+    if (rules->gaps_told == hold->changes) {
+        return;
+    }
+    rules->gaps_told = hold->changes;
+    tick->gaps_changed = true;
+    tick->gap_count = hold_gap_count(hold);
+    tick->gaps = arena_array(&tick->arena, RulesGap, tick->gap_count + 1);
+    hold_gaps(hold, tick->gaps);
+    for (size_t i = 0; i < tick->gap_count; i++) {
+        tick->gaps[i].source = arena_str(&tick->arena, tick->gaps[i].source);
+    }
+}
 
 static void look_at_sources(Rules *rules, TimeMs now) {
     rules->looked_at = now;
@@ -262,6 +284,7 @@ void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick) {
     *ret_tick = (RulesTick){.series = mem_zero(1, sizeof(TickSeries))};
     pthread_mutex_lock(&rules->work);
     look_at_sources(rules, now);
+    tell_gaps(rules, ret_tick);
     settle_restored(rules, now, ret_tick);
     settle_removed(rules, now, ret_tick);
     if (!rules->has_ticked) {

@@ -26,7 +26,7 @@ typedef struct Rules Rules;
 typedef enum RulesFlavour { RULES_AUTO, RULES_PROMETHEUS, RULES_VMALERT } RulesFlavour;
 
 typedef struct RulesSource {
-    Str pattern; /* glob with ** */
+    Str pattern; /* glob with **; a folder stands for the YAML files in it */
     RulesFlavour flavour;
 } RulesSource;
 
@@ -71,6 +71,16 @@ void rules_remember(Rules *rules, const RulesFile *files, size_t count);
  * tick as resolved ("rule removed"). */
 void rules_restore(Rules *rules, const Alert *alerts, size_t count);
 
+/* A span in which a source sent nothing. While a window begins inside it, the absence of a result
+ * decides nothing (hold.h), so it has to be known over a restart. */
+typedef struct RulesGap {
+    Str source;
+    TimeMs from, to; /* last sample before, first one after; TIME_MAX: still dark */
+} RulesGap;
+/* Gives back what a tick said; before the first tick. Sources the store no longer knows are
+ * left out. */
+void rules_restore_gaps(Rules *rules, const RulesGap *gaps, size_t count);
+
 /* At the first start of all: alerts of another evaluator are found in its imported series
  * ALERTS_FOR_STATE, so that no `for` starts over (for_state.h). Until it is turned off. */
 void rules_take_over(Rules *rules, bool on);
@@ -84,6 +94,9 @@ typedef struct RulesTick {
     size_t changes_count, changes_cap;
     uint64_t lsn; /* recordings written so far */
     bool did_evaluate;
+    bool gaps_changed; /* `gaps` is all there are now, in order of time for each source */
+    RulesGap *gaps;
+    size_t gap_count;
     void *series; /* for rules_write_alerts() */
 } RulesTick;
 void rules_tick_finish(RulesTick *tick);

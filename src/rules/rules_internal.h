@@ -40,7 +40,8 @@ struct Rules {
     size_t files_count, files_cap;
     RuleSet *set;
     Hold hold;
-    TimeMs looked_at; /* when sources were looked at last */
+    TimeMs looked_at;   /* when sources were looked at last */
+    uint64_t gaps_told; /* hold.changes that the last tick told about */
 
     RemovedRule *removed;
     size_t removed_count, removed_cap;

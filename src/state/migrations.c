@@ -159,6 +159,12 @@ static const char rule_files_sql[] =
     " path TEXT PRIMARY KEY, flavour INTEGER NOT NULL, content BLOB NOT NULL,"
     " stored_at INTEGER NOT NULL, is_live INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
+/* INT64_MAX in to_at: the source is still dark. */
+static const char source_gaps_sql[] =
+    "CREATE TABLE source_gaps ("
+    " source TEXT NOT NULL, from_at INTEGER NOT NULL, to_at INTEGER NOT NULL,"
+    " PRIMARY KEY (source, from_at)) STRICT, WITHOUT ROWID;";
+
 /*
  * For storms. Texts get the next number, not one made of their hash: so the texts of a transaction
  * stand together at the table's end, where they used to change every page of it. Members and sent
@@ -231,6 +237,7 @@ static const Migration migrations[] = {
     {2, "groups, sent sets, outbox, ledger", notify_sql},
     {3, "silences and maintenance flags", silences_sql},
     {10, "last good rule files", rule_files_sql},
+    {11, "outages of sources", source_gaps_sql},
     {20, "until when the ledger says something is held", ledger_until_sql},
     {21, "what the Alertmanager beside us told", shadow_sql},
     {22, "texts in the order they come, members and sent sets without checks", storms_sql},

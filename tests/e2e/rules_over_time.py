@@ -140,6 +140,17 @@ def an_outage_of_our_own_resolves_nothing():
             expect_pages(night, where=f"down for 10 minutes, senders {'keep' if keep else 'drop'} their samples")
 
 
+def a_restart_after_an_outage_forgets_no_gap():
+    with World() as world, Night(world, TELEMETRY) as night:
+        night.pass_time(6 * 60)
+        night.pass_time(3 * 60, dark={"c"})
+        night.pass_time(60)
+        night.kill()
+        night.start()
+        night.pass_time(6 * 60)
+        expect_pages(night, where="dark for 3 minutes, restarted a minute later")
+
+
 STATES = """
 groups:
 - name: states
@@ -242,7 +253,7 @@ def each_lost_source_is_told_once_and_can_be_forgotten():
         assert ("TelemetryLost", "d") in ended and not [e for e in ended if e[1] == "e"], ended
 
 
-CASES = [a_killed_server_goes_on_where_it_was, edits_keep_state_and_a_removed_rule_tells_why,
+CASES = [a_killed_server_goes_on_where_it_was, a_restart_after_an_outage_forgets_no_gap, edits_keep_state_and_a_removed_rule_tells_why,
          each_lost_source_is_told_once_and_can_be_forgotten]
 SLOW_CASES = [a_dark_source_resolves_nothing, an_outage_of_our_own_resolves_nothing]
 

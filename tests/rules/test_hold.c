@@ -24,19 +24,45 @@ static void look(Hold *hold, TimeMs now, TimeMs newest) {
     hold_update(hold, &source, 1, &(HoldTiming){.lost_after = 5 * MINUTE_MS}, now);
 }
 
-static void assert_decisions(DurationMs dark, DurationMs window, const char *want) {
+/* What a restart leaves of it. */
+static void restart(Hold *hold) {
+    RulesGap gaps[16];
+    size_t count = hold_gap_count(hold);
+    cr_assert_leq(count, 16);
+    hold_gaps(hold, gaps);
+    Hold next = {0};
+    hold_restore(&next, gaps, count);
+    hold_finish(hold);
+    *hold = next;
+}
+
+/* With a restart in minute `restart_at`, if there is one. */
+static void assert_decisions_over(DurationMs dark, DurationMs window, const char *want,
+                                  size_t restart_at) {
     AUTO(hold_finish) Hold hold = {0};
     TimeMs from = START + SECOND_MS, to = from + dark;
     look(&hold, START - MINUTE_MS, START - MINUTE_MS);
     TimeMs now = START - 5 * SECOND_MS;
     for (size_t i = 0; want[i]; i++) {
         TimeMs slot = START + (TimeMs)(i + 1) * MINUTE_MS;
+        if (i == restart_at) {
+            restart(&hold);
+        }
         for (; now <= slot; now += 5 * SECOND_MS) {
             look(&hold, now, newest_at(now, from, to));
         }
         bool decides = hold_decides(&hold, STR("prod"), &window, 1, slot);
-        cr_expect_eq(decides ? 'd' : '.', want[i], "dark %lld s, window %lld s: minute %zu of %s",
-                     (long long)(dark / 1000), (long long)(window / 1000), i + 1, want);
+        cr_expect_eq(decides ? 'd' : '.', want[i],
+                     "dark %lld s, window %lld s, restart in minute %zu: minute %zu of %s",
+                     (long long)(dark / 1000), (long long)(window / 1000), restart_at + 1, i + 1,
+                     want);
+    }
+}
+
+/* As ever, whenever the program was started anew. */
+static void assert_decisions(DurationMs dark, DurationMs window, const char *want) {
+    for (size_t at = 0; at <= strlen(want); at++) {
+        assert_decisions_over(dark, window, want, at);
     }
 }
 
@@ -57,6 +83,50 @@ Test(hold, waits_until_windows_are_whole_again) {
     assert_decisions(MINUTE_MS, 5 * MINUTE_MS, ".ddd..ddd");
     assert_decisions(3 * MINUTE_MS, 5 * MINUTE_MS, "...d....ddd");
     assert_decisions(10 * MINUTE_MS, 5 * MINUTE_MS, "...............ddd");
+}
+
+Test(hold, remembers_more_than_the_last_gap) {
+    AUTO(hold_finish) Hold hold = {0};
+    DurationMs window = 10 * MINUTE_MS;
+    /* Dark in the second and in the fifth minute: a window that begins in either is in pieces. */
+    for (TimeMs now = START - MINUTE_MS; now <= START + 20 * MINUTE_MS; now += 5 * SECOND_MS) {
+        TimeMs newest = newest_at(now, START + MINUTE_MS, START + 2 * MINUTE_MS);
+        look(&hold, now,
+             newest_at(now, START + 4 * MINUTE_MS, START + 5 * MINUTE_MS) < newest
+                 ? START + 4 * MINUTE_MS
+                 : newest);
+        if (now == START + 8 * MINUTE_MS) {
+            restart(&hold);
+        }
+        if (now == START + 11 * MINUTE_MS + 30 * SECOND_MS ||
+            now == START + 14 * MINUTE_MS + 30 * SECOND_MS) {
+            cr_expect(!hold_decides(&hold, STR("prod"), &window, 1, now));
+        }
+    }
+    cr_expect_eq(hold_gap_count(&hold), 2);
+    cr_expect(hold_decides(&hold, STR("prod"), &window, 1, START + 20 * MINUTE_MS));
+}
+
+Test(hold, keeps_the_newest_gaps_of_a_source_that_comes_and_goes) {
+    AUTO(hold_finish) Hold hold = {0};
+    RulesGap gaps[HOLD_GAPS_MAX];
+    for (int i = 0; i < 20; i++) {
+        TimeMs at = START + i * 10 * MINUTE_MS;
+        look(&hold, at, at);
+        look(&hold, at + 5 * MINUTE_MS, at);
+    }
+    cr_assert_eq(hold_gap_count(&hold), HOLD_GAPS_MAX);
+    hold_gaps(&hold, gaps);
+    for (int i = 0; i < HOLD_GAPS_MAX; i++) {
+        cr_expect_eq(gaps[i].from, START + (20 - HOLD_GAPS_MAX + i) * 10 * MINUTE_MS);
+        cr_expect_eq(gaps[i].to, i + 1 < HOLD_GAPS_MAX ? gaps[i].from + 10 * MINUTE_MS : TIME_MAX);
+    }
+}
+
+Test(hold, knows_nothing_of_a_source_without_samples) {
+    AUTO(hold_finish) Hold hold = {0};
+    look(&hold, START, TIME_MIN);
+    cr_expect_eq(hold.items_count, 0);
 }
 
 Test(hold, knows_late_from_lost) {

@@ -7,6 +7,7 @@
 #include "state/rows_ledger.h"
 #include "state/rows_outbox.h"
 #include "state/rows_silence.h"
+#include "state/rows_source_gap.h"
 #include "state_test.h"
 
 TestSuite(rows, .init = test_folder, .fini = test_folder_remove);
@@ -264,6 +265,28 @@ Test(rows, silences_and_flags_keep_the_order_of_their_matchers) {
     cr_assert_eq(count, 1);
     cr_expect_eq(flags[0].mode, 2);
     cr_expect_eq(flags[0].matcher_count, 1);
+    state_close(state);
+}
+
+Test(rows, outages_of_sources_are_replaced_as_a_whole) {
+    State *state = test_open();
+    Err err = {0};
+    SourceGapRow rows[] = {
+        {STR("b"), 5, TIME_MAX}, {STR("a"), 7, 9}, {STR("a"), 1, 3}, {STR("gone"), 1, 2}};
+    StateTx *tx = test_begin(state);
+    cr_assert(state_put_source_gaps(tx, rows, 4, &err), "%s", err.text);
+    test_commit(tx);
+    tx = test_begin(state);
+    cr_assert(state_put_source_gaps(tx, rows, 3, &err), "%s", err.text);
+    test_commit(tx);
+    AUTO(arena_finish) Arena arena = {0};
+    SourceGapRow *found;
+    size_t count;
+    cr_assert(state_load_source_gaps(state, &arena, &found, &count, &err), "%s", err.text);
+    cr_assert_eq(count, 3);
+    cr_expect(str_eq(found[0].source, STR("a")) && found[0].from == 1 && found[0].to == 3);
+    cr_expect(str_eq(found[1].source, STR("a")) && found[1].from == 7 && found[1].to == 9);
+    cr_expect(str_eq(found[2].source, STR("b")) && found[2].to == TIME_MAX);
     state_close(state);
 }
 
