@@ -40,11 +40,17 @@ static FileKind kind_of(const YamlNode *root) {
         const char *key;
         FileKind kind;
     } tells[] = {
-        {"groups", KIND_RULES},         {"spec", KIND_RULES},
-        {"items", KIND_RULES},          {"tests", KIND_TESTS},
-        {"route", KIND_NOTIFY},         {"receivers", KIND_NOTIFY},
-        {"inhibit_rules", KIND_NOTIFY}, {"time_intervals", KIND_NOTIFY},
-        {"templates", KIND_NOTIFY},     {"mute_time_intervals", KIND_NOTIFY},
+        {"groups", KIND_RULES},
+        {"spec", KIND_RULES},
+        {"items", KIND_RULES},
+        {"tests", KIND_TESTS},
+        {"kind", KIND_RULES},
+        {"route", KIND_NOTIFY},
+        {"receivers", KIND_NOTIFY},
+        {"inhibit_rules", KIND_NOTIFY},
+        {"time_intervals", KIND_NOTIFY},
+        {"templates", KIND_NOTIFY},
+        {"mute_time_intervals", KIND_NOTIFY},
     };
     for (size_t i = 0; i < sizeof tells / sizeof *tells; i++) {
         if (yaml_get(root, tells[i].key)) {
@@ -135,8 +141,13 @@ static size_t check_pattern(Check *check, Str pattern) {
     Str *paths;
     size_t count = 0;
     Err err = {0};
-    if (!file_glob(&arena, arena_cstr(&arena, pattern), &paths, &count, &err) || count == 0) {
-        problems_add(&check->problems, pattern, 0, 0, "%s", count ? err.text : "no such file");
+    if (!file_glob_yaml(&arena, arena_cstr(&arena, pattern), &paths, &count, &err)) {
+        problems_add(&check->problems, pattern, 0, 0, "%s", err.text);
+        return 0;
+    }
+    if (count == 0) {
+        problems_add(&check->problems, pattern, 0, 0,
+                     "no such file, or a folder without .yml and .yaml files");
         return 0;
     }
     for (size_t i = 0; i < count; i++) {

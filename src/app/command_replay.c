@@ -183,11 +183,13 @@ static bool ask_files(const Args *args, Ask *ask, Err *err) {
     for (size_t i = 0; i < args->word_count; i++) {
         Str *paths = NULL;
         size_t count = 0;
-        if (!file_glob(&ask->arena, args->words[i], &paths, &count, err)) {
+        if (!file_glob_yaml(&ask->arena, args->words[i], &paths, &count, err)) {
             return false;
         }
         if (count == 0) {
-            return err_set(err, ERR_NOT_FOUND, "%s: no such file", args->words[i]);
+            return err_set(err, ERR_NOT_FOUND,
+                           "%s: no such file, or a folder without .yml and .yaml files",
+                           args->words[i]);
         }
         ask->sources[i] = (RulesSource){str_of(args->words[i]), flavour};
     }

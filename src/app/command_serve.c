@@ -11,7 +11,8 @@ int command_serve(int argc, char **argv) {
         {"listen", "ADDR:PORT", "where to answer HTTP (default 127.0.0.1:8119)"},
         {"data", "DIR", "data directory (default ./belfry-data)"},
         {"rules", "GLOB",
-         "rule files, may be repeated; `none` for no rules (default rules.d/**/*.y*ml)"},
+         "rule files, or a folder of them; may be repeated; `none` for no rules (default "
+         "rules.d/**/*.y*ml)"},
         {"self-scrape", "on|off", "watch itself (default on)"},
         {"log-format", "logfmt|json", "form of the log lines (default logfmt)"},
         {NULL, NULL, NULL},

@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/command.h"
 #include "app/commands.h"
 #include "base/file.h"
+#include "base/yaml.h"
 #include "promql/promql.h"
 #include "rules/rules.h"
 
@@ -100,16 +102,64 @@ static bool write_junit(const char *path, Str cases, Err *err) {
     return file_replace(path, buf_view(&text), err);
 }
 
+/* In a folder unit tests often stand beside the rules they test. */
+static bool is_unit_test(const char *path) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(problems_finish) Problems problems = {0};
+    YamlDocs docs = {0};
+    Str text;
+    Err err = {0};
+    return !file_read(&arena, path, SCRIPT_BYTES_MAX, &text, &err) ||
+           !yaml_parse(&arena, text, str_of(path), &docs, &problems) ||
+           (docs.count && yaml_get(docs.items[0], "tests"));
+}
+
+/* Files that could not be run. */
+static size_t test_path(const char *path, const char *run, RulesTestReport *report) {
+    Err err = {0};
+    if (rules_unittest(str_of(path), run, report, &err)) {
+        return 0;
+    }
+    command_fail(&err);
+    put_broken(&report->junit, path, &err);
+    return 1;
+}
+
+/* A file, a pattern, or a folder with all unit tests in it. */
+static size_t test_word(const char *word, const char *run, RulesTestReport *report) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str *paths;
+    size_t count = 0, found = 0, broken = 0;
+    Err err = {0};
+    struct stat info;
+    bool is_dir = stat(word, &info) == 0 && S_ISDIR(info.st_mode);
+    if (!file_glob_yaml(&arena, word, &paths, &count, &err)) {
+        command_fail(&err);
+        return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *path = arena_cstr(&arena, paths[i]);
+        if (!is_dir || is_unit_test(path)) {
+            broken += test_path(path, run, report);
+            found++;
+        }
+    }
+    if (found == 0) {
+        err_set(&err, ERR_NOT_FOUND,
+                is_dir ? "%s: no unit tests in this folder" : "%s: no such file", word);
+        command_fail(&err);
+        put_broken(&report->junit, word, &err);
+        broken++;
+    }
+    return broken;
+}
+
 static int test_rules(const Args *args) {
     RulesTestReport report = {0};
     Err err = {0};
     size_t broken = 0;
     for (size_t i = 0; i < args->word_count; i++) {
-        if (!rules_unittest(str_of(args->words[i]), args_get(args, "run"), &report, &err)) {
-            command_fail(&err);
-            put_broken(&report.junit, args->words[i], &err);
-            broken++;
-        }
+        broken += test_word(args->words[i], args_get(args, "run"), &report);
     }
     const char *junit = args_get(args, "junit");
     if (junit && !write_junit(junit, buf_view(&report.junit), &err)) {

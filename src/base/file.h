@@ -47,3 +47,6 @@ bool dir_list(Arena *arena, const char *path, Str **ret_names, size_t *ret_count
  * error. */
 bool file_glob(Arena *arena, const char *pattern, Str **ret_paths, size_t *ret_count,
                Err *err) MUST_CHECK;
+/* The same, but a folder among them stands for the YAML files in it (.yml, .yaml), at any depth. */
+bool file_glob_yaml(Arena *arena, const char *pattern, Str **ret_paths, size_t *ret_count,
+                    Err *err) MUST_CHECK;

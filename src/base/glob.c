@@ -116,17 +116,47 @@ static size_t drop_repeated(Str *sorted, size_t count) {
     return kept;
 }
 
+/* Sorted, each once, in the arena. */
+static void take_paths(Glob *glob, Str **ret_paths, size_t *ret_count) {
+    Str *paths = arena_array(glob->arena, Str, glob->paths_count + 1);
+    if (glob->paths_count) {
+        memcpy(paths, glob->paths, glob->paths_count * sizeof *paths);
+        qsort(paths, glob->paths_count, sizeof *paths, compare_paths);
+    }
+    *ret_count = drop_repeated(paths, glob->paths_count);
+    *ret_paths = paths;
+}
+
 bool file_glob(Arena *arena, const char *pattern, Str **ret_paths, size_t *ret_count, Err *err) {
     AUTO(finish_glob) Glob glob = {.arena = arena, .err = err};
     if (!match_path(&glob, *pattern == '/' ? "/" : "", str_of(pattern))) {
         return false;
     }
-    Str *paths = arena_array(arena, Str, glob.paths_count);
-    if (glob.paths_count) {
-        memcpy(paths, glob.paths, glob.paths_count * sizeof *paths);
-        qsort(paths, glob.paths_count, sizeof *paths, compare_paths);
+    take_paths(&glob, ret_paths, ret_count);
+    return true;
+}
+
+bool file_glob_yaml(Arena *arena, const char *pattern, Str **ret_paths, size_t *ret_count,
+                    Err *err) {
+    Str *paths;
+    size_t count;
+    if (!file_glob(arena, pattern, &paths, &count, err)) {
+        return false;
     }
-    *ret_count = drop_repeated(paths, glob.paths_count);
-    *ret_paths = paths;
+    AUTO(finish_glob) Glob glob = {.arena = arena, .err = err};
+    for (size_t i = 0; i < count; i++) {
+        const char *path = arena_cstr(arena, paths[i]);
+        bool ok = true;
+        if (!is_dir(path)) {
+            VEC_PUSH(glob, paths, paths[i]);
+        } else {
+            ok = match_path(&glob, path, STR("**/*.yml")) &&
+                 match_path(&glob, path, STR("**/*.yaml"));
+        }
+        if (!ok) {
+            return false;
+        }
+    }
+    take_paths(&glob, ret_paths, ret_count);
     return true;
 }

@@ -40,7 +40,7 @@ static void check_source(const RulesSource *source, CheckedFiles *checked, Probl
         check_path(source->pattern, source->flavour, checked, problems);
         return;
     }
-    if (!file_glob(&arena, arena_cstr(&arena, source->pattern), &paths, &count, &err)) {
+    if (!file_glob_yaml(&arena, arena_cstr(&arena, source->pattern), &paths, &count, &err)) {
         problems_add(problems, source->pattern, 0, 0, "%s", err.text);
         return;
     }

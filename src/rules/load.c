@@ -25,12 +25,6 @@ static void file_forget(LoadedFile *file) {
     free(file->remembered);
 }
 
-static int by_place(const void *a, const void *b) {
-    const Problem *x = a, *y = b;
-    int order = (x->line > y->line) - (x->line < y->line);
-    return order ? order : (x->column > y->column) - (x->column < y->column);
-}
-
 /* What is loaded instead of a version that is no good. */
 static RuleFile *last_good(const LoadedFile *known, Str path) {
     RuleFile *file = NULL;
@@ -63,7 +57,6 @@ static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flav
         return loaded;
     }
     loaded.live = last_good(known, path);
-    qsort(own.items, own.items_count, sizeof *own.items, by_place);
     AUTO(buf_finish) Buf text = {0};
     problems_print(&own, &text);
     buf_byte(&text, '\0');
@@ -96,7 +89,7 @@ static void load_source(Rules *rules, const RulesSource *source, FileList *list,
     Str *paths = NULL;
     size_t count = 0;
     Err err = {0};
-    if (!file_glob(&arena, arena_cstr(&arena, source->pattern), &paths, &count, &err)) {
+    if (!file_glob_yaml(&arena, arena_cstr(&arena, source->pattern), &paths, &count, &err)) {
         problems_add(problems, source->pattern, 0, 0, "%s", err.text);
         return;
     }

@@ -126,6 +126,14 @@ Test(file, globs_names_and_any_depth_of_folders) {
     assert_glob("r/**/**/c.yaml", "r/team/c.yaml ");
     assert_glob("r/team/deep/**", "r/team/deep/d.yaml ");
 
+    Str *paths;
+    size_t count;
+    cr_assert(file_glob_yaml(&arena, "r", &paths, &count, &err), "%s", err.text);
+    cr_assert_eq(count, 5, "all YAML files below a folder");
+    cr_expect(str_eq(paths[1], STR("r/a.yml")) && str_eq(paths[4], STR("r/team/deep/d.yaml")));
+    cr_assert(file_glob_yaml(&arena, "r/?.yaml", &paths, &count, &err), "%s", err.text);
+    cr_expect_eq(count, 2, "a file stands for itself");
+
     const char *absolute = arena_printf(&arena, "%s/r/*.yml", dir).ptr;
     assert_glob(absolute, arena_printf(&arena, "%s/r/a.yml ", dir).ptr);
 }
