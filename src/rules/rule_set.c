@@ -167,6 +167,7 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def,
         group->duration_total_ns = before->duration_total_ns;
         group->iterations = before->iterations;
         group->missed = before->missed;
+        group->late = before->late;
     }
     group->def = def;
     group->interval = def->interval ? def->interval : options->evaluation_interval;

@@ -34,8 +34,8 @@ typedef struct LiveGroup {
     uint32_t rank_max;
     TimeMs last_evaluation;
     int64_t duration_ns, duration_total_ns;
-    uint64_t iterations, missed;
-    SeriesList unwritten; /* of the evaluation under way */
+    uint64_t iterations, missed, late; /* late: evaluated, but well after its time */
+    SeriesList unwritten;              /* of the evaluation under way */
 } LiveGroup;
 
 /* A group and one of its rules. */

@@ -41,6 +41,10 @@ static double missed(const LiveGroup *group) {
     return (double)group->missed;
 }
 
+static double late(const LiveGroup *group) {
+    return (double)group->late;
+}
+
 static double interval(const LiveGroup *group) {
     return (double)group->interval / (double)SECOND_MS;
 }
@@ -73,6 +77,10 @@ static const GroupMetric group_metrics[] = {
      iterations},
     {"prometheus_rule_group_iterations_missed_total", "counter",
      "Evaluations missed because one was late.", missed},
+    {"belfry_rule_group_iterations_late_total", "counter",
+     "Evaluations that began more than a tenth of the interval, and more than a second, after "
+     "their time.",
+     late},
     {"prometheus_rule_group_interval_seconds", "gauge", "Interval of the group.", interval},
     {"prometheus_rule_group_last_evaluation_timestamp_seconds", "gauge",
      "Time of the last evaluation.", last_evaluation},

@@ -32,3 +32,8 @@ TimeMs slot_query_time(SlotTiming timing, TimeMs slot) {
     TimeMs time = slot - timing.query_offset - timing.delay;
     return timing.align ? floor_to(time, timing.interval) : time;
 }
+
+bool slot_is_late(SlotTiming timing, TimeMs slot, TimeMs now) {
+    DurationMs most = timing.interval / 10 > SECOND_MS ? timing.interval / 10 : SECOND_MS;
+    return now - slot > most;
+}

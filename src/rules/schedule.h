@@ -27,5 +27,9 @@ bool slot_timing_eq(SlotTiming a, SlotTiming b);
 /* The newest slot time at or before `now`. */
 TimeMs slot_before(SlotTiming timing, TimeMs now);
 
+/* Does an evaluation that begins at `now` come late for its slot: by more than a tenth of the
+ * interval, and more than a second? */
+bool slot_is_late(SlotTiming timing, TimeMs slot, TimeMs now);
+
 /* What an evaluation of the slot `slot` asks for. */
 TimeMs slot_query_time(SlotTiming timing, TimeMs slot);

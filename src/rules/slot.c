@@ -207,6 +207,7 @@ static void note_groups(SlotRun *run, uint64_t missed) {
         group->duration_total_ns += group->duration_ns;
         group->iterations++;
         group->missed += missed;
+        group->late += slot_is_late(run->slot->timing, run->world.slot, run->now);
     }
     pthread_mutex_unlock(&run->rules->lock);
 }

@@ -296,6 +296,44 @@ Test(rules, stamp_with_the_query_offset_and_keep_slots_apart) {
     bench_close(&bench);
 }
 
+/* vmalert's timing: a shift of the slot, or of the time that is asked for. */
+Test(rules, keep_to_the_timing_that_vmalerts_groups_ask_for) {
+    static const struct {
+        const char *timing;
+        DurationMs due; /* of the first evaluation after the start */
+        int64_t answer; /* m is the seconds since ten minutes before the start */
+    } rows[] = {
+        {"interval: 5m, eval_offset: 90s", 90 * SECOND_MS, 690},
+        {"interval: 5m, eval_offset: -90s", 210 * SECOND_MS, 810},
+        {"interval: 1m, eval_delay: 75s", MINUTE_MS, 540}, /* rounded down to the interval */
+        {"interval: 1m, eval_delay: 75s, eval_alignment: false", MINUTE_MS, 585},
+        {"interval: 1m, eval_alignment: false", MINUTE_MS, 660},
+        {"interval: 1m, concurrency: 4", MINUTE_MS, 660},
+        {"interval: 1m, query_offset: 45s", MINUTE_MS, 615},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Bench bench;
+        bench_open(&bench);
+        TimeMs start = START - START % (5 * MINUTE_MS);
+        char text[256];
+        snprintf(text, sizeof text, "groups: [{name: g, %s, rules: [{record: r, expr: m}]}]",
+                 rows[i].timing);
+        load(&bench, text, start);
+        feed(&bench, "m 0+15x80", start - 10 * MINUTE_MS, 15 * SECOND_MS);
+        RulesTick tick = tick_at(&bench, start);
+        rules_tick_finish(&tick); /* what was due before */
+        TimeMs due = rules_next_due(bench.rules, start);
+        cr_expect_eq(due - start, rows[i].due, "%s: due after %lld s", rows[i].timing,
+                     (long long)(due - start) / 1000);
+        tick = tick_at(&bench, due);
+        cr_expect(tick.did_evaluate);
+        rules_tick_finish(&tick);
+        double value = ask(&bench, "last_over_time(r[20m])", due + MINUTE_MS);
+        cr_expect_eq(value, (double)rows[i].answer, "%s: %g", rows[i].timing, value);
+        bench_close(&bench);
+    }
+}
+
 /* ---- limits ---- */
 
 Test(rules, cut_at_the_limit_instead_of_wiping) {
@@ -542,6 +580,9 @@ Test(rules, count_missed_slots_and_do_not_repeat_them) {
     const char *missed = strstr(text.ptr, "prometheus_rule_group_iterations_missed_total{");
     cr_assert_not_null(missed);
     cr_expect_not_null(strstr(missed, ";g\"} 4\n"), "%.200s", missed);
+    const char *late = strstr(text.ptr, "belfry_rule_group_iterations_late_total{");
+    cr_assert_not_null(late);
+    cr_expect_not_null(strstr(late, ";g\"} 1\n"), "ten seconds of a minute: %.200s", late);
     bench_close(&bench);
 }
 
