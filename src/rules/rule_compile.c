@@ -6,6 +6,7 @@
 
 #include "model/label.h"
 #include "promql/ast.h"
+#include "promql/functions.h"
 #include "rules/rule_file.h"
 #include "rules/rule_text.h"
 
@@ -71,8 +72,10 @@ static void compile_texts(Compiler *compiler, RuleTexts texts, const char *what)
         if (!rule_text_parse(compiler->vmalert, compiler->rule->name, text->text, &text->tmpl,
                              &err)) {
             char sentence[sizeof err.text + 256];
-            snprintf(sentence, sizeof sentence, "%s \"%.*s\": %s", what, STR_ARG(text->name),
-                     err.text);
+            const char *near = rule_text_suggest(compiler->vmalert, str_of(err.text));
+            snprintf(sentence, sizeof sentence, "%s \"%.*s\": %s%s%s%s", what, STR_ARG(text->name),
+                     err.text, near ? ", did you mean \"" : "", near ? near : "",
+                     near ? "\"?" : "");
             (void)complain(compiler, text->line, text->column, sentence);
         }
     }
@@ -158,6 +161,18 @@ static bool parse_expr(Compiler *compiler, RuleDef *rule, Err *err) {
     return promql_parse(arena, rule->expr_text, PROMQL_PROMETHEUS, &rule->expr, err);
 }
 
+/* The parser speaks Prometheus' words, which clients compare; a person who writes rules is told
+ * more. */
+static const char *suggest_function(const char *error) {
+    static const char before[] = "unknown function with name \"";
+    const char *at = strstr(error, before);
+    if (!at || strstr(at, "did you mean")) {
+        return NULL;
+    }
+    Str rest = str_of(at + sizeof before - 1);
+    return function_suggest((Str){rest.ptr, str_find(rest, '"')}, false);
+}
+
 static void compile_expr(Compiler *compiler) {
     RuleDef *rule = compiler->rule;
     if (rule->expr_text.len == 0) {
@@ -165,8 +180,10 @@ static void compile_expr(Compiler *compiler) {
     }
     Err err = {0};
     if (!parse_expr(compiler, rule, &err)) {
-        char sentence[sizeof err.text + 64];
-        snprintf(sentence, sizeof sentence, "could not parse expression: %s", err.text);
+        char sentence[sizeof err.text + 128];
+        const char *near = suggest_function(err.text);
+        snprintf(sentence, sizeof sentence, "could not parse expression: %s%s%s%s", err.text,
+                 near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         (void)complain(compiler, rule->expr_line, rule->expr_column, sentence);
         return;
     }

@@ -425,8 +425,40 @@ static bool is_kind(const YamlNode *doc, const char *kind) {
     return node && node->kind == YAML_SCALAR && str_eq(node->text, str_of(kind));
 }
 
+/* Resources that carry groups under `spec`: those of the Prometheus operator, VictoriaMetrics'
+ * operator, Google's managed Prometheus and OpenShift. */
+static const char *const rule_kinds[] = {"PrometheusRule", "VMRule",       "Rules", "ClusterRules",
+                                         "GlobalRules",    "AlertingRule", NULL};
+
 static bool is_rule_resource(const YamlNode *doc) {
-    return is_kind(doc, "PrometheusRule") || is_kind(doc, "VMRule");
+    for (const char *const *kind = rule_kinds; *kind; kind++) {
+        if (is_kind(doc, *kind)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "List", "PrometheusRuleList" and so on. */
+static bool is_list_resource(const YamlNode *doc) {
+    const YamlNode *kind = yaml_get(doc, "kind"), *items = yaml_get(doc, "items");
+    return kind && kind->kind == YAML_SCALAR && str_ends(kind->text, STR("List")) && items &&
+           items->kind == YAML_LIST;
+}
+
+/* A Kubernetes resource that is about something else. */
+static bool is_other_resource(const YamlNode *doc) {
+    const YamlNode *kind = yaml_get(doc, "kind");
+    return kind && kind->kind == YAML_SCALAR && !yaml_get(doc, "groups") &&
+           !is_rule_resource(doc) && !is_list_resource(doc);
+}
+
+static void refuse_resource(const YamlReader *reader, const YamlNode *doc) {
+    const YamlNode *kind = yaml_get(doc, "kind");
+    const char *near = str_suggest(kind->text, rule_kinds);
+    yaml_problem(reader, kind, "a resource of kind \"%.*s\" holds no rules, %s%s%s",
+                 STR_ARG(kind->text), near ? "did you mean \"" : "PrometheusRule does",
+                 near ? near : "", near ? "\"?" : "");
 }
 
 static void read_resource(Loader *loader, const YamlNode *doc) {
@@ -439,7 +471,8 @@ static void read_resource(Loader *loader, const YamlNode *doc) {
     }
 }
 
-static void read_document(Loader *loader, const YamlNode *doc) {
+/* `is_alone`: no document of the file holds rules. */
+static void read_document(Loader *loader, const YamlNode *doc, bool is_alone) {
     YamlReader reader = reader_at(loader, "");
     if (doc->kind == YAML_NULL) {
         return;
@@ -448,8 +481,7 @@ static void read_document(Loader *loader, const YamlNode *doc) {
         return;
     }
     const YamlNode *items = yaml_get(doc, "items");
-    if (items && items->kind == YAML_LIST &&
-        (is_kind(doc, "List") || is_kind(doc, "PrometheusRuleList"))) {
+    if (items && is_list_resource(doc)) {
         for (size_t i = 0; i < items->count; i++) {
             if (is_rule_resource(items->items[i])) {
                 read_resource(loader, items->items[i]);
@@ -457,10 +489,24 @@ static void read_document(Loader *loader, const YamlNode *doc) {
         }
     } else if (is_rule_resource(doc)) {
         read_resource(loader, doc);
+    } else if (is_other_resource(doc)) {
+        /* What a chart renders has rules among much else. */
+        if (is_alone) {
+            refuse_resource(&reader, doc);
+        }
     } else {
         check_keys(loader, &reader, doc, file_keys, false);
         read_groups(loader, &reader, doc);
     }
+}
+
+static bool has_rules(const YamlDocs *docs) {
+    for (size_t i = 0; i < docs->count; i++) {
+        if (docs->items[i]->kind != YAML_NULL && !is_other_resource(docs->items[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool groups_show_vmalert(const YamlNode *map) {
@@ -490,6 +536,23 @@ static bool shows_vmalert(const YamlDocs *docs) {
     return false;
 }
 
+/* Longer names are none: so text full of `%{` is not looked through again and again. */
+enum { VARIABLE_NAME_MAX = 256 };
+
+/* Where the name after `%{` ends; `text.len` if it is none. */
+static size_t variable_end(Str text) {
+    size_t most = text.len < VARIABLE_NAME_MAX ? text.len : VARIABLE_NAME_MAX;
+    for (size_t i = 2; i < most; i++) {
+        if (text.ptr[i] == '}') {
+            return i;
+        }
+        if (text.ptr[i] == '%' || text.ptr[i] == '\n' || text.ptr[i] == '\0') {
+            break;
+        }
+    }
+    return text.len;
+}
+
 /* vmalert's `%{NAME}`: the environment variable's value, anywhere in the bytes; unknown ones stay.
  */
 static Str expand_environment(Arena *arena, Str bytes) {
@@ -498,7 +561,7 @@ static Str expand_environment(Arena *arena, Str bytes) {
         size_t at = str_find(bytes, '%');
         buf_put(&out, bytes.ptr, at);
         bytes = str_skip(bytes, at);
-        size_t end = bytes.len >= 2 && bytes.ptr[1] == '{' ? str_find(bytes, '}') : bytes.len;
+        size_t end = bytes.len >= 2 && bytes.ptr[1] == '{' ? variable_end(bytes) : bytes.len;
         const char *value = NULL;
         if (end < bytes.len) {
             value = getenv(arena_cstr(arena, (Str){bytes.ptr + 2, end - 2}));
@@ -528,7 +591,7 @@ static bool try_reading(Str path, const YamlDocs *docs, const RuleReading *readi
     Loader loader = {.arena = &file->arena, .file = file, .reading = reading, .problems = problems};
     size_t before = problems->items_count;
     for (size_t i = 0; i < docs->count; i++) {
-        read_document(&loader, docs->items[i]);
+        read_document(&loader, docs->items[i], !has_rules(docs));
     }
     file->groups = arena_array(&file->arena, GroupDef, loader.groups_count + 1);
     if (loader.groups_count) {
@@ -553,6 +616,12 @@ static void move_problems(Problems *to, const Problems *from) {
     }
 }
 
+static int by_place(const void *a, const void *b) {
+    const Problem *x = a, *y = b;
+    int order = (x->line > y->line) - (x->line < y->line);
+    return order ? order : (x->column > y->column) - (x->column < y->column);
+}
+
 /* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what Prometheus
  * says is wrong. */
 static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret_file,
@@ -569,8 +638,8 @@ static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret
     return false;
 }
 
-bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
-                    Problems *problems) {
+static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
+                       Problems *problems) {
     AUTO(arena_finish) Arena arena = {0};
     YamlDocs docs = {0};
     Str content = bytes;
@@ -601,6 +670,19 @@ bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_fi
     RuleReading named = {
         .flavour = flavour, .lax_durations = lax, .lax_keys = lax, .lax_records = lax};
     return try_reading(path, &docs, &named, content, ret_file, problems);
+}
+
+bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
+                    Problems *problems) {
+    size_t before = problems->items_count;
+    if (load_bytes(path, bytes, flavour, ret_file, problems)) {
+        return true;
+    }
+    /* What is wrong is found file first, then expressions, then templates; people read downwards.
+     */
+    qsort(problems->items + before, problems->items_count - before, sizeof *problems->items,
+          by_place);
+    return false;
 }
 
 RuleFile *rule_file_ref(RuleFile *file) {

@@ -37,6 +37,33 @@ bool rule_text_parse(bool vmalert, Str name, Str text, Tmpl **ret_tmpl, Err *err
     return tmpl_parse(template_name(&arena, vmalert, name), whole, &options, ret_tmpl, err);
 }
 
+/* What stands in quotes behind `before`; empty if that does not occur. */
+static Str quoted_after(Str text, const char *before) {
+    size_t len = strlen(before);
+    const char *at = memmem(text.ptr, text.len, before, len);
+    if (!at) {
+        return STR("");
+    }
+    Str rest = {at + len, text.len - (size_t)(at + len - text.ptr)};
+    return (Str){rest.ptr, str_find(rest, '"')};
+}
+
+const char *rule_text_suggest(bool vmalert, Str error) {
+    static const char *const prometheus_variables[] = {"$labels", "$value", "$externalLabels",
+                                                       "$externalURL", NULL};
+    static const char *const vmalert_variables[] = {
+        "$value",   "$labels",   "$expr", "$externalLabels", "$externalURL", "$alertID",
+        "$groupID", "$activeAt", "$for",  "$interval",       "$type",        "$isPartial",
+        NULL};
+    Str func = quoted_after(error, "function \"");
+    Str variable = quoted_after(error, "undefined variable \"");
+    if (func.len) {
+        return tmpl_suggest_func(vmalert ? vmalert_funcs : prometheus_funcs, func);
+    }
+    return variable.len ? str_suggest(variable, vmalert ? vmalert_variables : prometheus_variables)
+                        : NULL;
+}
+
 static TmplValue label_map(Arena *arena, LabelSet labels) {
     Str *names = arena_array(arena, Str, labels.count + 1);
     Str *values = arena_array(arena, Str, labels.count + 1);

@@ -30,6 +30,10 @@ typedef struct RuleTextData {
  */
 bool rule_text_parse(bool vmalert, Str name, Str text, Tmpl **ret_tmpl, Err *err) MUST_CHECK;
 
+/* For an error of rule_text_parse(): what a word in it that is not known may have been meant to be,
+ * or NULL. */
+const char *rule_text_suggest(bool vmalert, Str error);
+
 /* The dot of all templates of one result. */
 TmplValue rule_text_dot(Arena *arena, bool vmalert, const RuleTextData *data);
 

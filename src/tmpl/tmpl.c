@@ -145,3 +145,22 @@ void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ct
     }
     buf_finish(&visitor.text);
 }
+
+enum { SUGGESTIONS_MAX = 256 };
+
+static size_t add_names(const char **names, size_t count, const TmplFunc *set) {
+    for (; set->name && count + 1 < SUGGESTIONS_MAX; set++) {
+        names[count++] = set->name;
+    }
+    return count;
+}
+
+const char *tmpl_suggest_func(const TmplFunc *const *funcs, Str name) {
+    const char *names[SUGGESTIONS_MAX];
+    size_t count = add_names(names, 0, tmpl_funcs_go);
+    for (; *funcs; funcs++) {
+        count = add_names(names, count, *funcs);
+    }
+    names[count] = NULL;
+    return str_suggest(name, names);
+}

@@ -106,6 +106,11 @@ void tmpl_free(Tmpl *tmpl);
 DEFINE_AUTO(Tmpl, tmpl_free)
 bool tmpl_has(const Tmpl *tmpl, Str name);
 
+/* The function of these sets or of Go's builtins whose name `name` may be a misspelling of, or
+ * NULL.
+ */
+const char *tmpl_suggest_func(const TmplFunc *const *funcs, Str name);
+
 /* What functions need of the world; copied into the execution. */
 typedef struct TmplWorld {
     TimeMs now;

@@ -77,3 +77,28 @@ Test(corpus, rule_files_load_or_are_listed_with_a_reason) {
     cr_expect_gt(loaded, 780);
     cJSON_Delete(manifest);
 }
+
+/* The resources that most of those files were made of. */
+Test(corpus, resources_load_as_they_are) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str pattern = arena_printf(&arena, "%s/corpus/rules/*/crd/*.y*ml", shared());
+    Str *paths;
+    size_t count;
+    Err err = {0};
+    cr_assert(file_glob(&arena, pattern.ptr, &paths, &count, &err), "%s", err.text);
+    if (count == 0) {
+        cr_skip_test("no corpus at %s", shared());
+    }
+    for (size_t i = 0; i < count; i++) {
+        AUTO(arena_finish) Arena own = {0};
+        AUTO(problems_finish) Problems problems = {0};
+        AUTO(rule_file_unrefp) RuleFile *file = NULL;
+        AUTO(buf_finish) Buf text = {0};
+        Str bytes = {0};
+        cr_assert(file_read(&own, arena_cstr(&own, paths[i]), 64 << 20, &bytes, &err), "%s",
+                  err.text);
+        bool ok = rule_file_load(paths[i], bytes, RULES_AUTO, &file, &problems);
+        problems_print(&problems, &text);
+        cr_expect(ok, "%.*s", STR_ARG(buf_view(&text)));
+    }
+}
