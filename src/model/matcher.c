@@ -38,10 +38,10 @@ static bool take_literal(Str pattern, size_t *at, char *ret) {
     return true;
 }
 
-/* The literal characters that `pattern` begins with; `*ret_rest` is where they end. A character
- * that a repetition follows is not one of them, nor is half a UTF-8 sequence. */
-static Str literal_head(Arena *arena, Str pattern, size_t *ret_rest) {
-    char *text = arena_alloc(arena, pattern.len + 1);
+/* The literal characters that `pattern` begins with, into `text`, which has room for all of it;
+ * `*ret_rest` is where they end. A character that a repetition follows is not one of them, nor is
+ * half a UTF-8 sequence. */
+static Str take_literals(char *text, Str pattern, size_t *ret_rest) {
     size_t len = 0;
     size_t at = 0;
     size_t before_last = 0;
@@ -66,6 +66,10 @@ static Str literal_head(Arena *arena, Str pattern, size_t *ret_rest) {
     return (Str){text, len};
 }
 
+static Str literal_head(Arena *arena, Str pattern, size_t *ret_rest) {
+    return take_literals(arena_alloc(arena, pattern.len + 1), pattern, ret_rest);
+}
+
 static Str without_brackets(Str pattern) {
     Str inner = pattern;
     if (str_starts(inner, STR("(?:"))) {
@@ -82,6 +86,12 @@ static Str without_brackets(Str pattern) {
     return memchr(inner.ptr, ')', inner.len) ? pattern : inner;
 }
 
+/* Longest last: most texts that are none of the literals are told by their length. */
+static int compare_literals(const void *a, const void *b) {
+    const Str *x = a, *y = b;
+    return x->len != y->len ? (x->len > y->len) - (x->len < y->len) : str_cmp(*x, *y);
+}
+
 static bool find_literals(Arena *arena, Str pattern, Matcher *matcher) {
     Str inner = without_brackets(pattern);
     size_t count = 1;
@@ -89,10 +99,12 @@ static bool find_literals(Arena *arena, Str pattern, Matcher *matcher) {
         count += inner.ptr[i] == '|';
     }
     Str *literals = arena_array(arena, Str, count);
+    char *text = arena_alloc(arena, inner.len + 1); /* of all */
     size_t found = 0;
     for (;;) {
         size_t rest;
-        literals[found++] = literal_head(arena, inner, &rest);
+        literals[found] = take_literals(text, inner, &rest);
+        text += literals[found++].len;
         inner = str_skip(inner, rest);
         if (inner.len == 0) {
             break;
@@ -102,6 +114,7 @@ static bool find_literals(Arena *arena, Str pattern, Matcher *matcher) {
         }
         inner = str_skip(inner, 1);
     }
+    qsort(literals, found, sizeof *literals, compare_literals);
     matcher->literals = literals;
     matcher->literal_count = found;
     return true;
@@ -175,12 +188,11 @@ static bool regex_part_matches(const Matcher *matcher, Str value) {
     if (matcher->any) {
         return value.len > 0 || matcher->value.ptr[1] == '*';
     }
-    for (size_t i = 0; i < matcher->literal_count; i++) {
-        if (str_eq(matcher->literals[i], value)) {
-            return true;
-        }
+    if (matcher->literals) {
+        return bsearch(&value, matcher->literals, matcher->literal_count, sizeof value,
+                       compare_literals) != NULL;
     }
-    if (matcher->literals || !str_starts(value, matcher->prefix)) {
+    if (!str_starts(value, matcher->prefix)) {
         return false;
     }
     if (matcher->plain) {

@@ -22,7 +22,8 @@ typedef struct Matcher {
     Str name;
     Str value;
     Regex *regex;        /* MATCH_RE and MATCH_NRE */
-    const Str *literals; /* the regex matches exactly these; NULL if it is no such set */
+    const Str *literals; /* the regex matches exactly these, by length, then by bytes; NULL if it is
+                            no such set */
     size_t literal_count;
     Str prefix;         /* every text the regex matches begins with this */
     Str infix;          /* with `plain`: and what follows contains this */

@@ -390,6 +390,9 @@ static bool run_pick(Exec *exec, PlanNode *node, Arena *arena, const Frame *inpu
     for (size_t step = 0; step < node->grid.count; step++) {
         for (size_t i = 0; i < grouping->groups.count; i++) {
             pick_step(&picker, &grouping->members[i], id, step, &heap);
+            if (!exec_watch_frame(exec, node, err)) {
+                return false;
+            }
         }
         if (!exec_check(exec, err)) {
             return false;
@@ -480,6 +483,9 @@ static bool run_count_values(Exec *exec, PlanNode *node, Arena *arena, const Fra
         for (size_t i = 0; i < input->count; i++) {
             if (column_has(&input->columns[i], step)) {
                 count_value(&counts, &input->columns[i], step);
+            }
+            if (!exec_watch_frame(exec, node, err)) {
+                return false;
             }
         }
         if (!exec_check(exec, err)) {

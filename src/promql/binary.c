@@ -15,6 +15,7 @@
 /* ---- matching ---- */
 
 typedef struct HashRun {
+    Exec *exec;
     const ExprBinary *binary;
     const Frame *frame;
     Hash128 *hashes;
@@ -22,8 +23,13 @@ typedef struct HashRun {
 
 enum { HASH_RANGE = 1024 };
 
+/* When time is up it does nothing; match_frames() tells so in the end. */
 static void hash_range(void *ctx, size_t index) {
     HashRun *run = ctx;
+    Err ignored;
+    if (!exec_check(run->exec, &ignored)) {
+        return;
+    }
     size_t to = (index + 1) * HASH_RANGE;
     to = to < run->frame->count ? to : run->frame->count;
     for (size_t i = index * HASH_RANGE; i < to; i++) {
@@ -35,7 +41,7 @@ static void hash_range(void *ctx, size_t index) {
 
 static uint32_t *number_columns(Exec *exec, Arena *arena, const ExprBinary *binary,
                                 const Frame *frame, HashIndex *index) {
-    HashRun run = {binary, frame, arena_raw(arena, (frame->count + 1) * sizeof *run.hashes)};
+    HashRun run = {exec, binary, frame, arena_array(arena, Hash128, frame->count + 1)};
     pool_for(exec->pool, (frame->count + HASH_RANGE - 1) / HASH_RANGE, hash_range, &run);
     uint32_t *numbers = arena_raw(arena, (frame->count + 1) * sizeof *numbers);
     for (size_t i = 0; i < frame->count; i++) {
@@ -45,15 +51,14 @@ static uint32_t *number_columns(Exec *exec, Arena *arena, const ExprBinary *bina
     return numbers;
 }
 
-Matching match_frames(Exec *exec, Arena *arena, const PlanNode *node, const Frame *left,
-                      const Frame *right) {
+bool match_frames(Exec *exec, Arena *arena, const PlanNode *node, const Frame *left,
+                  const Frame *right, Matching *ret_matching, Err *err) {
     const ExprBinary *binary = &node->expr->binary;
     HashIndex index = {.arena = arena};
-    Matching matching;
-    matching.left = number_columns(exec, arena, binary, left, &index);
-    matching.right = number_columns(exec, arena, binary, right, &index);
-    matching.count = index.count;
-    return matching;
+    ret_matching->left = number_columns(exec, arena, binary, left, &index);
+    ret_matching->right = number_columns(exec, arena, binary, right, &index);
+    ret_matching->count = index.count;
+    return exec_check(exec, err);
 }
 
 /* ---- text of errors ---- */
@@ -96,7 +101,9 @@ typedef struct Join {
     double fill_one, fill_many;
     uint8_t *matched;      /* steps; of the number at hand, one-to-one */
     const Column **one_at; /* steps; of the number at hand */
+    uint8_t *any_many;     /* steps: the many side has some series; NULL until asked for */
     size_t capacity;
+    size_t scratch_charged;
 } Join;
 
 static Side make_side(Arena *arena, const Frame *frame, const uint32_t *numbers, size_t count) {
@@ -109,13 +116,16 @@ static Side make_side(Arena *arena, const Frame *frame, const uint32_t *numbers,
     return side;
 }
 
-static bool many_side_is_empty(const Join *join, size_t step) {
-    for (size_t i = 0; i < join->many.frame->count; i++) {
-        if (column_has(&join->many.frame->columns[i], step)) {
-            return false;
+static bool many_side_is_empty(Join *join, size_t step) {
+    if (!join->any_many) {
+        join->any_many = arena_array(join->arena, uint8_t, join->steps);
+        for (size_t i = 0; i < join->many.frame->count; i++) {
+            for (size_t at = 0; at < join->steps; at++) {
+                join->any_many[at] |= column_has(&join->many.frame->columns[i], at);
+            }
         }
     }
-    return true;
+    return !join->any_many[step];
 }
 
 static LabelSet match_labels(const Join *join, Arena *arena, LabelSet labels) {
@@ -405,6 +415,19 @@ static bool is_plain_pair(const Join *join, uint32_t number) {
            join->binary->op != OP_TRIM_UPPER;
 }
 
+/* Counts what the results and the marks of a number's many series take. */
+static bool watch_join(Join *join, Err *err) {
+    enum { WORTH_BYTES = 256 * 1024 };
+    size_t used = join->scratch->used_bytes;
+    if (used > join->scratch_charged + WORTH_BYTES) {
+        if (!exec_charge_bytes(join->exec, used - join->scratch_charged, err)) {
+            return false;
+        }
+        join->scratch_charged = used;
+    }
+    return exec_watch_frame(join->exec, join->node, err);
+}
+
 static bool join_number(Join *join, uint32_t number, Err *err) {
     if (is_plain_pair(join, number)) {
         join_pair(join, &join->many.frame->columns[join->many.first[number] - 1],
@@ -429,6 +452,9 @@ static bool join_number(Join *join, uint32_t number, Err *err) {
         for (size_t step = 0; step < join->steps; step++) {
             any_many[step] |= column_has(many, step);
         }
+        if (!watch_join(join, err)) {
+            return false;
+        }
     }
     return !join->fill_many_given || join_unmatched(join, number, any_many, err);
 }
@@ -444,7 +470,7 @@ static bool join_all(Join *join, size_t number_count, Err *err) {
                 continue;
             }
             done[number] = 1;
-            if (!join_number(join, number, err)) {
+            if (!join_number(join, number, err) || !exec_check(join->exec, err)) {
                 return false;
             }
         }
@@ -472,7 +498,10 @@ static bool run_join(Exec *exec, PlanNode *node, Err *err) {
         return false;
     }
     node->frame.bytes = bytes;
-    Matching matching = match_frames(exec, arena, node, left, right);
+    Matching matching;
+    if (!match_frames(exec, arena, node, left, right, &matching, err)) {
+        return false;
+    }
     bool swapped = binary->card == CARD_ONE_TO_MANY;
     Side sides[] = {make_side(arena, left, matching.left, matching.count),
                     make_side(arena, right, matching.right, matching.count)};
@@ -493,6 +522,7 @@ static bool run_join(Exec *exec, PlanNode *node, Err *err) {
         .fill_one = binary->fill_right,
         .fill_many = binary->fill_left};
     bool ok = join_all(&join, matching.count, err);
+    exec_refund_bytes(exec, join.scratch_charged);
     arena_finish(&scratch);
     if (ok && node->expr->flavour == PROMQL_PROMETHEUS) {
         drop_empty_columns(&node->frame, node->grid.count);

@@ -31,8 +31,8 @@ typedef struct Matching {
     uint32_t *left, *right; /* a number per column */
     size_t count;           /* of numbers */
 } Matching;
-Matching match_frames(Exec *exec, Arena *arena, const PlanNode *node, const Frame *left,
-                      const Frame *right);
+bool match_frames(Exec *exec, Arena *arena, const PlanNode *node, const Frame *left,
+                  const Frame *right, Matching *ret_matching, Err *err) MUST_CHECK;
 
 /* MetricsQL: `q == (1, 2, 3)` and `q != (1, 2, 3)` ask whether a value is among those. */
 bool binary_is_membership(const ExprBinary *binary);

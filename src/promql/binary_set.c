@@ -101,9 +101,23 @@ static void fill_gaps(SetRun *run, Column *column, const Column *right) {
     }
 }
 
+/* The right side's columns of each number: the first of number n at [n], the next of column i at
+ * [count + i], both + 1. */
+static uint32_t *chain_right(SetRun *run) {
+    size_t numbers = run->matching.count;
+    uint32_t *chain = arena_array(run->arena, uint32_t, numbers + run->right->count + 1);
+    for (size_t i = run->right->count; i-- > 0;) {
+        uint32_t *first = &chain[is_lone(run->right) ? 0 : run->matching.right[i]];
+        chain[numbers + i] = *first;
+        *first = (uint32_t)i + 1;
+    }
+    return chain;
+}
+
 static void run_default(SetRun *run) {
     Frame *frame = &run->node->frame;
     const Frame *from = run->left->count ? run->left : run->right;
+    const uint32_t *chain = chain_right(run);
     for (size_t i = 0; i < from->count; i++) {
         Column *column = &frame->columns[frame->count++];
         *column = from->columns[i];
@@ -112,10 +126,9 @@ static void run_default(SetRun *run) {
         }
         column->borrowed = true;
         column_own(run->arena, column, run->steps);
-        for (size_t j = 0; j < run->right->count; j++) {
-            if (is_lone(run->right) || run->matching.right[j] == run->matching.left[i]) {
-                fill_gaps(run, column, &run->right->columns[j]);
-            }
+        uint32_t j = chain[is_lone(run->right) ? 0 : run->matching.left[i]];
+        for (; j; j = chain[run->matching.count + j - 1]) {
+            fill_gaps(run, column, &run->right->columns[j - 1]);
         }
     }
 }
@@ -146,7 +159,9 @@ bool run_set_operator(Exec *exec, PlanNode *node, Err *err) {
         return false;
     }
     node->frame.bytes = bytes;
-    run.matching = match_frames(exec, arena, node, run.left, run.right);
+    if (!match_frames(exec, arena, node, run.left, run.right, &run.matching, err)) {
+        return false;
+    }
     node->frame.columns = arena_array(arena, Column, run.left->count + run.right->count + 1);
     switch (node->expr->binary.op) {
     case OP_AND:
@@ -208,6 +223,9 @@ bool run_membership(Exec *exec, PlanNode *node, Err *err) {
             if (is_member(set, column->values[step], step) != wanted) {
                 column->values[step] = value_none();
             }
+        }
+        if (!exec_check(exec, err)) {
+            return false;
         }
     }
     return true;

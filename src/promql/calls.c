@@ -2,6 +2,7 @@
 
 #include "promql/calls.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -50,18 +51,24 @@ static LabelSet absent_labels(Arena *arena, const Expr *arg) {
         return labels;
     }
     const MatcherSet *set = &arg->selector.sets[0];
+    Label *items = arena_array(arena, Label, set->count + 1);
+    HashIndex names = {.arena = arena};
     for (size_t i = 0; i < set->count; i++) {
         const Matcher *matcher = &set->items[i];
-        bool seen = false;
-        for (size_t j = 0; j < i; j++) {
-            seen = seen || str_eq(set->items[j].name, matcher->name);
-        }
         if (str_eq(matcher->name, LABEL_METRIC_NAME)) {
             continue;
         }
-        bool wanted = matcher->type == MATCH_EQ && !seen;
-        labels = labels_with(arena, labels, matcher->name, wanted ? matcher->value : STR(""));
+        bool is_new;
+        Label *item = &items[hash_index_add(&names, hash128(matcher->name), &is_new)];
+        bool asked = item->name.len > 0;
+        /* One that was asked for before keeps its name and loses its value. */
+        Str value = matcher->type == MATCH_EQ && !asked ? matcher->value : STR("");
+        *item = (Label){asked || matcher->type == MATCH_EQ ? matcher->name : STR(""), value};
     }
+    Err ignored = {0};
+    bool unique = labels_build(items, names.count, &labels, &ignored);
+    assert(unique);
+    (void)unique;
     return labels;
 }
 

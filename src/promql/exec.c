@@ -37,16 +37,19 @@ static void forget_windows(Worker *worker) {
     memset(worker->windows, 0, sizeof worker->windows);
 }
 
-/* Counts what the worker's columns take beyond what was counted already. */
-static bool worker_charge(Worker *worker) {
-    size_t used = worker->out.used_bytes;
+bool worker_reserve(Worker *worker, size_t bytes) {
+    enum { CHARGE_BYTES = 16 * 1024 }; /* at a time: the account is shared by all workers */
+    size_t used = worker->out.used_bytes + worker->windows_arena.used_bytes +
+                  worker->scratch.used_bytes + bytes;
     if (used <= worker->charged) {
         return true;
     }
-    if (!exec_charge_bytes(worker->exec, used - worker->charged, &worker->err)) {
+    size_t more = used - worker->charged;
+    more = more < CHARGE_BYTES ? CHARGE_BYTES : more;
+    if (!exec_charge_bytes(worker->exec, more, &worker->err)) {
         return false;
     }
-    worker->charged = used;
+    worker->charged += more;
     return true;
 }
 
@@ -206,12 +209,11 @@ static void read_columns(const Ranges *ranges, Range *range, size_t from, size_t
         }
         /* One series of a long subquery may take a while: time and cancellation are looked at after
          * each. */
-        if (worker->err.kind || ((i & 15) == 0 && !worker_charge(worker)) ||
+        if (worker->err.kind || !worker_reserve(worker, 0) ||
             !exec_check(worker->exec, &worker->err)) {
             return;
         }
     }
-    (void)worker_charge(worker);
 }
 
 static void read_range(void *ctx, size_t index) {
@@ -314,10 +316,13 @@ static bool materialise(Exec *exec, PlanNode *node, Err *err) {
                        range->count * sizeof *range->columns);
             }
             frame->count += range->count;
-            frame->arenas[i] = range->worker.out;
-            frame->bytes += range->worker.charged;
-            range->worker.out = (Arena){0};
-            range->worker.charged = 0;
+            Worker *worker = &range->worker;
+            size_t kept =
+                worker->out.used_bytes < worker->charged ? worker->out.used_bytes : worker->charged;
+            frame->arenas[i] = worker->out;
+            frame->bytes += kept;
+            worker->charged -= kept;
+            worker->out = (Arena){0};
         }
     }
     ranges_finish(&ranges);
@@ -408,6 +413,20 @@ static void run_vector_of(PlanNode *node) {
     for (size_t i = 0; i < node->grid.count; i++) {
         values[i] = exec_scalar(node->args[0], i);
     }
+}
+
+bool exec_charge_frame(Exec *exec, PlanNode *node, Err *err) {
+    Frame *frame = &node->frame;
+    size_t used = 0;
+    for (size_t i = 0; i < frame->arena_count; i++) {
+        used += frame->arenas[i].used_bytes;
+    }
+    size_t more = used > frame->bytes ? used - frame->bytes : 0;
+    if (!exec_check(exec, err) || !exec_charge_bytes(exec, more, err)) {
+        return false;
+    }
+    frame->bytes += more;
+    return true;
 }
 
 /* ---- running a node ---- */
@@ -524,6 +543,7 @@ bool exec_node(Exec *exec, PlanNode *node, Err *err) {
         if (ok && node->expr->flavour == PROMQL_METRICSQL) {
             settle_metricsql(node);
         }
+        ok = ok && exec_charge_frame(exec, node, &node->err);
         node->state = ok ? NODE_DONE : NODE_FAILED;
         node->run_ns = exec->options->explain ? clock_monotonic_ns() - began : 0;
         node->frame_bytes = node->frame.bytes;

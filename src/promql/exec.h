@@ -63,7 +63,7 @@ typedef struct Worker {
     size_t note_sets;
     uint64_t samples_read,
         samples_seen; /* decoded; as Prometheus counts them, once per window they are in */
-    uint64_t charged; /* of `out`, to the budget */
+    uint64_t charged; /* of the three arenas' most, to the budget */
     Err err;          /* kind set: failed */
 } Worker;
 
@@ -99,6 +99,10 @@ typedef struct Fold {
 } Fold;
 bool exec_fold(Exec *exec, PlanNode *node, const Fold *fold, Err *err) MUST_CHECK;
 
+/* Counts `bytes` more that the worker is about to take from its arenas, before they are taken: for
+ * what a long grid makes large. False: worker->err. */
+bool worker_reserve(Worker *worker, size_t bytes) MUST_CHECK;
+
 /* The worker's notes about an operator of its chain. */
 Notes *worker_notes(Worker *worker, PlanNode *node);
 
@@ -108,6 +112,17 @@ void exec_begin(Exec *exec);
 bool exec_check(Exec *exec, Err *err) MUST_CHECK;
 bool exec_charge_bytes(Exec *exec, size_t bytes, Err *err) MUST_CHECK;
 void exec_refund_bytes(Exec *exec, size_t bytes);
+/* Counts what the node's frame took from its arenas since the last time, and looks at time and
+ * cancellation: for operators whose frame may grow out of proportion to what they read, in
+ * between. */
+bool exec_charge_frame(Exec *exec, PlanNode *node, Err *err) MUST_CHECK;
+/* The same where it has grown by enough to be worth it. */
+static inline bool exec_watch_frame(Exec *exec, PlanNode *node, Err *err) {
+    enum { WORTH_BYTES = 256 * 1024 };
+    const Frame *frame = &node->frame;
+    return frame->arena_count == 0 || frame->arenas[0].used_bytes < frame->bytes + WORTH_BYTES ||
+           exec_charge_frame(exec, node, err);
+}
 bool exec_charge_samples(Exec *exec, uint64_t samples, Err *err) MUST_CHECK;
 
 /* The value of a scalar node at a step; it has been computed. */

@@ -112,7 +112,6 @@ static Regex *new_anchored(Str pattern) {
 }
 
 static bool run_label_replace(Exec *exec, PlanNode *node, Err *err) {
-    (void)exec;
     Str pattern = call_text(node, 4), dst = call_text(node, 1);
     Regex *regex = new_anchored(pattern);
     if (!regex) {
@@ -134,11 +133,13 @@ static bool run_label_replace(Exec *exec, PlanNode *node, Err *err) {
                        .dst = dst,
                        .text = call_text(node, 2),
                        .src = call_text(node, 3)};
-    for (size_t i = 0; i < node->frame.count; i++) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < node->frame.count; i++) {
         (void)replace_label(&replace, &node->frame.columns[i]);
+        ok = exec_charge_frame(exec, node, err);
     }
     regex_free(regex);
-    return frame_merge_equal(arena, &node->frame, node->grid.count, err);
+    return ok && frame_merge_equal(arena, &node->frame, node->grid.count, err);
 }
 
 /* ---- label_join ---- */
@@ -158,7 +159,6 @@ static bool check_join_names(const PlanNode *node, Err *err) {
 }
 
 static bool run_label_join(Exec *exec, PlanNode *node, Err *err) {
-    (void)exec;
     if (!check_join_names(node, err)) {
         return false;
     }
@@ -179,6 +179,9 @@ static bool run_label_join(Exec *exec, PlanNode *node, Err *err) {
         buf_finish(&value);
         if (str_eq(dst, LABEL_METRIC_NAME)) {
             column->drop_name = false;
+        }
+        if (!exec_charge_frame(exec, node, err)) {
+            return false;
         }
     }
     return frame_merge_equal(arena, &node->frame, node->grid.count, err);

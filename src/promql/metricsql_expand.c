@@ -14,6 +14,7 @@ typedef struct Scope Scope;
 struct Scope {
     const MqlTemplate *template;
     const Scope *outer;
+    size_t length;
 };
 
 /* `args` of a use: NULL where none were written, as in `name`; an empty list is name(). */
@@ -30,8 +31,14 @@ static const Scope *find_template(const Scope *scope, Str name) {
 
 static const Scope *push(Arena *arena, const Scope *outer, const MqlTemplate *template) {
     Scope *scope = arena_new(arena, Scope);
-    *scope = (Scope){.template = template, .outer = outer};
+    *scope = (Scope){template, outer, outer ? outer->length + 1 : 1};
     return scope;
+}
+
+static bool check_length(MqlParser *parser, const Scope *scope, uint32_t at) {
+    return !scope || scope->length <= MQL_TEMPLATES_MAX ||
+           mql_fail(parser, at, "more than %d templates and arguments are defined here",
+                    MQL_TEMPLATES_MAX);
 }
 
 static MqlNode *copy_of(MqlParser *parser, const MqlNode *node) {
@@ -75,7 +82,7 @@ static const MqlNode *apply(MqlParser *parser, const Scope *found, Args *args, u
         *arg = (MqlTemplate){.name = template->args.items[i], .expr = args->items[i]};
         inner = push(parser->arena, inner, arg);
     }
-    return expand(parser, inner, template->expr);
+    return check_length(parser, inner, at) ? expand(parser, inner, template->expr) : NULL;
 }
 
 static bool expand_list(MqlParser *parser, const Scope *scope, const MqlNodeList *list,
@@ -92,6 +99,14 @@ static bool expand_list(MqlParser *parser, const Scope *scope, const MqlNodeList
 }
 
 /* ---- strings ---- */
+
+/* Doubling a text some thirty times is quickly written. */
+static bool count_text(MqlParser *parser, size_t bytes, uint32_t at) {
+    enum { TEXT_BYTES_MAX = 16 << 20 };
+    parser->text_bytes += bytes;
+    return parser->text_bytes <= TEXT_BYTES_MAX ||
+           mql_fail(parser, at, "texts of templates have more than %d bytes", TEXT_BYTES_MAX);
+}
 
 static bool append_token(MqlParser *parser, const Scope *scope, Str token, uint32_t at, Buf *out) {
     Str value;
@@ -123,6 +138,9 @@ static const MqlNode *expand_string(MqlParser *parser, const Scope *scope, const
         if (!append_token(parser, scope, node->string.tokens.items[i], node->at, &out)) {
             return NULL;
         }
+    }
+    if (!count_text(parser, out.len, node->at)) {
+        return NULL;
     }
     MqlNode *copy = copy_of(parser, node);
     copy->string.value = arena_str(parser->arena, buf_view(&out));
@@ -165,11 +183,41 @@ static bool filters_equal(const MqlFilter *a, const MqlFilter *b) {
            str_eq(a->value->string.value, b->value->string.value);
 }
 
-static void add_filter(Arena *arena, MqlFilterSet *set, const MqlFilter *filter) {
-    for (size_t i = 0; i < set->count; i++) {
+static Hash128 filter_hash(const MqlFilter *filter) {
+    Str value = filter->value->string.value;
+    AUTO(buf_finish) Buf text = {0};
+    buf_printf(&text, "%d %zu ", (int)filter->type, filter->label.len);
+    buf_str(&text, filter->label);
+    buf_str(&text, value);
+    return hash128(buf_view(&text));
+}
+
+/* True if the set has it; else it is about to be added. */
+static bool has_filter(Arena *arena, MqlFilterSet *set, const MqlFilter *filter) {
+    enum { FEW = 16 };
+    bool is_new = true;
+    for (size_t i = 0; set->count < FEW && i < set->count; i++) {
         if (filters_equal(&set->items[i], filter)) {
-            return;
+            return true;
         }
+    }
+    if (set->count < FEW) {
+        return false;
+    }
+    if (!set->seen) {
+        set->seen = arena_new(arena, HashIndex);
+        set->seen->arena = arena;
+        for (size_t i = 0; i < set->count; i++) {
+            (void)hash_index_add(set->seen, filter_hash(&set->items[i]), &is_new);
+        }
+    }
+    (void)hash_index_add(set->seen, filter_hash(filter), &is_new);
+    return !is_new;
+}
+
+static void add_filter(Arena *arena, MqlFilterSet *set, const MqlFilter *filter) {
+    if (has_filter(arena, set, filter)) {
+        return;
     }
     if (set->count == set->cap) {
         set->cap = set->cap ? 2 * set->cap : 4;
@@ -189,6 +237,9 @@ static bool add_name(MqlParser *parser, MqlFilterSet *set, Str *name, const MqlF
         return mql_fail(parser, filter->at,
                         "metric name must not be set twice: \"%.*s\" or \"%.*s\"", STR_ARG(*name),
                         STR_ARG(value));
+    }
+    if (name->len) {
+        return true; /* again */
     }
     *name = value;
     MqlFilterSet with_name = {0};
@@ -224,7 +275,11 @@ static bool expand_word_filter(MqlParser *parser, const Scope *scope, const MqlF
         return mql_fail(parser, filter->at, "template \"%.*s\" must be {...} without \"or\"",
                         STR_ARG(filter->label));
     }
-    for (size_t i = 0; node->metric.count && i < node->metric.sets[0].count; i++) {
+    size_t count = node->metric.count ? node->metric.sets[0].count : 0;
+    if (!mql_count_parts(parser, count, filter->at)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
         add_filter(parser->arena, set, &node->metric.sets[0].items[i]);
     }
     return true;
@@ -293,20 +348,28 @@ static bool expand_filters(MqlParser *parser, const Scope *scope, MqlNode *node)
 
 /* The sets of `source` and of `own` behind its name, each with each (one of them has a single set).
  */
-static MqlMetric join_sets(Arena *arena, const MqlMetric *source, const MqlMetric *own) {
+static bool join_sets(MqlParser *parser, const MqlMetric *source, const MqlMetric *own, uint32_t at,
+                      MqlMetric *ret_joined) {
+    Arena *arena = parser->arena;
     size_t count = source->count > own->count ? source->count : own->count;
     MqlMetric joined = {.sets = arena_array(arena, MqlFilterSet, count), .count = count};
     for (size_t i = 0; i < count; i++) {
-        const MqlFilterSet *first = &source->sets[source->count > 1 ? i : 0];
+        const MqlFilterSet none = {0};
+        const MqlFilterSet *first =
+            source->count ? &source->sets[source->count > 1 ? i : 0] : &none;
         const MqlFilterSet *second = &own->sets[own->count > 1 ? i : 0];
-        for (size_t j = 0; source->count && j < first->count; j++) {
+        if (!mql_count_parts(parser, first->count + second->count, at)) {
+            return false;
+        }
+        for (size_t j = 0; j < first->count; j++) {
             add_filter(arena, &joined.sets[i], &first->items[j]);
         }
         for (size_t j = 1; j < second->count; j++) {
             add_filter(arena, &joined.sets[i], &second->items[j]);
         }
     }
-    return joined;
+    *ret_joined = joined;
+    return true;
 }
 
 /* name{filters} where `name` is a template: its metric with these filters, too. */
@@ -328,7 +391,9 @@ static const MqlNode *merge_metric(MqlParser *parser, MqlNode *own, const MqlNod
         return NULL;
     }
     MqlNode *merged = copy_of(parser, own);
-    merged->metric = join_sets(parser->arena, &inner->metric, &own->metric);
+    if (!join_sets(parser, &inner->metric, &own->metric, own->at, &merged->metric)) {
+        return NULL;
+    }
     if (source->kind != MQL_NODE_ROLLUP) {
         return merged;
     }
@@ -357,24 +422,28 @@ static const MqlNode *expand_metric(MqlParser *parser, const Scope *scope, const
 
 /* ---- labels of modifiers ---- */
 
-static bool add_label(MqlParser *parser, StrList *labels, const MqlNode *node, uint32_t at) {
+static bool add_label(MqlParser *parser, StrList *labels, HashIndex *seen, const MqlNode *node,
+                      uint32_t at) {
     if (node->kind != MQL_NODE_METRIC || node->metric.count != 1 ||
         node->metric.sets[0].count != 1 || !is_name_filter(&node->metric.sets[0].items[0])) {
         return mql_fail(parser, at, "template in a list of labels is no name");
     }
     Str name = node->metric.sets[0].items[0].value->string.value;
-    for (size_t i = 0; i < labels->count; i++) {
-        if (str_eq(labels->items[i], name)) {
-            return true;
-        }
+    bool is_new;
+    if (!mql_count_parts(parser, 1, at)) {
+        return false;
     }
-    str_list_add(parser->arena, labels, name);
+    (void)hash_index_add(seen, hash128(name), &is_new);
+    if (is_new) {
+        str_list_add(parser->arena, labels, name);
+    }
     return true;
 }
 
 /* by (x) where x is a template: its name, or all names of (a, b). */
 static bool expand_labels(MqlParser *parser, const Scope *scope, StrList *labels, uint32_t at) {
     StrList out = {0};
+    HashIndex seen = {.arena = parser->arena};
     for (size_t i = 0; i < labels->count; i++) {
         const Scope *found = find_template(scope, labels->items[i]);
         const MqlNode *node = found && found->template->args.count == 0
@@ -382,11 +451,11 @@ static bool expand_labels(MqlParser *parser, const Scope *scope, StrList *labels
                                   : metric_of_name(parser, labels->items[i], at);
         bool list = node->kind == MQL_NODE_PARENS;
         for (size_t j = 0; list && j < node->parens.count; j++) {
-            if (!add_label(parser, &out, node->parens.items[j], at)) {
+            if (!add_label(parser, &out, &seen, node->parens.items[j], at)) {
                 return false;
             }
         }
-        if (!list && !add_label(parser, &out, node, at)) {
+        if (!list && !add_label(parser, &out, &seen, node, at)) {
             return false;
         }
     }
@@ -491,7 +560,8 @@ static const MqlNode *expand_kind(MqlParser *parser, const Scope *scope, const M
         for (size_t i = 0; i < node->with.count; i++) {
             scope = push(parser->arena, scope, &node->with.templates[i]);
         }
-        return expand(parser, scope, node->with.expr);
+        return check_length(parser, scope, node->at) ? expand(parser, scope, node->with.expr)
+                                                     : NULL;
     }
     return NULL;
 }
@@ -502,10 +572,12 @@ static const MqlNode *joined_string(MqlParser *parser, const MqlNode *node) {
         node->binary.left->kind != MQL_NODE_STRING || node->binary.right->kind != MQL_NODE_STRING) {
         return node;
     }
+    Str left = node->binary.left->string.value, right = node->binary.right->string.value;
+    if (!count_text(parser, left.len + right.len, node->at)) {
+        return NULL;
+    }
     MqlNode *string = mql_node(parser, MQL_NODE_STRING, node->at);
-    string->string.value =
-        arena_printf(parser->arena, "%.*s%.*s", STR_ARG(node->binary.left->string.value),
-                     STR_ARG(node->binary.right->string.value));
+    string->string.value = arena_printf(parser->arena, "%.*s%.*s", STR_ARG(left), STR_ARG(right));
     string->expanded = true;
     return string;
 }

@@ -1,5 +1,6 @@
 /* MetricsQL's label_* functions: each changes label sets, or keeps series by them. */
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -19,11 +20,26 @@ typedef struct LabelEdit {
 
 typedef LabelSet EditFn(const LabelEdit *edit, LabelSet labels);
 
+/* Of a label set twice the last value counts. All at once: each change by itself would copy the
+ * set.
+ */
 static LabelSet set_labels(const LabelEdit *edit, LabelSet labels) {
-    for (size_t i = 0; i + 1 < edit->count; i += 2) {
-        labels = labels_with(edit->arena, labels, edit->texts[i], edit->texts[i + 1]);
+    Label *items = arena_raw(edit->arena, (labels.count + edit->count / 2) * sizeof *items);
+    HashIndex names = {.arena = edit->arena};
+    bool is_new;
+    for (size_t i = 0; i < labels.count; i++) {
+        items[hash_index_add(&names, hash128(labels.items[i].name), &is_new)] = labels.items[i];
     }
-    return labels;
+    for (size_t i = 0; i + 1 < edit->count; i += 2) {
+        Str name = edit->texts[i];
+        items[hash_index_add(&names, hash128(name), &is_new)] = (Label){name, edit->texts[i + 1]};
+    }
+    LabelSet built = {0};
+    Err ignored = {0};
+    bool unique = labels_build(items, names.count, &built, &ignored);
+    assert(unique);
+    (void)unique;
+    return built;
 }
 
 static LabelSet delete_labels(const LabelEdit *edit, LabelSet labels) {
@@ -122,7 +138,6 @@ static const EditRow *find_edit(FunctionId id) {
 }
 
 static bool run_edit(Exec *exec, PlanNode *node, Err *err) {
-    (void)exec;
     FunctionId id = node->expr->call.function->id;
     const EditRow *row = find_edit(id);
     Arena *arena = frame_arena(&node->frame);
@@ -142,6 +157,9 @@ static bool run_edit(Exec *exec, PlanNode *node, Err *err) {
     LabelEdit edit = {arena, texts, count, id};
     for (size_t i = 0; i < node->frame.count; i++) {
         node->frame.columns[i].labels = row->fn(&edit, node->frame.columns[i].labels);
+        if (!exec_charge_frame(exec, node, err)) {
+            return false;
+        }
     }
     return true;
 }
@@ -182,7 +200,6 @@ static Str replace_all(Arena *arena, const Regex *regex, Str text, Str template)
 }
 
 static bool run_label_transform(Exec *exec, PlanNode *node, Err *err) {
-    (void)exec;
     Str label, pattern, template;
     if (!mql_text(node, 1, &label, err) || !mql_text(node, 2, &pattern, err) ||
         !mql_text(node, 3, &template, err)) {
@@ -194,7 +211,8 @@ static bool run_label_transform(Exec *exec, PlanNode *node, Err *err) {
     }
     Arena *arena = frame_arena(&node->frame);
     call_share_columns(node, &node->args[0]->frame);
-    for (size_t i = 0; i < node->frame.count; i++) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < node->frame.count; i++) {
         Column *column = &node->frame.columns[i];
         Str value = labels_get(column->labels, label);
         value.ptr = value.ptr ? value.ptr : "";
@@ -202,9 +220,10 @@ static bool run_label_transform(Exec *exec, PlanNode *node, Err *err) {
             value = replace_all(arena, regex, value, template);
             column->labels = labels_with(arena, column->labels, label, value);
         }
+        ok = exec_charge_frame(exec, node, err);
     }
     regex_free(regex);
-    return true;
+    return ok;
 }
 
 static bool run_label_match(Exec *exec, PlanNode *node, Err *err) {
@@ -290,7 +309,6 @@ static Str dotted_part(Str name, int64_t index) {
 }
 
 static bool run_graphite_group(Exec *exec, PlanNode *node, Err *err) {
-    (void)exec;
     if (node->arg_count < 2) {
         return mql_arity(node, 2, err);
     }
@@ -315,6 +333,9 @@ static bool run_graphite_group(Exec *exec, PlanNode *node, Err *err) {
         column->labels = labels_with(arena, column->labels, LABEL_METRIC_NAME,
                                      arena_str(arena, buf_view(&parts)));
         buf_finish(&parts);
+        if (!exec_charge_frame(exec, node, err)) {
+            return false;
+        }
     }
     return true;
 }

@@ -34,6 +34,13 @@ bool mql_enter(MqlParser *parser, uint32_t at) {
         return mql_fail(parser, at, "expression is nested more than %d levels deep",
                         EXPR_DEPTH_MAX);
     }
+    return mql_count_parts(parser, 0, at);
+}
+
+bool mql_count_parts(MqlParser *parser, size_t count, uint32_t at) {
+    size_t room =
+        EXPR_NODES_MAX + 1 - (parser->nodes < EXPR_NODES_MAX ? parser->nodes : EXPR_NODES_MAX);
+    parser->nodes += (uint32_t)(count < room ? count : room);
     return parser->nodes <= EXPR_NODES_MAX ||
            mql_fail(parser, at, "expression has more than %d parts", EXPR_NODES_MAX);
 }
@@ -468,6 +475,10 @@ bool mql_parse_template(MqlParser *parser, MqlTemplate *ret_template) {
     if (next_is(parser, "(") && !parse_words(parser, &template.args)) {
         return false;
     }
+    if (template.args.count > MQL_TEMPLATES_MAX) {
+        return mql_fail(parser, name.start, "template \"%.*s\" has more than %d arguments",
+                        STR_ARG(template.name), MQL_TEMPLATES_MAX);
+    }
     for (size_t i = 0; i < template.args.count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (str_eq(template.args.items[i], template.args.items[j])) {
@@ -485,6 +496,9 @@ bool mql_parse_template(MqlParser *parser, MqlTemplate *ret_template) {
 }
 
 static bool add_template(MqlParser *parser, MqlWith *with, MqlTemplate template, uint32_t at) {
+    if (with->count == MQL_TEMPLATES_MAX) {
+        return mql_fail(parser, at, "more than %d templates are defined here", MQL_TEMPLATES_MAX);
+    }
     for (size_t i = 0; i < with->count; i++) {
         if (str_eq(with->templates[i].name, template.name)) {
             return mql_fail(parser, at, "template \"%.*s\" is defined twice",

@@ -10,8 +10,12 @@
  * own nodes of each use and counts them, which bounds what `WITH (a=x+x, b=a+a, c=b+b...)` can do.
  */
 
+#include "promql/frame.h"
 #include "promql/metricsql_lex.h"
 #include "promql/parse.h"
+
+/* Templates are looked for one by one, from the newest back. */
+enum { MQL_TEMPLATES_MAX = 1000 };
 
 typedef enum MqlNodeKind {
     MQL_NODE_NUMBER,
@@ -46,6 +50,7 @@ typedef struct MqlFilter {
 typedef struct MqlFilterSet {
     MqlFilter *items;
     size_t count, cap;
+    HashIndex *seen; /* of the expanded tree, where there are many: what is in it */
 } MqlFilterSet;
 
 typedef struct MqlMetric {
@@ -133,6 +138,7 @@ typedef struct MqlParser {
     MqlToken token;
     uint32_t last_end;
     uint32_t depth, nodes;
+    size_t text_bytes; /* of strings that expanding joined */
     bool builtin; /* parsing the templates every query may use: their positions are of no text */
 } MqlParser;
 
@@ -140,6 +146,8 @@ typedef struct MqlParser {
 bool mql_fail(MqlParser *parser, uint32_t at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Counts a node; false where there are too many or they are nested too deep. */
 bool mql_enter(MqlParser *parser, uint32_t at) MUST_CHECK;
+/* Counts what a template puts in besides nodes: filters, labels. */
+bool mql_count_parts(MqlParser *parser, size_t count, uint32_t at) MUST_CHECK;
 MqlNode *mql_node(MqlParser *parser, MqlNodeKind kind, uint32_t at);
 void mql_list_add(Arena *arena, MqlNodeList *list, const MqlNode *node);
 

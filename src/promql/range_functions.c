@@ -110,6 +110,9 @@ static bool subquery_points(Worker *worker, const PlanNode *node, size_t index,
     const Column *column = &inner->frame.columns[index];
     Arena *scratch = &worker->scratch;
     size_t steps = inner->grid.count, floats = 0, others = 0;
+    if (!worker_reserve(worker, steps * (column->histograms ? 32 : 16))) {
+        return false;
+    }
     TimeMs *times = arena_raw(scratch, steps * sizeof *times);
     double *values = arena_raw(scratch, steps * sizeof *values);
     TimeMs *histogram_times = NULL;
@@ -260,6 +263,10 @@ bool rollup_column(Worker *worker, PlanNode *node, size_t index, Column *ret_col
                        .window_arg = function_window_arg(expr->function, (int)expr->arg_count)};
     ret_column->labels = points.labels;
     ret_column->drop_name = points.drop_name || !keeps_name(node);
+    /* A column, and maybe windows: from, to and end of each step. */
+    if (!worker_reserve(worker, node->grid.count * 32 + points.floats.count * 16)) {
+        return false;
+    }
     ret_column->values = column_alloc(&worker->out, node->grid.count);
     if (node->expr->flavour == PROMQL_METRICSQL) {
         return metricsql_column(&call, &points.floats, ret_column);

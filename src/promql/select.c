@@ -176,6 +176,9 @@ bool select_column(Worker *worker, PlanNode *node, size_t index, Column *ret_col
     if (node->smoothed) {
         return smooth_column(worker, node, &data, ret_column);
     }
+    if (!worker_reserve(worker, node->grid.count * sizeof(double))) {
+        return false;
+    }
     ret_column->values = column_alloc(&worker->out, node->grid.count);
     InstantRead read = {.worker = worker,
                         .node = node,

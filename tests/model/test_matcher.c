@@ -86,6 +86,26 @@ Test(matcher, knows_plain_shapes_without_running_them) {
     }
 }
 
+/* What a dashboard's variable with all its values comes to. */
+Test(matcher, takes_thousands_of_literals) {
+    enum { COUNT = 5000 };
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf pattern = {0};
+    for (int i = 0; i < COUNT; i++) {
+        buf_printf(&pattern, "%spod-%d", i ? "|" : "", i * 7);
+    }
+    buf_byte(&pattern, '\0');
+    Matcher matcher = make(&arena, MATCH_RE, pattern.ptr);
+    cr_expect_eq(matcher.literal_count, COUNT);
+    cr_expect_lt(arena.used_bytes, 10 * pattern.len, "%zu bytes for a pattern of %zu",
+                 arena.used_bytes, pattern.len);
+    for (int i = 0; i < COUNT; i++) {
+        Str text = arena_printf(&arena, "pod-%d", i);
+        cr_expect_eq(matcher_matches(&matcher, text), i % 7 == 0, "%.*s", STR_ARG(text));
+    }
+    matcher_finish(&matcher);
+}
+
 Test(matcher, refuses_what_is_no_expression) {
     AUTO(arena_finish) Arena arena = {0};
     Matcher matcher = {0};

@@ -118,3 +118,69 @@ Test(metricsql, bounds_what_templates_can_grow) {
     }
     arena_finish(&arena);
 }
+
+/* `count` pieces with numbers, between `before` and `after`. */
+static Str numbered(Arena *arena, const char *before, const char *piece, int count,
+                    const char *after) {
+    AUTO(buf_finish) Buf text = {0};
+    buf_str(&text, str_of(before));
+    for (int i = 0; i < count; i++) {
+        buf_printf(&text, "%s%s%d%s", i ? "," : "", piece, i, piece[0] == 'l' ? "=\"v\"" : "");
+    }
+    buf_str(&text, str_of(after));
+    return arena_str(arena, buf_view(&text));
+}
+
+Test(metricsql, reads_long_lists_in_memory_of_their_length) {
+    static const char *const shapes[][3] = {
+        {"{", "l", "}"},
+        {"WITH (f = {", "l", "}) x{f}"},
+        {"sum(x) by (", "a", ")"},
+        {"x * on (", "a", ") y"},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        Arena arena = {0};
+        const Expr *expr = NULL;
+        Err err = {0};
+        Str text = numbered(&arena, shapes[i][0], shapes[i][1], 5000, shapes[i][2]);
+        cr_expect(promql_parse(&arena, text, PROMQL_METRICSQL, &expr, &err), "%s", err.text);
+        cr_expect_lt(arena.used_bytes, 250 * text.len, "%s: %zu bytes for a text of %zu",
+                     shapes[i][0], arena.used_bytes, text.len);
+        expr_finish(expr);
+        arena_finish(&arena);
+    }
+}
+
+Test(metricsql, bounds_lists_and_texts_of_templates) {
+    Arena arena = {0};
+    AUTO(buf_finish) Buf long_text = {0}, uses = {0}, many = {0};
+    buf_str(&long_text, STR("WITH (a = \""));
+    for (int i = 0; i < 100000; i++) {
+        buf_str(&long_text, STR("x"));
+    }
+    buf_str(&long_text, STR("\", b = a + a + a + a + a, c = b + b + b + b + b, d = c + c + c + c + "
+                            "c, e = d + d + d) label_set(up, \"x\", e)"));
+    Str filters = numbered(&arena, "WITH (f = {", "l", 10000, "}) ");
+    buf_str(&uses, filters);
+    for (int i = 0; i < 500; i++) {
+        buf_str(&uses, i ? STR(" + x{f}") : STR("x{f}"));
+    }
+    buf_str(&many, STR("WITH ("));
+    for (int i = 0; i < 1001; i++) {
+        buf_printf(&many, "a%d = 1, ", i);
+    }
+    buf_str(&many, STR(") a0"));
+    const struct {
+        const Buf *text;
+        const char *want;
+    } cases[] = {{&long_text, "texts of templates have more than 16777216 bytes"},
+                 {&uses, "expression has more than 100000 parts"},
+                 {&many, "more than 1000 templates are defined here"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool ok;
+        Str got = printed(&arena, buf_view(cases[i].text), &ok);
+        cr_expect(!ok && memmem(got.ptr, got.len, cases[i].want, strlen(cases[i].want)),
+                  "want %s, got %.*s", cases[i].want, STR_ARG(got));
+    }
+    arena_finish(&arena);
+}
