@@ -101,7 +101,7 @@ uint64_t reader_u64(ByteReader *reader) {
     return get_little_endian(reader, sizeof(uint64_t));
 }
 
-uint64_t reader_varint(ByteReader *reader) {
+uint64_t reader_varint_long(ByteReader *reader) {
     uint64_t value = 0;
     for (int shift = 0; shift < 64 && has_bytes(reader, 1); shift += 7) {
         uint8_t byte = *reader->at++;

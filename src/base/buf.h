@@ -75,7 +75,14 @@ ByteReader reader_of(Str bytes);
 uint8_t reader_u8(ByteReader *reader);
 uint32_t reader_u32(ByteReader *reader);
 uint64_t reader_u64(ByteReader *reader);
-uint64_t reader_varint(ByteReader *reader);
+uint64_t reader_varint_long(ByteReader *reader);
+/* Most numbers take one byte. */
+static inline uint64_t reader_varint(ByteReader *reader) {
+    if (reader->at < reader->end && *reader->at < 0x80) {
+        return *reader->at++;
+    }
+    return reader_varint_long(reader);
+}
 /* A view of the next `len` bytes. */
 Str reader_bytes(ByteReader *reader, uint64_t len);
 

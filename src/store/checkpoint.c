@@ -2,8 +2,8 @@
  * CHECKPOINT  head/<lsn>.head, <lsn> in 16 hexadecimal digits: where in the journal to go on
  *
  *   records in the frames of journal.c, each of at most some 4 MiB:
- *     PARTS, SERIES   as in the journal (record.c)
- *     CHUNKS          series with their chunks, see below
+ *     PARTS, SERIES   as in the journal (record.c); the series of one shard
+ *     CHUNKS          series of one shard with their chunks, see below
  *     SOURCES         {name, zigzag(newest), zigzag(received at), interval} repeated
  *     END             number of records before it: a checkpoint without it is not whole
  *
@@ -31,14 +31,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/headchunk.h"
 
-#define TYPE_PACKED UINT32_C(0x80000000)
-
-enum {
-    SECTION_BYTES = 4 << 20,
-    SECTION_BYTES_MAX = 64 << 20, /* a series with the largest histograms can pass SECTION_BYTES */
-};
+enum { SECTION_BYTES = 4 << 20 };
 
 static void checkpoint_path(const char *dir, uint64_t lsn, const char *suffix,
                             char path[PATH_MAX]) {
@@ -78,7 +72,7 @@ static bool end_section(Writer *writer, uint32_t type, bool pack, Err *err) {
                                    payload.len, 1);
         if (!ZSTD_isError(len) && len + 4 < payload.len) {
             writer->packed.len += len;
-            type |= TYPE_PACKED;
+            type |= CHECKPOINT_PACKED;
             payload = buf_view(&writer->packed);
         }
     }
@@ -247,259 +241,6 @@ bool checkpoint_write(Head *head, const StoreFiles *files, const char *dir, uint
     return files_publish(files, writer.fd, temporary, path, err);
 }
 
-/* ---- loading ---- */
-
-typedef struct Loader {
-    Head *head;
-    const char *path;
-    int fd;
-    uint64_t at;
-    Buf payload, unpacked;
-    bool ended;
-    bool apply; /* else only check */
-} Loader;
-
-static bool bad_checkpoint(const Loader *loader, Err *err) {
-    return err_set(err, ERR_CORRUPT, "%s: damaged at byte %llu", loader->path,
-                   (unsigned long long)loader->at);
-}
-
-static bool read_record(Loader *loader, uint32_t *ret_type, Err *err) {
-    uint8_t frame[JOURNAL_FRAME];
-    uint32_t len, crc;
-    if (!fd_read_at(loader->fd, frame, sizeof frame, loader->at, loader->path, err)) {
-        return false;
-    }
-    if (!journal_unframe(frame, ret_type, &len, &crc) || len > SECTION_BYTES_MAX) {
-        return bad_checkpoint(loader, err);
-    }
-    loader->payload.len = 0;
-    buf_reserve(&loader->payload, len);
-    if (!fd_read_at(loader->fd, loader->payload.ptr, len, loader->at + JOURNAL_FRAME, loader->path,
-                    err)) {
-        return false;
-    }
-    loader->payload.len = len;
-    if (journal_crc(*ret_type, buf_view(&loader->payload)) != crc) {
-        return bad_checkpoint(loader, err);
-    }
-    loader->at += JOURNAL_FRAME + len;
-    return true;
-}
-
-static bool unpack(Loader *loader, uint32_t *type, Str *ret_payload, Err *err) {
-    *ret_payload = buf_view(&loader->payload);
-    if (!(*type & TYPE_PACKED)) {
-        return true;
-    }
-    *type &= ~TYPE_PACKED;
-    ByteReader reader = reader_of(*ret_payload);
-    uint32_t len = reader_u32(&reader);
-    if (reader.bad || len > SECTION_BYTES_MAX) {
-        return bad_checkpoint(loader, err);
-    }
-    loader->unpacked.len = 0;
-    buf_reserve(&loader->unpacked, len);
-    size_t got = ZSTD_decompress(loader->unpacked.ptr, len, reader.at, reader_left(&reader));
-    if (ZSTD_isError(got) || got != len) {
-        return bad_checkpoint(loader, err);
-    }
-    *ret_payload = (Str){loader->unpacked.ptr, len};
-    return true;
-}
-
-static bool load_parts(Loader *loader, Str payload) {
-    AUTO(arena_finish) Arena arena = {0};
-    ByteReader reader = reader_of(payload);
-    uint32_t id;
-    LabelPart kind;
-    LabelSet part;
-    while (record_get_part(&reader, &arena, &id, &kind, &part)) {
-        if (!head_define_part(loader->head, id, kind, part)) {
-            return false;
-        }
-        arena_reset(&arena);
-    }
-    return !reader.bad;
-}
-
-/* A series whose parts were made while the checkpoint was taken is left out: the journal defines it
- * again. */
-static bool load_series(Loader *loader, Str payload) {
-    ByteReader reader = reader_of(payload);
-    uint32_t ref;
-    uint32_t part[PART_COUNT];
-    while (record_get_series(&reader, &ref, part)) {
-        (void)head_define(loader->head, ref, part);
-    }
-    return !reader.bad;
-}
-
-static SlabRef load_bytes(ByteReader *reader, HeadShard *shard, uint64_t len, unsigned *ret_class) {
-    Str bytes = reader_bytes(reader, len);
-    if (reader->bad || len == 0 || len > SLAB_BYTES_MAX) {
-        reader->bad = true;
-        return 0;
-    }
-    *ret_class = slab_class(len);
-    SlabRef ref = slab_alloc(&shard->slab, *ret_class);
-    memcpy(slab_at(&shard->slab, ref), bytes.ptr, len);
-    return ref;
-}
-
-static OpenChunk load_open(ByteReader *reader, HeadShard *shard) {
-    OpenChunk chunk = {.last_time = unzigzag(reader_varint(reader))};
-    uint64_t count = reader_varint(reader);
-    if (count == 0 || reader->bad) {
-        return chunk;
-    }
-    chunk.last_bits = reader_u64(reader);
-    chunk.last_delta = (int32_t)unzigzag(reader_varint(reader));
-    uint64_t run = reader_varint(reader);
-    uint8_t form = reader_u8(reader);
-    uint64_t len = reader_varint(reader);
-    if (count > OPENCHUNK_SAMPLES_MAX || run >= count) {
-        reader->bad = true;
-        return chunk;
-    }
-    unsigned class = 0;
-    chunk.bytes = load_bytes(reader, shard, len, &class);
-    chunk.class = class & 63;
-    chunk.len = len & 0x1fffff;
-    chunk.count = count & 0x3ff;
-    chunk.run = run & 0x3ff;
-    chunk.exponent = (unsigned)form & 15;
-    chunk.is_decimal = (unsigned)form >> 4 & 1;
-    shard->chunks += !reader->bad;
-    shard->samples += reader->bad ? 0 : count;
-    return chunk;
-}
-
-static void load_closed(ByteReader *reader, HeadShard *shard, HeadSeries *series) {
-    ClosedChunk chunk = {.late = reader_u8(reader) != 0};
-    chunk.first = unzigzag(reader_varint(reader));
-    chunk.last = unzigzag(reader_varint(reader));
-    uint64_t count = reader_varint(reader);
-    uint64_t len = reader_varint(reader);
-    if (count == 0 || count > OPENCHUNK_SAMPLES_MAX) {
-        reader->bad = true;
-        return;
-    }
-    unsigned class = 0;
-    chunk.bytes = load_bytes(reader, shard, len, &class);
-    if (reader->bad) {
-        return;
-    }
-    chunk.class = (uint8_t) class;
-    chunk.len = (uint32_t)len;
-    chunk.count = (uint16_t)count;
-    chunk.next = series->closed;
-    series->closed = slab_alloc(&shard->slab, slab_class(sizeof chunk));
-    memcpy(slab_at(&shard->slab, series->closed), &chunk, sizeof chunk);
-    shard->chunks++;
-    shard->samples += count;
-}
-
-static void load_chunks_of(ByteReader *reader, HeadShard *shard, HeadSeries *series) {
-    bool has_extra = reader_u8(reader) != 0;
-    OpenChunk open = load_open(reader, shard);
-    if (has_extra) {
-        HeadExtra extra = {.start = unzigzag(reader_varint(reader))};
-        extra.late_start = unzigzag(reader_varint(reader));
-        extra.late = load_open(reader, shard);
-        open.extra = slab_alloc(&shard->slab, slab_class(sizeof extra));
-        memcpy(slab_at(&shard->slab, open.extra), &extra, sizeof extra);
-    }
-    series->open = open;
-    uint64_t count = reader_varint(reader);
-    for (uint64_t i = 0; i < count && !reader->bad; i++) {
-        load_closed(reader, shard, series);
-    }
-}
-
-static bool load_chunks(Loader *loader, Str payload) {
-    ByteReader reader = reader_of(payload);
-    while (reader_left(&reader) > 0 && !reader.bad) {
-        uint64_t ref = reader_varint(&reader);
-        if (ref >= HEAD_REF_DROPPED) {
-            return false;
-        }
-        HeadShard *shard = head_shard(loader->head, (HeadRef)ref);
-        HeadSeries unknown = {0}; /* read over it; its few bytes in the slab are lost */
-        bool defined = head_defined(loader->head, (HeadRef)ref);
-        load_chunks_of(&reader, shard,
-                       defined ? shard_series(shard, head_slot((HeadRef)ref)) : &unknown);
-    }
-    return !reader.bad;
-}
-
-static bool load_sources(Loader *loader, Str payload) {
-    ByteReader reader = reader_of(payload);
-    while (reader_left(&reader) > 0 && !reader.bad) {
-        uint64_t len = reader_varint(&reader);
-        Str name = reader_bytes(&reader, len);
-        StoreSource source = {.newest = unzigzag(reader_varint(&reader))};
-        source.received_at = unzigzag(reader_varint(&reader));
-        source.interval = (DurationMs)reader_varint(&reader);
-        if (!reader.bad) {
-            sources_restore(&loader->head->sources, name, &source);
-        }
-    }
-    return !reader.bad;
-}
-
-static bool load_record(Loader *loader, uint32_t type, Str payload) {
-    switch (type) {
-    case RECORD_PARTS:
-        return load_parts(loader, payload);
-    case RECORD_SERIES:
-        return load_series(loader, payload);
-    case RECORD_CHUNKS:
-        return load_chunks(loader, payload);
-    case RECORD_SOURCES:
-        return load_sources(loader, payload);
-    default:
-        return true;
-    }
-}
-
-/* Two passes: the first only checks, so that a damaged file leaves nothing behind in the head. */
-static bool pass(Loader *loader, bool apply, Err *err) {
-    loader->at = 0;
-    loader->ended = false;
-    for (uint64_t records = 0; !loader->ended; records++) {
-        uint32_t type;
-        Str payload;
-        if (!read_record(loader, &type, err)) {
-            return false;
-        }
-        if ((type & ~TYPE_PACKED) == RECORD_END) {
-            ByteReader reader = reader_of(buf_view(&loader->payload));
-            loader->ended = true;
-            if (reader_varint(&reader) != records) {
-                return bad_checkpoint(loader, err);
-            }
-        } else if (apply &&
-                   (!unpack(loader, &type, &payload, err) || !load_record(loader, type, payload))) {
-            return bad_checkpoint(loader, err);
-        }
-    }
-    return true;
-}
-
-static bool load_file(Head *head, const char *path, Err *err) {
-    Loader loader = {.head = head, .path = path};
-    loader.fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (loader.fd < 0) {
-        return err_errno(err, "%s: cannot open", path);
-    }
-    bool good = pass(&loader, false, err) && pass(&loader, true, err);
-    fd_close(&loader.fd);
-    buf_finish(&loader.payload);
-    buf_finish(&loader.unpacked);
-    return good;
-}
-
 /* ---- which ones there are ---- */
 
 /* Positions, ascending. Unfinished ones of an earlier life are removed. */
@@ -524,8 +265,8 @@ static bool list_checkpoints(const StoreFiles *files, const char *dir, Arena *ar
     return true;
 }
 
-bool checkpoint_load(Head *head, const StoreFiles *files, const char *dir, uint64_t *ret_lsn,
-                     uint64_t *ret_damaged, Err *err) {
+bool checkpoint_load(Head *head, Pool *pool, const StoreFiles *files, const char *dir,
+                     uint64_t *ret_lsn, uint64_t *ret_damaged, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     uint64_t *lsns;
     size_t count;
@@ -537,7 +278,7 @@ bool checkpoint_load(Head *head, const StoreFiles *files, const char *dir, uint6
         char path[PATH_MAX], aside[PATH_MAX];
         checkpoint_path(dir, lsns[count], "", path);
         Err bad = {0};
-        if (load_file(head, path, &bad)) {
+        if (checkpoint_read(head, pool, path, &bad)) {
             lsn = lsns[count];
             break;
         }

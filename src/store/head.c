@@ -405,25 +405,45 @@ void head_append(Head *head, HeadAppend *append) {
     }
 }
 
-/* The head is still for one thread alone: no locks. */
-uint64_t head_replay(Head *head, const RecordSamples *samples) {
+/* As prefetch(), for rows whose series need not exist. */
+static void prefetch_rows(const HeadShard *shard, const RecordRow *rows, size_t left) {
+    enum { SERIES_AHEAD = 12, BYTES_AHEAD = 6 };
+    if (left > SERIES_AHEAD && head_slot(rows[SERIES_AHEAD].ref) < shard->slot_count) {
+        PREFETCH(shard_series(shard, head_slot(rows[SERIES_AHEAD].ref)));
+    }
+    if (left > BYTES_AHEAD && head_slot(rows[BYTES_AHEAD].ref) < shard->slot_count) {
+        const HeadSeries *ahead = shard_series(shard, head_slot(rows[BYTES_AHEAD].ref));
+        if (ahead->open.bytes) {
+            PREFETCH((uint8_t *)slab_at(&shard->slab, ahead->open.bytes) + ahead->open.len);
+        }
+    }
+}
+
+/* The shard is still for one thread alone: no lock. */
+uint64_t head_replay(Head *head, const RecordSamples *samples, unsigned shard_index, size_t first,
+                     size_t count) {
     AUTO(arena_finish) Arena scratch = {0};
-    Putting put = {.head = head, .epoch = head->epoch, .scratch = &scratch};
+    HeadShard *shard = &head->shards[shard_index];
+    Putting put = {.head = head, .shard = shard, .epoch = head->epoch, .scratch = &scratch};
     NoteRun run = {.note.newest = TIME_MIN};
+    uint32_t last_part = UINT32_MAX;
     uint64_t unknown = 0;
-    for (size_t i = 0; i < samples->row_count; i++) {
+    for (size_t i = first; i < first + count; i++) {
         const RecordRow *row = &samples->rows[i];
+        prefetch_rows(shard, row, first + count - i);
         if (!head_defined(head, row->ref)) {
             unknown++;
             continue;
         }
-        put.shard = head_shard(head, row->ref);
-        HeadSeries *series = shard_series(put.shard, head_slot(row->ref));
+        HeadSeries *series = shard_series(shard, head_slot(row->ref));
         (void)put_sample(&put, series, &row->sample);
-        uint32_t source = parttable_entry(&head->parts, series->part[head->source_part])->source;
-        if (source != run.source && !samples->own) {
-            tell_source(head, &run, samples->now);
-            run.source = source;
+        if (series->part[head->source_part] != last_part) {
+            last_part = series->part[head->source_part];
+            uint32_t source = parttable_entry(&head->parts, last_part)->source;
+            if (source != run.source && !samples->own) {
+                tell_source(head, &run, samples->now);
+                run.source = source;
+            }
         }
         run.note.newest = row->sample.time > run.note.newest ? row->sample.time : run.note.newest;
         run.note.interval = series->open.last_delta;

@@ -205,8 +205,10 @@ bool head_accepts(HeadAppend *append, const OpenSample *sample);
 /* Applies a batch. Under the gate, shared. */
 void head_append(Head *head, HeadAppend *append);
 
-/* A record of the journal. Returns how many samples belong to series that are not defined. */
-uint64_t head_replay(Head *head, const RecordSamples *samples);
+/* Rows of a record of the journal, all of one shard. Returns how many belong to series that are not
+ * defined. Different shards may be replayed at once. */
+uint64_t head_replay(Head *head, const RecordSamples *samples, unsigned shard_index, size_t first,
+                     size_t count);
 
 /* ---- snapshots (head.c) ---- */
 

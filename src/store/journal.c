@@ -492,30 +492,51 @@ static size_t find_record(Str bytes, size_t at) {
     return bytes.len;
 }
 
-static void replay_segment(Str bytes, uint64_t start, uint64_t from,
-                           void (*visit)(void *, uint32_t, Str, uint64_t), void *ctx,
-                           JournalReplay *replay) {
+/* Records that are visited together: enough of them to be spread over several cores. */
+enum { RUN_BYTES = 256 << 10, RUN_RECORDS = 256 };
+
+typedef struct Visit {
+    uint64_t from;
+    void (*visit)(void *ctx, const JournalRecord *records, size_t count);
+    void *ctx;
+    JournalReplay replay;
+    JournalRecord run[RUN_RECORDS];
+    size_t run_count, run_bytes;
+} Visit;
+
+static void end_run(Visit *visit) {
+    if (visit->run_count > 0) {
+        visit->visit(visit->ctx, visit->run, visit->run_count);
+    }
+    visit->replay.records += visit->run_count;
+    visit->run_count = 0;
+    visit->run_bytes = 0;
+}
+
+static void replay_segment(Visit *visit, Str bytes, uint64_t start) {
     for (size_t at = 0; at < bytes.len;) {
         uint32_t type;
         Str payload;
         if (!record_at(bytes, at, &type, &payload)) {
             size_t next = find_record(bytes, at + 1);
-            replay->damaged++;
-            replay->skipped_bytes += next - at;
+            visit->replay.damaged++;
+            visit->replay.skipped_bytes += next - at;
             at = next;
             continue;
         }
-        if (start + at >= from) {
-            visit(ctx, type, payload, start + at);
-            replay->records++;
+        if (start + at >= visit->from) {
+            visit->run[visit->run_count++] = (JournalRecord){type, payload, start + at};
+            visit->run_bytes += payload.len;
+        }
+        if (visit->run_count == RUN_RECORDS || visit->run_bytes >= RUN_BYTES) {
+            end_run(visit);
         }
         at += JOURNAL_FRAME + payload.len;
     }
+    end_run(visit);
 }
 
-static bool replay_file(const char *dir, uint64_t start, uint64_t from,
-                        void (*visit)(void *, uint32_t, Str, uint64_t), void *ctx,
-                        JournalReplay *replay, Err *err) {
+static bool replay_file(Visit *visit, const char *dir, uint64_t start, Err *err) {
     char path[PATH_MAX];
     segment_path(dir, start, path);
     AUTO(arena_finish) Arena arena = {0};
@@ -523,8 +544,9 @@ static bool replay_file(const char *dir, uint64_t start, uint64_t from,
     if (!file_read(&arena, path, SIZE_MAX / 2, &bytes, err)) {
         return false;
     }
+    JournalReplay *replay = &visit->replay;
     uint64_t damaged = replay->damaged, skipped = replay->skipped_bytes;
-    replay_segment(bytes, start, from, visit, ctx, replay);
+    replay_segment(visit, bytes, start);
     if (replay->damaged > damaged) {
         log_event(LOG_WARN, "log damaged, the rest is kept", LOG_STR("path", str_of(path)),
                   LOG_INT("places", (int64_t)(replay->damaged - damaged)),
@@ -537,7 +559,7 @@ static bool replay_file(const char *dir, uint64_t start, uint64_t from,
 }
 
 bool journal_replay(const char *dir, uint64_t from,
-                    void (*visit)(void *ctx, uint32_t type, Str payload, uint64_t lsn), void *ctx,
+                    void (*visit)(void *ctx, const JournalRecord *records, size_t count), void *ctx,
                     JournalReplay *ret_replay, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     uint64_t *starts = NULL;
@@ -545,13 +567,13 @@ bool journal_replay(const char *dir, uint64_t from,
     if (!list_segments(&arena, dir, &starts, &count, err)) {
         return false;
     }
-    JournalReplay replay = {.end = from};
+    Visit visiting = {.from = from, .visit = visit, .ctx = ctx, .replay.end = from};
     for (size_t i = 0; i < count; i++) {
         bool before = i + 1 < count && starts[i + 1] <= from;
-        if (!before && !replay_file(dir, starts[i], from, visit, ctx, &replay, err)) {
+        if (!before && !replay_file(&visiting, dir, starts[i], err)) {
             return false;
         }
     }
-    *ret_replay = replay;
+    *ret_replay = visiting.replay;
     return true;
 }

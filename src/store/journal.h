@@ -91,8 +91,14 @@ bool journal_unframe(const uint8_t bytes[JOURNAL_FRAME], uint32_t *ret_type, uin
                      uint32_t *ret_crc);
 uint32_t journal_crc(uint32_t type, Str payload);
 
-/* Calls `visit` with each record that begins at or after `from`, in order. Damage is no error; not
- * being able to read is. */
+typedef struct JournalRecord {
+    uint32_t type;
+    Str payload;
+    uint64_t lsn;
+} JournalRecord;
+
+/* Calls `visit` with the records that begin at or after `from`, in order, some at a time; they
+ * are valid until it returns. Damage is no error; not being able to read is. */
 bool journal_replay(const char *dir, uint64_t from,
-                    void (*visit)(void *ctx, uint32_t type, Str payload, uint64_t lsn), void *ctx,
+                    void (*visit)(void *ctx, const JournalRecord *records, size_t count), void *ctx,
                     JournalReplay *ret_replay, Err *err) MUST_CHECK;

@@ -26,6 +26,7 @@
 #include "store/checkpoint.h"
 #include "store/headflush.h"
 #include "store/maintain.h"
+#include "store/replay.h"
 
 enum { FORMAT_VERSION = 1 };
 
@@ -126,102 +127,23 @@ void store_set_options(Store *store, const StoreOptions *options) {
 
 /* ---- replay ---- */
 
-typedef struct Replaying {
-    Store *store;
-    Arena arena;
-} Replaying;
-
-static bool replay_parts(Replaying *replaying, Str payload) {
-    ByteReader reader = reader_of(payload);
-    uint32_t id;
-    LabelPart kind;
-    LabelSet part;
-    bool good = true;
-    while (record_get_part(&reader, &replaying->arena, &id, &kind, &part)) {
-        good = head_define_part(&replaying->store->head, id, kind, part) && good;
-    }
-    return good && !reader.bad;
-}
-
-static bool replay_series(Replaying *replaying, Str payload) {
-    ByteReader reader = reader_of(payload);
-    uint32_t ref;
-    uint32_t part[PART_COUNT];
-    bool good = true;
-    while (record_get_series(&reader, &ref, part)) {
-        good = head_define(&replaying->store->head, ref, part) && good;
-    }
-    return good && !reader.bad;
-}
-
-static bool replay_samples(Replaying *replaying, Str payload) {
-    RecordSamples samples;
-    if (!record_get_samples(payload, &replaying->arena, &samples)) {
-        return false;
-    }
-    uint64_t unknown = head_replay(&replaying->store->head, &samples);
-    counter_add(&replaying->store->unknown, unknown);
-    return unknown == 0;
-}
-
-static bool replay_delete(Replaying *replaying, Str payload) {
-    MatcherSet *sets;
-    RecordDelete deletion;
-    Err err;
-    if (!record_get_delete(payload, &replaying->arena, &sets, &deletion, &err)) {
-        return false;
-    }
-    bool good = headflush_delete(&replaying->store->head, sets, deletion.set_count, deletion.from,
-                                 deletion.to, &err);
-    for (size_t i = 0; i < deletion.set_count; i++) {
-        matcher_set_finish(&sets[i]);
-    }
-    headflush_collect(&replaying->store->head);
-    return good;
-}
-
-static const struct {
-    RecordType type;
-    bool (*replay)(Replaying *replaying, Str payload);
-} replayers[] = {
-    {RECORD_SAMPLES, replay_samples},
-    {RECORD_SERIES, replay_series},
-    {RECORD_PARTS, replay_parts},
-    {RECORD_DELETE, replay_delete},
-};
-
-static void replay_record(void *ctx, uint32_t type, Str payload, uint64_t lsn) {
-    Replaying *replaying = ctx;
-    bool good = false;
-    for (size_t i = 0; i < sizeof replayers / sizeof *replayers; i++) {
-        if (replayers[i].type == (RecordType)type) {
-            good = replayers[i].replay(replaying, payload);
-        }
-    }
-    if (!good) {
-        log_event(LOG_WARN, "log record cannot be applied in full", LOG_INT("type", (int64_t)type),
-                  LOG_INT("lsn", (int64_t)lsn));
-    }
-    arena_reset(&replaying->arena);
-}
-
 /* The newest good checkpoint, and what the journal has since. */
 static bool replay(Store *store, uint64_t *ret_end, Err *err) {
     char path[PATH_MAX];
     uint64_t damaged = 0;
     path_in(store, "head", path);
-    if (!checkpoint_load(&store->head, store->files, path, &store->checkpoint_lsn, &damaged, err)) {
+    if (!checkpoint_load(&store->head, store->pool, store->files, path, &store->checkpoint_lsn,
+                         &damaged, err)) {
         return false;
     }
     path_in(store, "log", path);
-    Replaying replaying = {.store = store};
-    JournalReplay result = {0};
+    ReplayResult result = {0};
     bool good =
-        journal_replay(path, store->checkpoint_lsn, replay_record, &replaying, &result, err);
-    arena_finish(&replaying.arena);
+        replay_journal(&store->head, store->pool, path, store->checkpoint_lsn, &result, err);
     head_collect_free(&store->head);
-    counter_add(&store->damaged, damaged + result.damaged);
-    *ret_end = result.end;
+    counter_add(&store->damaged, damaged + result.journal.damaged);
+    counter_add(&store->unknown, result.unknown);
+    *ret_end = result.journal.end;
     return good;
 }
 

@@ -134,8 +134,8 @@ static bool view_blocks(const char *dir, bool thorough, Arena *arena, StoreInspe
     return true;
 }
 
-static void ignore_record(void *ctx, uint32_t type, Str payload, uint64_t lsn) {
-    (void)ctx, (void)type, (void)payload, (void)lsn;
+static void ignore_records(void *ctx, const JournalRecord *records, size_t count) {
+    (void)ctx, (void)records, (void)count;
 }
 
 static uint64_t folder_bytes(const char *dir, const char *name) {
@@ -151,7 +151,7 @@ static bool view_log(const char *dir, StoreInspection *inspection, Err *err) {
     if (inspection->in_use || access(path, F_OK) < 0) {
         return true;
     }
-    if (!journal_replay(path, 0, ignore_record, NULL, &replay, err)) {
+    if (!journal_replay(path, 0, ignore_records, NULL, &replay, err)) {
         return false;
     }
     inspection->log_records = replay.records;

@@ -165,6 +165,19 @@ static void run_all(Shared *shared) {
     }
 }
 
+/* Opens the store again, both as it was left now and as it was closed: what replay spreads over
+ * threads. The number of samples there. */
+static size_t read_again(StoreOptions options) {
+    Store *store;
+    Err err;
+    if (!store_open(&options, &store, &err)) {
+        give_up("open again", &err);
+    }
+    size_t samples = read_all(store);
+    store_close(store);
+    return samples;
+}
+
 int main(void) {
     char dir[] = "/tmp/belfry-race-XXXXXX";
     if (!mkdtemp(dir)) {
@@ -175,14 +188,27 @@ int main(void) {
                                  .future_max = 100 * 365 * DAY_MS,
                                  .block_span = 10 * MINUTE_MS,
                                  .source_label = STR("cluster")}};
+    shared.options.pool = pool_new("race", 2, 10);
     if (!store_open(&shared.options, &shared.store, &err)) {
         give_up("open", &err);
     }
     run_all(&shared);
     size_t samples = read_all(shared.store);
+    StoreOptions crashed = shared.options;
+    char crashed_dir[64], copy_files[200];
+    snprintf(crashed_dir, sizeof crashed_dir, "%s-crashed", dir);
+    snprintf(copy_files, sizeof copy_files, "cp -r %s %s", dir, crashed_dir);
+    crashed.dir = crashed_dir;
+    pthread_mutex_lock(&shared.store->maintenance); /* no file goes away meanwhile */
+    if (system(copy_files) != 0) {
+        return 1;
+    }
+    pthread_mutex_unlock(&shared.store->maintenance);
     size_t written = (size_t)WRITERS * SERIES * ROUNDS;
     bool good = samples <= written && samples >= written - 11; /* w0-0 lost its first ones */
     fprintf(stderr, "%zu of %zu samples\n", samples, written);
     store_close(shared.store);
-    return dir_remove(dir, &err) && good ? 0 : 1;
+    good = good && read_again(crashed) == samples && read_again(shared.options) == samples;
+    pool_free(shared.options.pool);
+    return dir_remove(dir, &err) && dir_remove(crashed_dir, &err) && good ? 0 : 1;
 }

@@ -200,6 +200,27 @@ static void backup_and_open(TestStore *test, const Model *model, size_t step) {
     cr_assert(dir_remove(dir, &err));
 }
 
+/* What a process finds that starts after this one was killed now: its files as they are. */
+static void crash_and_open(TestStore *test, const Model *model, size_t step) {
+    char dir[128], copy_files[300];
+    Err err = {0};
+    snprintf(dir, sizeof dir, "%s-crashed", test->dir);
+    snprintf(copy_files, sizeof copy_files, "cp -r %s %s", test->dir, dir);
+    pthread_mutex_lock(&test->store->maintenance); /* no file goes away meanwhile */
+    cr_assert_eq(system(copy_files), 0);
+    pthread_mutex_unlock(&test->store->maintenance);
+    StoreOptions options = test->options;
+    options.dir = dir;
+    Store *copy;
+    cr_assert(store_open(&options, &copy, &err), "%s", err.text);
+    StoreSnapshot *snapshot = store_snapshot(copy);
+    expect_same(snapshot, model, 0, TIMES, step);
+    snapshot_release(snapshot);
+    cr_assert_eq(counter_get(&copy->unknown), 0);
+    store_close(copy);
+    cr_assert(dir_remove(dir, &err));
+}
+
 static void change(TestStore *test, Model *model, Random *random, size_t step, bool held) {
     Err err = {0};
     uint64_t dice = below(random, 32);
@@ -215,6 +236,8 @@ static void change(TestStore *test, Model *model, Random *random, size_t step, b
         cr_assert(store_clean_tombstones(test->store, &err), "%s", err.text);
     } else if (dice < 30) {
         backup_and_open(test, model, step);
+    } else if (dice < 31) {
+        crash_and_open(test, model, step);
     } else if (!held) {
         test_store_reopen(test);
     }
@@ -226,6 +249,7 @@ static void run_against_model(uint64_t seed) {
     Model *model = calloc(1, sizeof *model), *then = calloc(1, sizeof *then);
     StoreSnapshot *held = NULL;
     test_store_open(&test);
+    test.options.pool = pool_new("test", 2, 10);
     for (size_t step = 0; step < STEPS; step++) {
         change(&test, model, &random, step, held != NULL);
         size_t from = below(&random, TIMES), to = from + 1 + below(&random, TIMES - from);
@@ -243,6 +267,7 @@ static void run_against_model(uint64_t seed) {
     }
     snapshot_release(held);
     test_store_close(&test);
+    pool_free(test.options.pool);
     free(model);
     free(then);
 }
