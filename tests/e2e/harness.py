@@ -8,6 +8,7 @@ import json
 import mmap
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -31,10 +32,24 @@ def need(*programs):
             raise Skip(f"{program} is not installed (script/setup test installs it)")
 
 
+reserved_ports = []
+
+
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A loopback port for this process, also while its server is down: it is below the ports that the kernel gives to
+    clients, and an abstract socket of its name tells tests that run at the same time to leave it alone."""
+    while True:
+        port = random.randrange(10000, 32000)
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0belfry-test-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            mark.close()
+            continue
+        reserved_ports.append(mark)
+        return port
 
 
 def wait_for(what, probe, seconds=60.0):
