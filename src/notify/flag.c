@@ -467,20 +467,21 @@ static bool is_critical(const Notify *notify, LabelSet labels) {
 }
 
 typedef struct Asking {
+    const Notify *notify;
+    LabelSet labels;
     TimeMs now;
-    bool is_critical;
 } Asking;
 
 static bool keeps_quiet(const void *owner, const void *context) {
     const FlagEntry *entry = owner;
     const Asking *asking = context;
-    bool spares = entry->flag.mode == FLAG_BELOW_CRITICAL && asking->is_critical;
-    return !spares && flag_is_active(entry, asking->now);
+    return flag_is_active(entry, asking->now) && !(entry->flag.mode == FLAG_BELOW_CRITICAL &&
+                                                   is_critical(asking->notify, asking->labels));
 }
 
-size_t flags_find(const Notify *notify, LabelSet labels, TimeMs now, FlagEntry **ret_entries,
+size_t flags_find(const Notify *notify, const MatchKeys *keys, TimeMs now, FlagEntry **ret_entries,
                   size_t max) {
-    Asking asking = {.now = now, .is_critical = is_critical(notify, labels)};
-    return match_index_find(&notify->flag_index, labels, keeps_quiet, &asking, (void **)ret_entries,
+    Asking asking = {.notify = notify, .labels = keys->labels, .now = now};
+    return match_index_find(&notify->flag_index, keys, keeps_quiet, &asking, (void **)ret_entries,
                             max);
 }

@@ -30,6 +30,6 @@ bool flag_is_forgotten(const Flag *flag, TimeMs now);
 
 bool flag_is_active(const FlagEntry *entry, TimeMs now);
 
-/* The flags that keep an alert from ringing at `now`; at most `max`. */
-size_t flags_find(const Notify *notify, LabelSet labels, TimeMs now, FlagEntry **ret_entries,
+/* The flags that keep an alert with these labels from ringing at `now`; at most `max`. */
+size_t flags_find(const Notify *notify, const MatchKeys *keys, TimeMs now, FlagEntry **ret_entries,
                   size_t max);

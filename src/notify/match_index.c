@@ -18,17 +18,65 @@ static uint64_t bucket_key(uint64_t name, Str value) {
     return key ? key : 1;
 }
 
+static uint64_t sieve_bit(const MatchIndex *index, uint64_t key, uint64_t **ret_word) {
+    uint64_t mixed = key * UINT64_C(0x9E3779B97F4A7C15);
+    *ret_word = &index->sieve[mixed >> 53]; /* MATCH_SIEVE_WORDS of them */
+    return UINT64_C(1) << (mixed >> 47 & 63);
+}
+
+static void put_bucket(MatchIndex *index, uint64_t key, MatchBucket *bucket) {
+    uint64_t *word;
+    if (!index->sieve) {
+        index->sieve = mem_zero(MATCH_SIEVE_WORDS, sizeof *index->sieve);
+    }
+    uint64_t bit = sieve_bit(index, key, &word);
+    *word |= bit;
+    idmap_put(&index->buckets, key, bucket);
+}
+
+static MatchBucket *get_bucket(const MatchIndex *index, uint64_t key) {
+    uint64_t *word;
+    if (!index->sieve) {
+        return NULL;
+    }
+    uint64_t bit = sieve_bit(index, key, &word);
+    return *word & bit ? idmap_get(&index->buckets, key) : NULL;
+}
+
+static void free_bucket(MatchBucket *bucket) {
+    free(bucket->entries);
+    free(bucket);
+}
+
 void match_index_finish(MatchIndex *index) {
     for (size_t i = 0; i < index->buckets.cap; i++) {
-        MatchBucket *bucket = index->buckets.slots[i].value;
-        if (bucket) {
-            free(bucket->entries);
-            free(bucket);
+        if (index->buckets.slots[i].value) {
+            free_bucket(index->buckets.slots[i].value);
         }
     }
     idmap_finish(&index->buckets);
-    free(index->always.entries);
+    free(index->sieve);
+    free(index->always);
     *index = (MatchIndex){0};
+}
+
+/* Buckets that have become empty go, and so do their bits. */
+static void sweep(MatchIndex *index) {
+    IdMap old = index->buckets;
+    index->buckets = (IdMap){0};
+    if (index->sieve) {
+        memset(index->sieve, 0, MATCH_SIEVE_WORDS * sizeof *index->sieve);
+    }
+    for (size_t i = 0; i < old.cap; i++) {
+        MatchBucket *bucket = old.slots[i].value;
+        if (bucket && bucket->entries_count) {
+            put_bucket(index, old.slots[i].key, bucket);
+        } else if (bucket) {
+            free_bucket(bucket);
+        }
+    }
+    idmap_finish(&old);
+    index->removed = 0;
 }
 
 /* The longest kept length that is not beyond `len`; lengths are 1, 2, 4, ... 128. */
@@ -76,26 +124,103 @@ static uint64_t key_at(const Matcher *matcher, size_t at) {
 static size_t crowd_of(const MatchIndex *index, const Matcher *matcher) {
     size_t count = key_count(matcher), most = 0;
     for (size_t i = 0; i < count; i++) {
-        const MatchBucket *bucket = idmap_get(&index->buckets, key_at(matcher, i));
+        const MatchBucket *bucket = get_bucket(index, key_at(matcher, i));
         size_t crowd = bucket ? bucket->entries_count : 0;
         most = crowd > most ? crowd : most;
     }
     return count ? most + count : SIZE_MAX;
 }
 
-static void bucket_add(MatchBucket *bucket, const MatcherSet *set, uint64_t also, void *owner) {
-    VEC_PUSH(*bucket, entries, ((MatchEntry){set, also, owner}));
-}
+enum { SECOND_KEYS_MAX = 8 };
 
-/* The key of another label that has to be there, too; 0 = none. */
-static uint64_t second_key(const MatcherSet *set, const Matcher *best) {
+/* Another matcher whose values are known, the fewer the better: an alert has to have one of them,
+ * too. NULL = there is none. */
+static const Matcher *second_of(const MatcherSet *set, const Matcher *best) {
+    const Matcher *second = NULL;
     for (size_t i = 0; i < set->count; i++) {
         const Matcher *matcher = &set->items[i];
-        if (matcher != best && matcher->type == MATCH_EQ && key_count(matcher)) {
-            return key_at(matcher, 0);
+        bool known = matcher->type == MATCH_EQ || matcher->literals;
+        size_t count = key_count(matcher);
+        if (matcher != best && known && count && count <= SECOND_KEYS_MAX &&
+            (!second || count < key_count(second))) {
+            second = matcher;
         }
     }
-    return 0;
+    return second;
+}
+
+/* ---- candidates always ---- */
+
+/* Bits of all three bytes that stand together in `text`. What a value contains has no piece that
+ * the value has not. */
+static uint64_t pieces_of(Str text) {
+    uint64_t pieces = 0;
+    for (size_t i = 0; i + 2 < text.len; i++) {
+        const unsigned char *at = (const unsigned char *)text.ptr + i;
+        uint32_t piece = (uint32_t)at[0] << 16 | (uint32_t)at[1] << 8 | at[2];
+        pieces |= UINT64_C(1) << (piece * UINT32_C(0x9E3779B1) >> 26);
+    }
+    return pieces;
+}
+
+static MatchAlways always_of(const MatcherSet *set, void *owner) {
+    MatchAlways entry = {.set = set, .owner = owner};
+    for (size_t i = 0; i < set->count && !entry.inside; i++) {
+        const Matcher *matcher = &set->items[i];
+        if (matcher->type == MATCH_RE && matcher->plain && matcher->infix.len) {
+            entry.inside = matcher;
+            entry.name = name_hash(matcher->name);
+            entry.pieces = pieces_of(matcher->infix);
+        }
+    }
+    return entry;
+}
+
+static void add_always(MatchIndex *index, const MatcherSet *set, void *owner) {
+    MatchAlways entry = always_of(set, owner);
+    VEC_PUSH(*index, always, entry);
+    size_t at = index->always_count - 1;
+    for (; at > 0 && index->always[at - 1].name > entry.name; at--) {
+        index->always[at] = index->always[at - 1];
+    }
+    index->always[at] = entry;
+}
+
+static void remove_always(MatchIndex *index, const void *owner) {
+    size_t kept = 0;
+    for (size_t i = 0; i < index->always_count; i++) {
+        if (index->always[i].owner != owner) {
+            index->always[kept++] = index->always[i];
+        }
+    }
+    index->always_count = kept;
+}
+
+/* ---- adding and removing ---- */
+
+static bool is_filed(const MatchBucket *bucket, uint64_t also, const void *owner) {
+    for (size_t i = bucket->entries_count; i-- > 0 && bucket->entries[i].owner == owner;) {
+        if (bucket->entries[i].also == also) {
+            return true; /* `x|x` */
+        }
+    }
+    return false;
+}
+
+/* Once for each value of the second matcher. */
+static void file(MatchIndex *index, uint64_t key, const MatcherSet *set, const Matcher *second,
+                 void *owner) {
+    MatchBucket *bucket = get_bucket(index, key);
+    if (!bucket) {
+        bucket = mem_zero(1, sizeof *bucket);
+        put_bucket(index, key, bucket);
+    }
+    for (size_t i = 0; i < (second ? key_count(second) : 1); i++) {
+        MatchEntry entry = {set, second ? key_at(second, i) : 0, owner};
+        if (!is_filed(bucket, entry.also, owner)) {
+            VEC_PUSH(*bucket, entries, entry);
+        }
+    }
 }
 
 void match_index_add(MatchIndex *index, const MatcherSet *set, void *owner) {
@@ -110,24 +235,18 @@ void match_index_add(MatchIndex *index, const MatcherSet *set, void *owner) {
     }
     index->count++;
     if (!best) {
-        bucket_add(&index->always, set, 0, owner);
+        add_always(index, set, owner);
         return;
     }
-    uint64_t also = second_key(set, best);
     for (size_t i = 0; i < set->count; i++) {
         index->names |= name_bit(name_hash(set->items[i].name));
     }
     if (best->type == MATCH_RE && !best->literals) {
-        index->prefix_steps |= 1u << prefix_step(best->prefix.len);
+        index->prefixed[prefix_step(best->prefix.len)] |= name_bit(name_hash(best->name));
     }
+    const Matcher *second = second_of(set, best);
     for (size_t i = 0; i < key_count(best); i++) {
-        uint64_t key = key_at(best, i);
-        MatchBucket *bucket = idmap_get(&index->buckets, key);
-        if (!bucket) {
-            bucket = mem_zero(1, sizeof *bucket);
-            idmap_put(&index->buckets, key, bucket);
-        }
-        bucket_add(bucket, set, also, owner);
+        file(index, key_at(best, i), set, second, owner);
     }
 }
 
@@ -140,85 +259,130 @@ static void bucket_remove(MatchBucket *bucket, const void *owner) {
 }
 
 void match_index_remove(MatchIndex *index, const MatcherSet *set, void *owner) {
-    bucket_remove(&index->always, owner);
+    remove_always(index, owner);
     for (size_t i = 0; i < set->count; i++) {
         for (size_t j = 0; j < key_count(&set->items[i]); j++) {
-            bucket_remove(idmap_get(&index->buckets, key_at(&set->items[i], j)), owner);
+            bucket_remove(get_bucket(index, key_at(&set->items[i], j)), owner);
         }
     }
     index->count--;
+    if (++index->removed > 1024 + index->count) {
+        sweep(index);
+    }
 }
 
-enum { FOUND_KEYS_MAX = 32 };
+/* ---- finding ---- */
+
+static uint64_t key_bit(uint64_t key) {
+    return UINT64_C(1) << (key >> 58);
+}
+
+void match_keys_of(LabelSet labels, MatchKeys *ret_keys) {
+    ret_keys->labels = labels;
+    ret_keys->bits = labels.count > MATCH_KEYS_MAX ? UINT64_MAX : 0;
+    ret_keys->count = labels.count < MATCH_KEYS_MAX ? labels.count : MATCH_KEYS_MAX;
+    for (size_t i = 0; i < ret_keys->count; i++) {
+        ret_keys->names[i] = name_hash(labels.items[i].name);
+        ret_keys->keys[i] = bucket_key(ret_keys->names[i], labels.items[i].value);
+        ret_keys->bits |= key_bit(ret_keys->keys[i]);
+    }
+}
 
 typedef struct Found {
+    const MatchKeys *keys;
     MatchAccept *accept;
     const void *context;
     void **owners;
     size_t count, max;
-    uint64_t keys[FOUND_KEYS_MAX]; /* of the alert's labels, as far as anything is filed by them */
-    size_t key_count;
-    bool keys_cut; /* there were more */
 } Found;
 
-static bool has_key(const Found *found, uint64_t key) {
-    for (size_t i = 0; i < found->key_count; i++) {
-        if (found->keys[i] == key) {
+static bool has_key(const MatchKeys *keys, uint64_t key) {
+    if (!(keys->bits & key_bit(key))) {
+        return false;
+    }
+    for (size_t i = 0; i < keys->count; i++) {
+        if (keys->keys[i] == key) {
             return true;
         }
     }
-    return found->keys_cut;
+    return keys->count < keys->labels.count; /* it may be one of those beyond */
+}
+
+static void take(const MatcherSet *set, void *owner, Found *found) {
+    if (found->count < found->max && matcher_set_matches(set, found->keys->labels) &&
+        found->accept(owner, found->context)) {
+        found->owners[found->count++] = owner;
+    }
 }
 
 /* Most candidates are told apart by their second key, without a look at their matchers, which lie
  * all over memory. */
-static void search(const MatchBucket *bucket, LabelSet labels, Found *found) {
+static void search(const MatchBucket *bucket, Found *found) {
     for (size_t i = 0; bucket && i < bucket->entries_count && found->count < found->max; i++) {
         const MatchEntry *entry = &bucket->entries[i];
-        if ((!entry->also || has_key(found, entry->also)) &&
-            matcher_set_matches(entry->set, labels) &&
-            found->accept(entry->owner, found->context)) {
-            found->owners[found->count++] = entry->owner;
+        if (!entry->also || has_key(found->keys, entry->also)) {
+            take(entry->set, entry->owner, found);
         }
     }
 }
 
 /* What is filed under beginnings of a label's value. */
-static void search_prefixes(const MatchIndex *index, const Label *label, LabelSet labels,
-                            Found *found) {
-    uint64_t name = name_hash(label->name);
-    for (int step = 0; index->prefix_steps >> step; step++) {
+static void search_prefixes(const MatchIndex *index, uint64_t name, Str value, Found *found) {
+    for (int step = 0; step < MATCH_PREFIX_STEPS; step++) {
         size_t len = (size_t)1 << step;
-        if (index->prefix_steps >> step & 1 && len <= label->value.len) {
-            Str prefix = {label->value.ptr, len};
-            search(idmap_get(&index->buckets, prefix_key(name, prefix)), labels, found);
+        if (len <= value.len && index->prefixed[step] & name_bit(name)) {
+            search(get_bucket(index, prefix_key(name, (Str){value.ptr, len})), found);
         }
     }
 }
 
-size_t match_index_find(const MatchIndex *index, LabelSet labels, MatchAccept *accept,
-                        const void *context, void **ret_owners, size_t owners_max) {
-    Found found = {.accept = accept, .context = context, .owners = ret_owners, .max = owners_max};
-    const Label *filed[FOUND_KEYS_MAX];
-    for (size_t i = 0; index->buckets.count && i < labels.count; i++) {
-        uint64_t name = name_hash(labels.items[i].name);
-        if (!(index->names & name_bit(name))) {
-            continue;
+/* The value of the label with this name; no two names share 63 bits of a hash. */
+static bool value_of(const MatchKeys *keys, uint64_t name, Str *ret_value) {
+    for (size_t i = 0; i < keys->count; i++) {
+        if (keys->names[i] == name) {
+            *ret_value = keys->labels.items[i].value;
+            return true;
         }
-        if (found.key_count == FOUND_KEYS_MAX) { /* rare: what is beyond is searched at once */
-            found.keys_cut = true;
-            search(idmap_get(&index->buckets, bucket_key(name, labels.items[i].value)), labels,
-                   &found);
-            search_prefixes(index, &labels.items[i], labels, &found);
-            continue;
-        }
-        filed[found.key_count] = &labels.items[i];
-        found.keys[found.key_count++] = bucket_key(name, labels.items[i].value);
     }
-    search(&index->always, labels, &found);
-    for (size_t i = 0; i < found.key_count; i++) {
-        search(idmap_get(&index->buckets, found.keys[i]), labels, &found);
-        search_prefixes(index, filed[i], labels, &found);
+    return false;
+}
+
+static void search_always(const MatchIndex *index, Found *found) {
+    uint64_t name = 0, pieces = 0;
+    bool all_known = found->keys->count == found->keys->labels.count;
+    for (size_t i = 0; i < index->always_count && found->count < found->max; i++) {
+        const MatchAlways *entry = &index->always[i];
+        if (entry->inside && all_known) {
+            if (entry->name != name) {
+                Str value;
+                name = entry->name;
+                pieces = value_of(found->keys, name, &value) ? pieces_of(value) : 0;
+            }
+            if (entry->pieces & ~pieces) {
+                continue;
+            }
+        }
+        take(entry->set, entry->owner, found);
+    }
+}
+
+size_t match_index_find(const MatchIndex *index, const MatchKeys *keys, MatchAccept *accept,
+                        const void *context, void **ret_owners, size_t owners_max) {
+    Found found = {.keys = keys,
+                   .accept = accept,
+                   .context = context,
+                   .owners = ret_owners,
+                   .max = owners_max};
+    search_always(index, &found);
+    for (size_t i = 0; index->buckets.count && i < keys->labels.count; i++) {
+        const Label *label = &keys->labels.items[i];
+        uint64_t name = i < keys->count ? keys->names[i] : name_hash(label->name);
+        if (index->names & name_bit(name)) {
+            search(
+                get_bucket(index, i < keys->count ? keys->keys[i] : bucket_key(name, label->value)),
+                &found);
+            search_prefixes(index, name, label->value, &found);
+        }
     }
     return found.count;
 }

@@ -312,9 +312,9 @@ static bool is_active(const void *owner, const void *now) {
     return silence_entry_state(owner, *(const TimeMs *)now) == SILENCE_ACTIVE;
 }
 
-size_t silences_find(const Notify *notify, LabelSet labels, TimeMs now, SilenceEntry **ret_entries,
-                     size_t max) {
-    return match_index_find(&notify->silence_index, labels, is_active, &now, (void **)ret_entries,
+size_t silences_find(const Notify *notify, const MatchKeys *keys, TimeMs now,
+                     SilenceEntry **ret_entries, size_t max) {
+    return match_index_find(&notify->silence_index, keys, is_active, &now, (void **)ret_entries,
                             max);
 }
 

@@ -32,8 +32,8 @@ void silences_clear(Notify *notify);
 bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) MUST_CHECK;
 
 /* The silences that cover the labels at `now`; returns how many (at most `max`). */
-size_t silences_find(const Notify *notify, LabelSet labels, TimeMs now, SilenceEntry **ret_entries,
-                     size_t max);
+size_t silences_find(const Notify *notify, const MatchKeys *keys, TimeMs now,
+                     SilenceEntry **ret_entries, size_t max);
 
 /* ERR_CONFLICT where an edit expects (0 = nothing) another version than there is. */
 bool check_unchanged(TimeMs expected, TimeMs updated_at, Err *err) MUST_CHECK;

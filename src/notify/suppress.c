@@ -38,19 +38,21 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
     LabelSet labels = alert->alert.labels;
     FlagEntry *flag;
     SilenceEntry *silence;
+    MatchKeys keys;
     if (policy->flag_label.count && matcher_set_matches(&policy->flag_label, labels)) {
         return (Suppression){.by = SUPPRESSED_FLAG_LABEL,
                              .subject = policy->flag_label.items[0].name,
                              .why = STR("the source asks not to be alerted on")};
     }
-    if (flags_find(notify, labels, now, &flag, 1)) {
+    match_keys_of(labels, &keys);
+    if (flags_find(notify, &keys, now, &flag, 1)) {
         return (Suppression){.by = SUPPRESSED_FLAG,
                              .subject = flag->flag.id,
                              .who = flag->flag.owner,
                              .why = flag->flag.reason,
                              .until = flag->flag.ends_at};
     }
-    if (silences_find(notify, labels, now, &silence, 1)) {
+    if (silences_find(notify, &keys, now, &silence, 1)) {
         return (Suppression){.by = SUPPRESSED_SILENCE,
                              .subject = silence->silence.id,
                              .who = silence->silence.created_by,

@@ -27,11 +27,13 @@ static void mark_quiet(const Notify *notify, const LiveAlert *alert, TimeMs now,
     SilenceEntry *silences[MARKS_MAX];
     FlagEntry *flags[MARKS_MAX];
     LabelSet labels = alert->alert.labels;
-    size_t count = silences_find(notify, labels, now, silences, MARKS_MAX);
+    MatchKeys keys;
+    match_keys_of(labels, &keys);
+    size_t count = silences_find(notify, &keys, now, silences, MARKS_MAX);
     for (size_t i = 0; i < count; i++) {
         add_str(arena, &view->silenced_by, &view->silenced_count, silences[i]->silence.id);
     }
-    count = flags_find(notify, labels, now, flags, MARKS_MAX);
+    count = flags_find(notify, &keys, now, flags, MARKS_MAX);
     for (size_t i = 0; i < count; i++) {
         add_str(arena, &view->silenced_by, &view->silenced_count, flags[i]->flag.id);
     }

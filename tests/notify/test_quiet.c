@@ -352,11 +352,24 @@ static bool take_all(const void *owner, const void *context) {
 
 Test(quiet, the_index_finds_what_trying_each_finds) {
     static const char *const sets[] = {
-        "cluster=prod-1",           "cluster=~prod-.*",       "cluster=~\"prod-1|prod-2\"",
-        "cluster!=prod-1",          "cluster=~\".*-1\"",      "instance=~\"node-1[0-9].*\"",
-        "cluster=~\"p.*\",team=db", "team=~\"d|db|dbx\"",     "nothing=\"\"",
-        "cluster!~\"prod-.*\"",     "cluster=~\"prod-1?\"",   "instance=~\"node-11:9100.*\"",
-        "cluster=~\"(?i)PROD-1\"",  "instance=~\"node-1.+\"",
+        "cluster=prod-1",
+        "cluster=~prod-.*",
+        "cluster=~\"prod-1|prod-2\"",
+        "cluster!=prod-1",
+        "cluster=~\".*-1\"",
+        "instance=~\"node-1[0-9].*\"",
+        "cluster=~\"p.*\",team=db",
+        "team=~\"d|db|dbx\"",
+        "nothing=\"\"",
+        "cluster!~\"prod-.*\"",
+        "cluster=~\"prod-1?\"",
+        "instance=~\"node-11:9100.*\"",
+        "cluster=~\"(?i)PROD-1\"",
+        "cluster=~\"prod-1|prod-1|x\",team=~\"db|y|db\"",
+        "team=~\".*b.*\"",
+        "instance=~\".*de-1.*\"",
+        "team=~\".*missing.*\"",
+        "instance=~\"node-1.+\"",
     };
     static const char *const alerts[] = {
         "cluster=prod-1 instance=node-11:9100 team=db",
@@ -379,7 +392,9 @@ Test(quiet, the_index_finds_what_trying_each_finds) {
         for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++) {
             LabelSet labels = rig_labels(&arena, alerts[i]);
             void *found[SETS];
-            size_t count = match_index_find(&index, labels, take_all, NULL, found, SETS);
+            MatchKeys keys;
+            match_keys_of(labels, &keys);
+            size_t count = match_index_find(&index, &keys, take_all, NULL, found, SETS);
             size_t want = 0;
             for (size_t j = (size_t)round; j < SETS; j++) {
                 want += matcher_set_matches(&parsed[j], labels);
