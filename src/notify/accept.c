@@ -139,6 +139,9 @@ bool accept_changes(Notify *notify, StateTx *tx, const AlertChange *changes, con
         if (!accept_one(notify, tx, &changes[i], ids[i], now, err)) {
             return false;
         }
+        if (i % LIVE_BREATHE_EVERY == LIVE_BREATHE_EVERY - 1) {
+            live_breathe(notify);
+        }
     }
     counter_add(&notify->counters.alerts_received, count);
     return true;

@@ -8,6 +8,7 @@
 #include "notify/remind.h"
 #include "notify/schedule.h"
 #include "notify/silence.h"
+#include "notify/wake.h"
 
 bool flag_is_active(const FlagEntry *entry, TimeMs now) {
     const Flag *flag = &entry->flag;
@@ -68,22 +69,21 @@ static FlagEntry *find_flag(const Notify *notify, Str id) {
     return NULL;
 }
 
-static void note_change(Notify *notify, TimeMs at, TimeMs now) {
-    if (at >= now && at < notify->next_silence_change) {
-        notify->next_silence_change = at;
-    }
-}
-
-static void note_changes(Notify *notify, const FlagEntry *entry, TimeMs now) {
-    note_change(notify, entry->flag.starts_at, now);
+static void note_changes(Notify *notify, FlagEntry *entry, TimeMs now) {
+    live_note_change(notify, entry->flag.starts_at, now);
     if (entry->flag.ends_at) {
-        note_change(notify, entry->flag.ends_at, now);
+        live_note_change(notify, entry->flag.ends_at, now);
     }
-    note_change(notify, remind_flag_at(notify, entry), now);
+    TimeMs remind = remind_flag_at(notify, entry);
+    live_note_change(notify, remind <= now ? now + 1 : remind, now);
     if (entry->when) {
-        note_change(notify, calendar_next_change(entry->when, now, now + 31 * DAY_MS), now);
+        live_note_change(notify, calendar_next_change(entry->when, now, now + 31 * DAY_MS), now);
     }
-    notify->suppression_changed = true;
+    bool covers = flag_is_active(entry, now);
+    if (covers != entry->covers) {
+        entry->covers = covers;
+        wake_matching(notify, &entry->set);
+    }
 }
 
 /* `when` is the configuration's calendar; a stored flag has its schedule as text. */
@@ -113,8 +113,10 @@ static void remove_entry(Notify *notify, FlagEntry *entry) {
             break;
         }
     }
+    if (entry->covers) {
+        wake_matching(notify, &entry->set);
+    }
     free_entry(entry);
-    notify->suppression_changed = true;
 }
 
 void flags_clear(Notify *notify) {
@@ -263,12 +265,8 @@ static bool check(const Flag *flag, TimeMs now, Err *err) {
         return err_context(err, "maintenance flag invalid");
     }
     matcher_set_finish(&set);
-    Calendar *calendar = NULL;
-    if (!schedule_load(&arena, flag->schedule, &calendar, err)) {
+    if (!schedule_check(flag->schedule, err)) {
         return err_context(err, "maintenance flag invalid");
-    }
-    if (calendar) {
-        calendar_finish(calendar);
     }
     if (!flag->reason.len) {
         return err_set(err, ERR_INVALID, "maintenance flag invalid: reason is required");

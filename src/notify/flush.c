@@ -20,6 +20,7 @@
 #include "notify/shadow.h"
 #include "notify/silence.h"
 #include "notify/suppress.h"
+#include "notify/wake.h"
 
 enum { DECIDE_CHUNK = 64 }; /* alerts looked at together */
 
@@ -294,13 +295,9 @@ static bool decide_group(Flush *flush, const Integration *integration, Str id, S
 
 /* ---- members ---- */
 
-static uint64_t subject_hash(Str subject) {
-    return fnv1a(FNV1A_START, subject);
-}
-
 /* A row when what keeps an alert quiet differs from the last time. */
 static bool note_suppression(const Flush *flush, LiveAlert *alert, const Suppression *found) {
-    uint64_t subject = found->by ? subject_hash(found->subject) : 0;
+    uint64_t subject = suppression_subject(found);
     if (alert->noted_by == found->by && alert->noted_subject == subject) {
         return true;
     }
@@ -350,7 +347,7 @@ static bool take_quiet(const Flush *flush, LiveAlert *alert, const Suppression *
     *ret_quiet = found->by != SUPPRESSED_NOT;
     if (found->by == SUPPRESSED_FLAPPING) { /* nothing else wakes it when that is over */
         Notify *notify = flush->notify;
-        notify->next_silence_change = earlier(notify->next_silence_change, found->until);
+        notify->next_damped_end = earlier(notify->next_damped_end, found->until);
     }
     return !live_is_firing(alert) || note_suppression(flush, alert, found);
 }
@@ -525,6 +522,7 @@ static bool flush_group(Flush *flush) {
             size_t left = group->members_count - i;
             known_from = i;
             known_to = i + (left < DECIDE_CHUNK ? left : DECIDE_CHUNK);
+            live_breathe(flush->notify);
             find_suppressions(flush, group->members + i, known_to - i, found);
         }
         flush->weight++;
@@ -551,7 +549,9 @@ static bool flush_direct(Flush *flush) {
         bool quiet;
         Suppression found;
         alert->queued_count--;
-        flush->weight++;
+        if (++flush->weight % LIVE_BREATHE_EVERY == 0) {
+            live_breathe(flush->notify);
+        }
         find_suppressions(flush, &alert, 1, &found);
         if (!take_quiet(flush, alert, &found, &quiet) || !decide_alert_all(flush, alert, quiet) ||
             (may_leave(flush, alert) && !leave(flush, alert))) {
@@ -593,70 +593,16 @@ static bool flush_one(Notify *notify, StateTx *tx, Group *group, TimeMs now, siz
     return ok;
 }
 
-/* Told of suppressed alerts, too: a change of that is news to them even where nothing was held
- * back.
- */
-static bool tells_suppressed(const Group *group) {
-    for (size_t i = 0; group->route && i < group->route->receiver->integration_count; i++) {
-        if (integration_forwards_all(&group->route->receiver->integrations[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void wake_informed(Notify *notify, TimeMs now) {
-    for (size_t i = 0; i < notify->group_list_count; i++) {
-        Group *group = notify->group_list[i];
-        if (!group->is_direct || !tells_suppressed(group)) {
-            continue;
-        }
-        for (size_t j = 0; j < group->members_count; j++) {
-            live_group_changed(group, group->members[j]);
-        }
-        group->next_due = earlier(group->next_due, now);
-    }
-}
-
-/* Still quiet for the same reason: nothing to write down, nothing to tell. */
-static bool is_released(const Notify *notify, const LiveAlert *alert, TimeMs now) {
-    if (!live_is_firing(alert)) {
+static bool tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
+    if (now >= notify->next_silence_change &&
+        (!silences_tick(notify, tx, now, err) || !flags_tick(notify, tx, now, err))) {
         return false;
     }
-    Suppression found = suppression_of(notify, alert, now);
-    return found.by != alert->noted_by || subject_hash(found.subject) != alert->noted_subject;
-}
-
-/* What was kept quiet may ring now, or is quiet for another reason: its groups look again. */
-static void wake_suppressed(Notify *notify, TimeMs now) {
-    notify->suppression_changed = false;
-    wake_informed(notify, now);
-    for (size_t i = 0; i < notify->alerts.cap; i++) {
-        LiveAlert *alert = notify->alerts.slots[i].value;
-        if (!alert || alert->noted_by == SUPPRESSED_NOT || !is_released(notify, alert, now)) {
-            continue;
-        }
-        for (size_t j = 0; j < alert->groups_count; j++) {
-            Group *group = alert->groups[j];
-            if (group->is_direct) {
-                live_group_changed(group, alert);
-            }
-            if (group->flushed_at && !(group->route && group->route->digest)) {
-                group->next_due = earlier(group->next_due, now);
-            }
-        }
+    if (now >= notify->next_damped_end) {
+        wake_damped(notify, now);
     }
-}
-
-static bool tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
-    if (now >= notify->next_silence_change) {
-        notify->suppression_changed = true;
-        if (!silences_tick(notify, tx, now, err) || !flags_tick(notify, tx, now, err)) {
-            return false;
-        }
-    }
-    if (notify->suppression_changed) {
-        wake_suppressed(notify, now);
+    if (wake_is_pending(notify)) {
+        wake_some(notify, STATE_TX_ALERTS_MAX, now);
     }
     return true;
 }
@@ -675,6 +621,10 @@ static bool flush_portion(Notify *notify, StateTx *tx, TimeMs now, bool *ret_mor
     Group *group;
     if (!tick(notify, tx, now, err)) {
         return false;
+    }
+    *ret_more = wake_is_pending(notify);
+    if (*ret_more) { /* a group that many of them are in is looked at once */
+        return true;
     }
     while (weight < STATE_TX_ALERTS_MAX && (group = next_due(notify, now, &at))) {
         if (!flush_one(notify, tx, group, now, &weight, err)) {
@@ -695,7 +645,7 @@ bool flush_due(Notify *notify, TimeMs now, bool *ret_more, Err *err) {
 }
 
 TimeMs flush_next_due(const Notify *notify) {
-    TimeMs due = notify->next_silence_change;
+    TimeMs due = earlier(notify->next_silence_change, notify->next_damped_end);
     for (size_t i = 0; i < notify->group_list_count; i++) {
         due = earlier(due, notify->group_list[i]->next_due);
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "notify/wake.h"
 
 typedef struct InhibitBucket {
     LiveAlert **sources;
@@ -66,7 +67,7 @@ void inhibit_add(Notify *notify, LiveAlert *alert) {
             idmap_put(&notify->inhibit.sources, key, bucket);
         }
         VEC_PUSH(*bucket, sources, alert);
-        notify->suppression_changed = true;
+        wake_all(notify);
     }
 }
 
@@ -80,7 +81,7 @@ void inhibit_remove(Notify *notify, LiveAlert *alert) {
         for (size_t j = 0; bucket && j < bucket->sources_count; j++) {
             if (bucket->sources[j] == alert) {
                 bucket->sources[j--] = bucket->sources[--bucket->sources_count];
-                notify->suppression_changed = true;
+                wake_all(notify);
             }
         }
         if (bucket && bucket->sources_count == 0) {

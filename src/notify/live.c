@@ -9,9 +9,11 @@
 #include "notify/flag.h"
 #include "notify/inhibit.h"
 #include "notify/outbox.h"
+#include "notify/postings.h"
 #include "notify/route.h"
 #include "notify/silence.h"
 #include "notify/suppress.h"
+#include "notify/wake.h"
 
 /* ---- alerts ---- */
 
@@ -47,16 +49,68 @@ static LabelSet pack_texts(char **at, Label *items, LabelSet set) {
     return (LabelSet){items, set.count};
 }
 
+/* Names are few and in every alert: kept once, they stay in the CPU's cache while labels are
+ * compared. Beyond so many they are kept with their alert: whoever makes names up as he goes gets
+ * no memory for good. */
+enum { SHARED_NAMES_MAX = 4096 };
+
+typedef struct SharedName {
+    size_t len;
+    char text[];
+} SharedName;
+
+static Str share_name(Notify *notify, Str name) {
+    uint64_t key = hash64(name) | 1;
+    SharedName *shared = idmap_get(&notify->label_names, key);
+    if (!shared && notify->label_names.count < SHARED_NAMES_MAX) {
+        shared = mem_grow(NULL, sizeof *shared + name.len + 1);
+        shared->len = name.len;
+        memcpy(shared->text, name.len ? name.ptr : "", name.len);
+        idmap_put(&notify->label_names, key, shared);
+    }
+    bool same = shared && str_eq((Str){shared->text, shared->len}, name);
+    return same ? (Str){shared->text, shared->len} : (Str){0};
+}
+
+void live_names_free(Notify *notify) {
+    for (size_t i = 0; i < notify->label_names.cap; i++) {
+        free(notify->label_names.slots[i].value);
+    }
+    idmap_finish(&notify->label_names);
+}
+
+/* The names that are shared; the others have a NULL `ptr`. Adds up the bytes of the rest. */
+static void share_names(Notify *notify, LabelSet set, Str *names, size_t *bytes) {
+    *bytes += set.count * sizeof(Label);
+    for (size_t i = 0; i < set.count; i++) {
+        names[i] = share_name(notify, set.items[i].name);
+        *bytes += set.items[i].value.len + (names[i].ptr ? 0 : set.items[i].name.len);
+    }
+}
+
+static LabelSet pack_shared(char **at, Label *items, LabelSet set, const Str *names) {
+    for (size_t i = 0; i < set.count; i++) {
+        items[i].name = names[i].ptr ? names[i] : pack_text(at, set.items[i].name);
+        items[i].value = pack_text(at, set.items[i].value);
+    }
+    return (LabelSet){items, set.count};
+}
+
 /* One block an alert: a hundred thousand of them are kept. */
-static char *pack(const Alert *alert, Alert *ret_alert) {
-    size_t bytes = labels_bytes(alert->labels) + labels_bytes(alert->annotations) +
-                   alert->rule_key.len + alert->generator_url.len;
+static char *pack(Notify *notify, const Alert *alert, Alert *ret_alert) {
+    size_t bytes = alert->rule_key.len + alert->generator_url.len;
+    arena_reset(&notify->scratch);
+    size_t count = alert->labels.count + alert->annotations.count;
+    Str *names = arena_array(&notify->scratch, Str, count + 1);
+    share_names(notify, alert->labels, names, &bytes);
+    share_names(notify, alert->annotations, names + alert->labels.count, &bytes);
     char *block = mem_grow(NULL, bytes + 1), *at = block;
     *ret_alert = *alert;
     Label *labels = pack_array(&at, alert->labels);
     Label *annotations = pack_array(&at, alert->annotations);
-    ret_alert->labels = pack_texts(&at, labels, alert->labels);
-    ret_alert->annotations = pack_texts(&at, annotations, alert->annotations);
+    ret_alert->labels = pack_shared(&at, labels, alert->labels, names);
+    ret_alert->annotations =
+        pack_shared(&at, annotations, alert->annotations, names + alert->labels.count);
     ret_alert->rule_key = pack_text(&at, alert->rule_key);
     ret_alert->generator_url = pack_text(&at, alert->generator_url);
     return block;
@@ -84,7 +138,7 @@ static void put_hex(uint64_t number, char hex[17]) {
 }
 
 static LiveAlert *new_alert(Notify *notify, int64_t id, const Alert *from) {
-    LiveAlert *alert = mem_zero(1, sizeof *alert);
+    LiveAlert *alert = mem_zero(1, sizeof *alert + from->labels.count * sizeof alert->links[0]);
     alert->id = id;
     alert_dedup_key(from, alert->key);
     alert->short_key = state_alert_key(alert->key);
@@ -103,8 +157,11 @@ LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *from) {
         inhibit_remove(notify, alert);
     }
     char *old = alert->block;
-    alert->block = pack(from, &alert->alert);
+    alert->block = pack(notify, from, &alert->alert);
     free(old);
+    if (is_new) {
+        postings_add(notify, alert);
+    }
     if (is_new && str_eq(from->rule_key, STR("api"))) {
         idmap_put(&notify->posted, posted_key(alert->alert.labels), alert);
     }
@@ -140,6 +197,7 @@ static void free_alert(LiveAlert *alert) {
 void live_alert_drop(Notify *notify, LiveAlert *alert) {
     assert(alert->groups_count == 0);
     inhibit_remove(notify, alert);
+    postings_remove(notify, alert);
     if (idmap_get(&notify->posted, posted_key(alert->alert.labels)) == alert) {
         idmap_remove(&notify->posted, posted_key(alert->alert.labels));
     }
@@ -492,6 +550,8 @@ void live_clear(Notify *notify) {
     }
     idmap_finish(&notify->alerts);
     idmap_finish(&notify->posted);
+    idmap_finish(&notify->postings);
+    notify->posted_expiry = 0;
     idmap_finish(&notify->groups);
     idmap_finish(&notify->groups_by_id);
     outbox_clear(notify);
@@ -555,12 +615,17 @@ static bool load_alerts(Notify *notify, Err *err) {
 
 /* ---- what has been written down already ---- */
 
-static void restore_quiet(IdMap *by_key, const LedgerRow *row) {
+static void restore_quiet(Notify *notify, IdMap *by_key, const LedgerRow *row) {
     LiveAlert *alert = idmap_get(by_key, (uint64_t)row->alert_key);
     Suppressor by = suppressor_of(row->decision);
     if (alert && by != SUPPRESSED_NOT && row->at >= alert->alert.fired_at) {
         alert->noted_by = (uint8_t)by;
         alert->noted_subject = fnv1a(FNV1A_START, row->subject);
+        if (by == SUPPRESSED_FLAPPING) {
+            alert->damped_until = row->until;
+            notify->next_damped_end =
+                row->until < notify->next_damped_end ? row->until : notify->next_damped_end;
+        }
     }
 }
 
@@ -596,7 +661,7 @@ static bool restore_notes(Notify *notify, TimeMs now, Err *err) {
     size_t count;
     bool ok = state_load_quiet(notify->state, oldest, &arena, &rows, &count, err);
     for (size_t i = 0; ok && i < count; i++) {
-        restore_quiet(&by_key, &rows[i]);
+        restore_quiet(notify, &by_key, &rows[i]);
     }
     idmap_finish(&by_key);
     ok = ok && state_load_muted(notify->state, now, &arena, &rows, &count, err);
@@ -608,10 +673,12 @@ static bool restore_notes(Notify *notify, TimeMs now, Err *err) {
 
 bool live_reload(Notify *notify, TimeMs now, Err *err) {
     live_clear(notify);
+    wake_clear(notify);
+    wake_all(notify);
+    notify->next_damped_end = TIME_MAX;
     bool ok = load_alerts(notify, err) && load_groups(notify, err) && outbox_load(notify, err) &&
               restore_notes(notify, now, err) && silences_load(notify, now, err) &&
               flags_load(notify, now, err);
     notify->stale = !ok;
-    notify->suppression_changed = true;
     return ok;
 }

@@ -69,6 +69,12 @@ typedef struct Suppression {
     const LiveAlert *source; /* of an inhibition */
 } Suppression;
 
+/* In the list of the alerts that have one label: postings.h. */
+typedef struct AlertLink {
+    LiveAlert *alert;
+    struct AlertLink *next, *previous; /* previous NULL = the first */
+} AlertLink;
+
 struct LiveAlert {
     int64_t id;
     Alert alert; /* texts in `block` */
@@ -88,6 +94,8 @@ struct LiveAlert {
     TimeMs damped_until;   /* it has begun too often of late; 0 = it has not */
     /* Inhibition: bits of the rules it is source or target of, 64 a word. */
     uint64_t *inhibit_bits;
+    bool is_to_wake;   /* its id is in Notify.to_wake */
+    AlertLink links[]; /* one a label */
 };
 
 struct Group {
@@ -121,6 +129,8 @@ typedef struct SilenceEntry {
     Calendar *calendar; /* its schedule; NULL = all the time */
     TimeMs reminded_at; /* of its end; 0 = not yet */
     bool indexed;
+    bool covers;        /* it kept alerts quiet when it was last looked at */
+    TimeMs next_change; /* nothing about it changes before */
 } SilenceEntry;
 
 typedef struct FlagEntry {
@@ -130,6 +140,7 @@ typedef struct FlagEntry {
     const Calendar *when;   /* NULL = all the time */
     Calendar *own_calendar; /* `when`, unless it is the configuration's */
     TimeMs reminded_at;
+    bool covers; /* as of a silence */
 } FlagEntry;
 
 /* A row of the outbox, in memory. */
@@ -185,22 +196,29 @@ struct Notify {
     bool stale;
     NotifyConfig *config;
 
-    IdMap alerts; /* by id */
-    IdMap posted; /* by labels_hash().lo, alerts from outside */
-    IdMap groups; /* by hash of key */
+    IdMap alerts;         /* by id */
+    IdMap posted;         /* by labels_hash().lo, alerts from outside */
+    IdMap postings;       /* by label: the first AlertLink */
+    TimeMs posted_expiry; /* no lease of a posted alert ends before; TIME_MAX = there is none */
+    IdMap groups;         /* by hash of key */
     IdMap groups_by_id;
+    IdMap label_names; /* by hash: texts that alerts share */
     Group **group_list;
     size_t group_list_count, group_list_cap;
 
     SilenceEntry **silences;
     size_t silences_count, silences_cap;
+    IdMap silences_by_id; /* by hash of the id */
     MatchIndex silence_index;
     FlagEntry **flags;
     size_t flags_count, flags_cap;
     MatchIndex flag_index;
     InhibitIndex inhibit;
     TimeMs next_silence_change; /* the next start or end of a silence or flag */
-    bool suppression_changed;   /* groups with suppressed alerts have to be looked at again */
+    int64_t *to_wake;           /* wake.h: ids of alerts that have to be looked at again */
+    size_t to_wake_count, to_wake_cap;
+    TimeMs next_damped_end; /* until then at least, what flaps stays damped */
+    bool wakes_all;         /* all that are quiet have to be */
 
     Outbox outbox;
     struct Delivery *deliveries; /* under way; of the delivering thread */
@@ -225,9 +243,27 @@ bool live_begin(Notify *notify, TimeMs now, StateTx **ret_tx, Err *err) MUST_CHE
 /* Commits or undoes, and gives the lock back. On false memory will be reloaded. */
 bool live_end(Notify *notify, StateTx *tx, bool commit, Err *err) MUST_CHECK;
 
+enum { LIVE_BREATHE_EVERY = 64 };
+
+/* Lets readers in who wait, in the middle of a long change: to be called where memory makes sense.
+ * The transaction keeps other writers out, so what pointers pointed to is still there. */
+void live_breathe(Notify *notify);
+/* The same in two halves, around work that needs no memory: the database's. */
+void live_let_read(Notify *notify);
+void live_write_on(Notify *notify);
+
+/* The next start, end or reminder of a silence or flag is not after `at`; what is over at `now`
+ * has been seen. */
+static inline void live_note_change(Notify *notify, TimeMs at, TimeMs now) {
+    if (at > now && at < notify->next_silence_change) {
+        notify->next_silence_change = at;
+    }
+}
+
 /* Reads everything from the database. */
 bool live_reload(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
 void live_clear(Notify *notify);
+void live_names_free(Notify *notify); /* after live_clear(), for good */
 
 /* ---- alerts ---- */
 

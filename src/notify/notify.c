@@ -17,7 +17,9 @@
 #include "notify/recent.h"
 #include "notify/reroute.h"
 #include "notify/route_show.h"
+#include "notify/silence.h"
 #include "notify/stall.h"
+#include "notify/wake.h"
 #include "notify/watch.h"
 
 /* After trouble with the database: not at once again, but soon. */
@@ -58,6 +60,19 @@ bool live_end(Notify *notify, StateTx *tx, bool commit, Err *err) {
     return true;
 }
 
+void live_let_read(Notify *notify) {
+    pthread_rwlock_unlock(&notify->lock);
+}
+
+void live_write_on(Notify *notify) {
+    pthread_rwlock_wrlock(&notify->lock);
+}
+
+void live_breathe(Notify *notify) {
+    live_let_read(notify);
+    live_write_on(notify);
+}
+
 /* ---- open and close ---- */
 
 bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
@@ -68,7 +83,8 @@ bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
                        .config = notify_config_ref(options->config),
                        .stale = true,
                        .next_prune = options->now + HOUR_MS,
-                       .next_silence_change = TIME_MAX};
+                       .next_silence_change = TIME_MAX,
+                       .next_damped_end = TIME_MAX};
     pthread_rwlock_init(&notify->lock, NULL);
     pthread_mutex_init(&notify->deliver_lock, NULL);
     pthread_mutex_init(&notify->pulse.lock, NULL);
@@ -92,6 +108,8 @@ void notify_close(Notify *notify) {
     deliver_clear(notify);
     recent_clear(notify);
     live_clear(notify);
+    live_names_free(notify);
+    wake_clear(notify);
     stall_clear(notify);
     arena_finish(&notify->scratch);
     notify_config_unref(notify->config);
@@ -112,7 +130,8 @@ bool notify_reload(Notify *notify, NotifyConfig *config, TimeMs now, Err *err) {
     inhibit_rebuild(notify);
     stall_configure(notify);
     notify->next_renewal = now;
-    notify->suppression_changed = true;
+    wake_all(notify);
+    silences_reload(notify, now);
     bool ok = flags_reload(notify, now, err) && reroute_all(notify, tx, now, err);
     ok = live_end(notify, tx, ok, err);
     notify_config_unref(old);
@@ -127,7 +146,7 @@ TimeMs notify_flush(Notify *notify, TimeMs now) {
     bool more = true;
     bool ok = posted_expire(notify, now, &err) && watch_tick(notify, now, &err);
     pthread_rwlock_rdlock(&notify->lock);
-    more = notify->stale || notify->suppression_changed || flush_next_due(notify) <= now;
+    more = notify->stale || wake_is_pending(notify) || flush_next_due(notify) <= now;
     pthread_rwlock_unlock(&notify->lock);
     while (ok && more) {
         ok = flush_due(notify, now, &more, &err);
@@ -139,7 +158,7 @@ TimeMs notify_flush(Notify *notify, TimeMs now) {
     }
     pthread_rwlock_rdlock(&notify->lock);
     TimeMs next = flush_next_due(notify);
-    TimeMs expiry = posted_next_expiry(notify), watch = watch_next_due(notify);
+    TimeMs expiry = notify->posted_expiry, watch = watch_next_due(notify);
     pthread_rwlock_unlock(&notify->lock);
     next = expiry < next ? expiry : next;
     return watch < next ? watch : next;

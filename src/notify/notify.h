@@ -134,9 +134,15 @@ bool notify_silence_expire(Notify *notify, Str id, const Actor *actor, TimeMs no
                            Err *err) MUST_CHECK;
 bool notify_silence_get(Notify *notify, Str id, TimeMs now, Arena *arena, Silence *ret_silence,
                         Err *err) MUST_CHECK;
+typedef struct SilenceFilter {
+    const SilenceMatcher *matchers; /* each has to be, as it is written, one of the silence's */
+    size_t matcher_count;
+    bool without[3]; /* by SilenceState */
+} SilenceFilter;
+
 /* In the API's order: active, pending, expired. */
-void notify_silence_list(Notify *notify, TimeMs now, Arena *arena, Silence **ret_silences,
-                         size_t *ret_count);
+void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now, Arena *arena,
+                         Silence **ret_silences, size_t *ret_count);
 
 /* ---- maintenance flags ---- */
 
@@ -200,22 +206,35 @@ typedef struct AlertView {
     size_t muted_count;
 } AlertView;
 
-/* All active (firing) alerts, ours and posted ones, by fingerprint. */
-void notify_alerts(Notify *notify, TimeMs now, Arena *arena, AlertView **ret_alerts,
-                   size_t *ret_count);
-/* Only those whose labels match; the others cost next to nothing. */
-void notify_alerts_matching(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
-                            AlertView **ret_alerts, size_t *ret_count);
+/* An alert, named only: for answers about many that are made piece by piece. */
+typedef struct AlertRef {
+    uint64_t fingerprint;
+    int64_t id;
+} AlertRef;
+
+/* All active (firing) alerts whose labels match, ours and posted ones, by fingerprint. Only those
+ * that the filter's plain values lead to are looked at. */
+void notify_alert_refs(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                       AlertRef **ret_refs, size_t *ret_count);
+/* These as they are now, in this order; those that have ended meanwhile are left out. */
+void notify_alert_views(Notify *notify, const AlertRef *refs, size_t count, TimeMs now,
+                        Arena *arena, AlertView **ret_alerts, size_t *ret_count);
+/* Both at once. */
+void notify_alerts(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                   AlertView **ret_alerts, size_t *ret_count);
 
 typedef struct AlertGroupView {
     LabelSet labels;
     LabelSet route_labels;
     Str receiver;
-    AlertView *alerts;
+    Str muted_by;     /* the time interval that holds it back now; "" = none */
+    AlertRef *alerts; /* by fingerprint */
     size_t alert_count;
 } AlertGroupView;
-void notify_groups(Notify *notify, TimeMs now, Arena *arena, AlertGroupView **ret_groups,
-                   size_t *ret_count);
+/* The groups that alerts with matching labels are in, with those alerts: by labels, then
+ * receiver. */
+void notify_groups(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                   AlertGroupView **ret_groups, size_t *ret_count);
 
 void notify_receivers(Notify *notify, Arena *arena, Str **ret_names, size_t *ret_count);
 /* The configuration re-marshalled as Alertmanager would, secrets as <secret>. */

@@ -71,6 +71,9 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
         alert = posted_merge(&known->alert, &alert);
     }
     settle_phase(&alert, now);
+    if (alert.ends_at < notify->posted_expiry) {
+        notify->posted_expiry = alert.ends_at;
+    }
     if (is_renewal(known, &alert, now)) {
         TimeMs stored = known->stored_end;
         known->alert.ends_at = alert.ends_at;
@@ -96,8 +99,10 @@ static bool store(Notify *notify, StateTx *tx, const Posting *posting, TimeMs no
         return true;
     }
     int64_t *ids = mem_zero(count + 1, sizeof *ids);
-    bool ok = state_put_alerts(tx, posting->changes, count, ids, err) &&
-              accept_changes(notify, tx, posting->changes, ids, count, now, err);
+    live_let_read(notify);
+    bool ok = state_put_alerts(tx, posting->changes, count, ids, err);
+    live_write_on(notify);
+    ok = ok && accept_changes(notify, tx, posting->changes, ids, count, now, err);
     for (size_t i = 0; ok && i < count; i++) {
         LiveAlert *alert = ids[i] ? live_alert(notify, ids[i]) : NULL;
         if (alert) {
@@ -150,7 +155,9 @@ bool notify_post_alerts(Notify *notify, const Alert *alerts, size_t count, TimeM
 
 /* ---- leases ---- */
 
-TimeMs posted_next_expiry(const Notify *notify) {
+/* Leases are only renewed, mostly: when the earliest known end has come they are looked through
+ * for the next one. */
+static TimeMs next_expiry(const Notify *notify) {
     TimeMs next = TIME_MAX;
     for (size_t i = 0; i < notify->posted.cap; i++) {
         const LiveAlert *alert = notify->posted.slots[i].value;
@@ -163,7 +170,7 @@ TimeMs posted_next_expiry(const Notify *notify) {
 
 bool posted_expire(Notify *notify, TimeMs now, Err *err) {
     pthread_rwlock_rdlock(&notify->lock);
-    bool nothing = posted_next_expiry(notify) > now;
+    bool nothing = notify->posted_expiry > now;
     pthread_rwlock_unlock(&notify->lock);
     if (nothing) {
         return true;
@@ -185,5 +192,6 @@ bool posted_expire(Notify *notify, TimeMs now, Err *err) {
     }
     bool ok = store(notify, tx, &posting, now, err);
     free(posting.changes);
+    notify->posted_expiry = next_expiry(notify);
     return live_end(notify, tx, ok, err);
 }

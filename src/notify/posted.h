@@ -14,5 +14,3 @@ Alert posted_merge(const Alert *known, const Alert *report);
 
 /* Ends those whose lease has run out. */
 bool posted_expire(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
-/* Under the lock. */
-TimeMs posted_next_expiry(const Notify *notify);

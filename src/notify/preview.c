@@ -1,34 +1,58 @@
 /* What a silence or flag would catch, before it is set: now, and in the last week. */
 
-#include <stdlib.h>
-
+#include "base/json.h"
 #include "notify/silence.h"
 
-static int compare_hashes(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
+typedef struct Week {
+    const MatcherSet *set;
+    IdMap alerts; /* seen so far, by hash of their labels */
+    uint64_t firings;
+    Arena arena;
+    Err err;
+} Week;
+
+static void count_firing(Str labels_json, void *context) {
+    Week *week = context;
+    LabelSet labels;
+    arena_reset(&week->arena);
+    if (week->err.kind == ERR_NONE &&
+        state_labels_decode(&week->arena, labels_json, &labels, &week->err) &&
+        matcher_set_matches(week->set, labels)) {
+        uint64_t key = hash64(labels_json);
+        week->firings++;
+        idmap_put(&week->alerts, key ? key : 1, week);
+    }
+}
+
+/* How the first plain label that is asked for is written in a label set; "" = there is none. */
+static Str plain_part(const MatcherSet *set, Arena *arena) {
+    for (size_t i = 0; i < set->count; i++) {
+        const Matcher *matcher = &set->items[i];
+        if (matcher->type == MATCH_EQ && matcher->value.len) {
+            AUTO(buf_finish) Buf buf = {0};
+            json_quote(&buf, matcher->name);
+            buf_byte(&buf, ':');
+            json_quote(&buf, matcher->value);
+            return arena_str(arena, buf_view(&buf));
+        }
+    }
+    return STR("");
 }
 
 static bool count_week(Notify *notify, const MatcherSet *set, TimeMs now, Arena *arena,
                        QuietPreview *preview, Err *err) {
-    AlertHistoryRow *rows;
-    size_t count;
-    if (!state_alert_history(notify->state, now - 7 * DAY_MS, now, NULL, 0, arena, &rows, &count,
-                             err)) {
-        return false;
+    Week week = {.set = set};
+    bool ok = state_each_firing(notify->state, now - 7 * DAY_MS, now, plain_part(set, arena),
+                                count_firing, &week, err);
+    if (ok && week.err.kind != ERR_NONE) {
+        *err = week.err;
+        ok = false;
     }
-    uint64_t *seen = arena_array(arena, uint64_t, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        const AlertHistoryRow *row = &rows[i];
-        if (row->event == ALERT_BECAME_FIRING && matcher_set_matches(set, row->alert.labels)) {
-            seen[preview->week_firings++] = labels_fingerprint(row->alert.labels);
-        }
-    }
-    qsort(seen, preview->week_firings, sizeof *seen, compare_hashes);
-    for (uint64_t i = 0; i < preview->week_firings; i++) {
-        preview->week_alerts += i == 0 || seen[i] != seen[i - 1];
-    }
-    return true;
+    preview->week_firings = week.firings;
+    preview->week_alerts = week.alerts.count;
+    idmap_finish(&week.alerts);
+    arena_finish(&week.arena);
+    return ok;
 }
 
 bool notify_quiet_preview(Notify *notify, const SilenceMatcher *matchers, size_t count, TimeMs now,
@@ -38,7 +62,7 @@ bool notify_quiet_preview(Notify *notify, const SilenceMatcher *matchers, size_t
         return false;
     }
     QuietPreview preview = {0};
-    notify_alerts_matching(notify, &set, now, arena, &preview.now, &preview.now_count);
+    notify_alerts(notify, &set, now, arena, &preview.now, &preview.now_count);
     bool ok = count_week(notify, &set, now, arena, &preview, err);
     matcher_set_finish(&set);
     if (ok) {

@@ -49,3 +49,15 @@ bool schedule_load(Arena *arena, Str text, Calendar **ret_calendar, Err *err) {
     problems_finish(&problems);
     return ok;
 }
+
+bool schedule_check(Str text, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Calendar *calendar = NULL;
+    if (!schedule_load(&arena, text, &calendar, err)) {
+        return false;
+    }
+    if (calendar) {
+        calendar_finish(calendar);
+    }
+    return true;
+}

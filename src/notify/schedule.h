@@ -16,3 +16,6 @@
 /* "" gives NULL: no schedule. The calendar is in `arena`; calendar_finish() releases its zones.
  * ERR_INVALID names what is wrong. */
 bool schedule_load(Arena *arena, Str text, Calendar **ret_calendar, Err *err) MUST_CHECK;
+
+/* Only whether it can be loaded. */
+bool schedule_check(Str text, Err *err) MUST_CHECK;

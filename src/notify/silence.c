@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "notify/remind.h"
 #include "notify/schedule.h"
+#include "notify/wake.h"
 
 /* Alertmanager's default retention: an expired silence can be seen and copied this long. */
 static const DurationMs expired_keep = 5 * DAY_MS;
@@ -50,14 +51,17 @@ SilenceState silence_state(const Silence *silence, TimeMs now) {
     return now > silence->ends_at ? SILENCE_EXPIRED : SILENCE_ACTIVE;
 }
 
+static bool same_matcher(const SilenceMatcher *a, const SilenceMatcher *b) {
+    return str_eq(a->name, b->name) && str_eq(a->value, b->value) && a->is_regex == b->is_regex &&
+           a->is_equal == b->is_equal;
+}
+
 static bool same_matchers(const Silence *a, const Silence *b) {
     if (a->matcher_count != b->matcher_count) {
         return false;
     }
     for (size_t i = 0; i < a->matcher_count; i++) {
-        const SilenceMatcher *x = &a->matchers[i], *y = &b->matchers[i];
-        if (!str_eq(x->name, y->name) || !str_eq(x->value, y->value) ||
-            x->is_regex != y->is_regex || x->is_equal != y->is_equal) {
+        if (!same_matcher(&a->matchers[i], &b->matchers[i])) {
             return false;
         }
     }
@@ -175,19 +179,14 @@ static void free_entry(SilenceEntry *entry) {
     free(entry);
 }
 
-static SilenceEntry *find_silence(const Notify *notify, Str id) {
-    for (size_t i = 0; i < notify->silences_count; i++) {
-        if (str_eq(notify->silences[i]->silence.id, id)) {
-            return notify->silences[i];
-        }
-    }
-    return NULL;
+static uint64_t id_key(Str id) {
+    uint64_t key = hash64(id);
+    return key ? key : 1;
 }
 
-static void note_change(Notify *notify, TimeMs at, TimeMs now) {
-    if (at >= now && at < notify->next_silence_change) {
-        notify->next_silence_change = at;
-    }
+static SilenceEntry *find_silence(const Notify *notify, Str id) {
+    SilenceEntry *entry = idmap_get(&notify->silences_by_id, id_key(id));
+    return entry && str_eq(entry->silence.id, id) ? entry : NULL;
 }
 
 SilenceState silence_entry_state(const SilenceEntry *entry, TimeMs now) {
@@ -195,6 +194,25 @@ SilenceState silence_entry_state(const SilenceEntry *entry, TimeMs now) {
     bool pauses =
         state == SILENCE_ACTIVE && entry->calendar && !calendar_contains(entry->calendar, now);
     return pauses ? SILENCE_PENDING : state;
+}
+
+static TimeMs next_of(TimeMs next, TimeMs at, TimeMs now) {
+    return at > now && at < next ? at : next;
+}
+
+static TimeMs next_change_of(const Notify *notify, const SilenceEntry *entry, TimeMs now) {
+    SilenceState state = silence_state(&entry->silence, now);
+    TimeMs next = next_of(TIME_MAX, entry->silence.starts_at, now);
+    next = next_of(next, entry->silence.ends_at + 1, now);
+    if (entry->calendar && state != SILENCE_EXPIRED) {
+        next = next_of(next, calendar_next_change(entry->calendar, now, now + 31 * DAY_MS), now);
+    }
+    if (state == SILENCE_EXPIRED) { /* to be forgotten */
+        return next_of(next, entry->silence.ends_at + expired_keep + 1, now);
+    }
+    TimeMs remind = remind_silence_at(notify, entry);
+    bool overdue = remind <= now && state == SILENCE_ACTIVE;
+    return next_of(next, overdue ? now + 1 : remind, now);
 }
 
 /* Only what can still cover something is searched. */
@@ -206,13 +224,13 @@ static void reindex(Notify *notify, SilenceEntry *entry, TimeMs now) {
         match_index_remove(&notify->silence_index, &entry->set, entry);
     }
     entry->indexed = wanted;
-    note_change(notify, entry->silence.starts_at, now);
-    note_change(notify, entry->silence.ends_at + 1, now);
-    note_change(notify, remind_silence_at(notify, entry), now);
-    if (entry->calendar && wanted) {
-        note_change(notify, calendar_next_change(entry->calendar, now, now + 31 * DAY_MS), now);
+    entry->next_change = next_change_of(notify, entry, now);
+    live_note_change(notify, entry->next_change, now);
+    bool covers = silence_entry_state(entry, now) == SILENCE_ACTIVE;
+    if (covers != entry->covers) {
+        entry->covers = covers;
+        wake_matching(notify, &entry->set);
     }
-    notify->suppression_changed = true;
 }
 
 static bool add_entry(Notify *notify, const Silence *silence, TimeMs reminded_at, TimeMs now,
@@ -227,6 +245,7 @@ static bool add_entry(Notify *notify, const Silence *silence, TimeMs reminded_at
         return err_context(err, "silence %.*s", STR_ARG(silence->id));
     }
     VEC_PUSH(*notify, silences, entry);
+    idmap_put(&notify->silences_by_id, id_key(entry->silence.id), entry);
     reindex(notify, entry, now);
     return true;
 }
@@ -241,8 +260,11 @@ static void remove_entry(Notify *notify, SilenceEntry *entry) {
             break;
         }
     }
+    idmap_remove(&notify->silences_by_id, id_key(entry->silence.id));
+    if (entry->covers) {
+        wake_matching(notify, &entry->set);
+    }
     free_entry(entry);
-    notify->suppression_changed = true;
 }
 
 void silences_clear(Notify *notify) {
@@ -252,6 +274,7 @@ void silences_clear(Notify *notify) {
     free(notify->silences);
     notify->silences = NULL;
     notify->silences_count = notify->silences_cap = 0;
+    idmap_finish(&notify->silences_by_id);
     match_index_finish(&notify->silence_index);
     notify->next_silence_change = TIME_MAX;
 }
@@ -286,10 +309,21 @@ bool silences_load(Notify *notify, TimeMs now, Err *err) {
     return true;
 }
 
+void silences_reload(Notify *notify, TimeMs now) {
+    for (size_t i = 0; i < notify->silences_count; i++) {
+        notify->silences[i]->next_change = 0;
+    }
+    live_note_change(notify, now + 1, now);
+}
+
 bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
     notify->next_silence_change = TIME_MAX;
     for (size_t i = 0; i < notify->silences_count; i++) {
         SilenceEntry *entry = notify->silences[i];
+        if (entry->next_change > now) {
+            live_note_change(notify, entry->next_change, now);
+            continue;
+        }
         if (entry->silence.ends_at + expired_keep < now) {
             if (!state_delete_silence(tx, entry->silence.id, err)) {
                 return false;
@@ -457,12 +491,7 @@ static bool check(const Notify *notify, const Silence *silence, const SilenceEnt
     }
     bool ok = check_breadth(silence, &set, err) && check_limits(notify, silence, old, err);
     matcher_set_finish(&set);
-    Calendar *calendar = NULL;
-    ok = ok && schedule_load(&arena, silence->schedule, &calendar, err);
-    if (calendar) {
-        calendar_finish(calendar);
-    }
-    return ok;
+    return ok && schedule_check(silence->schedule, err);
 }
 
 bool check_unchanged(TimeMs expected, TimeMs updated_at, Err *err) {
@@ -563,14 +592,36 @@ static int compare_silences(const void *a, const void *b) {
     return order ? order : str_cmp(x->id, y->id);
 }
 
-void notify_silence_list(Notify *notify, TimeMs now, Arena *arena, Silence **ret_silences,
-                         size_t *ret_count) {
+static bool has_matcher(const Silence *silence, const SilenceMatcher *wanted) {
+    for (size_t i = 0; i < silence->matcher_count; i++) {
+        if (same_matcher(&silence->matchers[i], wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool passes(const Silence *silence, const SilenceFilter *filter) {
+    for (size_t i = 0; i < filter->matcher_count; i++) {
+        if (!has_matcher(silence, &filter->matchers[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now, Arena *arena,
+                         Silence **ret_silences, size_t *ret_count) {
     pthread_rwlock_rdlock(&notify->lock);
-    size_t count = notify->silences_count;
-    Silence *silences = arena_array(arena, Silence, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        silences[i] = copy_silence(arena, &notify->silences[i]->silence, now);
-        silences[i].state = silence_entry_state(notify->silences[i], now);
+    size_t count = 0;
+    Silence *silences = arena_array(arena, Silence, notify->silences_count + 1);
+    for (size_t i = 0; i < notify->silences_count; i++) {
+        const SilenceEntry *entry = notify->silences[i];
+        SilenceState state = silence_entry_state(entry, now);
+        if (!filter->without[state] && passes(&entry->silence, filter)) {
+            silences[count] = copy_silence(arena, &entry->silence, now);
+            silences[count++].state = state;
+        }
     }
     pthread_rwlock_unlock(&notify->lock);
     qsort(silences, count, sizeof *silences, compare_silences);

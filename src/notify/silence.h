@@ -27,6 +27,8 @@ bool uuid_is_valid(Str text);
 
 bool silences_load(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
 void silences_clear(Notify *notify);
+/* After a reload: when people are reminded may have changed. */
+void silences_reload(Notify *notify, TimeMs now);
 /* Starts and ends of silences and flags have been reached: indexes follow, groups are looked at
  * again. Also forgets silences that ended long ago. */
 bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) MUST_CHECK;

@@ -73,3 +73,7 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
     }
     return (Suppression){0};
 }
+
+uint64_t suppression_subject(const Suppression *found) {
+    return found->by ? fnv1a(FNV1A_START, found->subject) : 0;
+}

@@ -10,6 +10,9 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
 /* "silenced", "flagged", "inhibited"...: the ledger's decision. */
 const char *suppressor_text(Suppressor by);
 
+/* A number of what keeps it quiet, to tell whether it has changed; 0 = nothing does. */
+uint64_t suppression_subject(const Suppression *found);
+
 /* Of a decision of the ledger; SUPPRESSED_NOT for others. */
 Suppressor suppressor_of(Str decision);
 

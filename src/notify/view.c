@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "notify/flag.h"
 #include "notify/inhibit.h"
-#include "notify/live.h"
+#include "notify/postings.h"
 #include "notify/route.h"
 #include "notify/silence.h"
 
@@ -79,111 +79,149 @@ static bool is_shown(const LiveAlert *alert, TimeMs now) {
     return live_is_firing(alert) && (!alert->alert.ends_at || alert->alert.ends_at > now);
 }
 
-static int compare_views(const void *a, const void *b) {
-    const AlertView *x = a, *y = b;
+static int compare_refs(const void *a, const void *b) {
+    const AlertRef *x = a, *y = b;
     return (x->fingerprint > y->fingerprint) - (x->fingerprint < y->fingerprint);
 }
 
-void notify_alerts_matching(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
-                            AlertView **ret_alerts, size_t *ret_count) {
+void notify_alert_refs(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                       AlertRef **ret_refs, size_t *ret_count) {
+    AlertRef *refs = NULL;
+    size_t count = 0, cap = 0;
     pthread_rwlock_rdlock(&notify->lock);
-    AlertView *views = arena_raw(arena, (notify->alerts.count + 1) * sizeof *views);
-    size_t count = 0;
-    for (size_t i = 0; i < notify->alerts.cap; i++) {
-        const LiveAlert *alert = notify->alerts.slots[i].value;
-        if (alert && is_shown(alert, now) && matcher_set_matches(filter, alert->alert.labels)) {
-            views[count++] = view_alert(notify, alert, now, arena);
+    PostingsScan scan = postings_scan(notify, filter);
+    const LiveAlert *alert;
+    while ((alert = postings_next(&scan))) {
+        if (is_shown(alert, now)) {
+            refs = mem_reserve(refs, &cap, count + 1, sizeof *refs);
+            refs[count++] = (AlertRef){alert->fingerprint, alert->id};
         }
     }
     pthread_rwlock_unlock(&notify->lock);
-    qsort(views, count, sizeof *views, compare_views);
-    *ret_alerts = views;
+    if (count) {
+        qsort(refs, count, sizeof *refs, compare_refs);
+    }
+    *ret_refs = arena_array(arena, AlertRef, count + 1);
+    if (count) {
+        memcpy(*ret_refs, refs, count * sizeof *refs);
+    }
     *ret_count = count;
+    free(refs);
 }
 
-void notify_alerts(Notify *notify, TimeMs now, Arena *arena, AlertView **ret_alerts,
-                   size_t *ret_count) {
-    static const MatcherSet all = {0};
-    notify_alerts_matching(notify, &all, now, arena, ret_alerts, ret_count);
+/* Whoever wants to write waits for a few of them at most. */
+enum { VIEWS_AT_ONCE = 256 };
+
+void notify_alert_views(Notify *notify, const AlertRef *refs, size_t count, TimeMs now,
+                        Arena *arena, AlertView **ret_alerts, size_t *ret_count) {
+    AlertView *views = arena_raw(arena, (count + 1) * sizeof *views);
+    size_t view_count = 0;
+    for (size_t from = 0; from < count; from += VIEWS_AT_ONCE) {
+        size_t to = count - from < VIEWS_AT_ONCE ? count : from + VIEWS_AT_ONCE;
+        pthread_rwlock_rdlock(&notify->lock);
+        for (size_t i = from; i < to; i++) {
+            const LiveAlert *alert = live_alert(notify, refs[i].id);
+            if (alert && alert->fingerprint == refs[i].fingerprint && is_shown(alert, now)) {
+                views[view_count++] = view_alert(notify, alert, now, arena);
+            }
+        }
+        pthread_rwlock_unlock(&notify->lock);
+    }
+    *ret_alerts = views;
+    *ret_count = view_count;
 }
+
+void notify_alerts(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                   AlertView **ret_alerts, size_t *ret_count) {
+    AlertRef *refs;
+    size_t count;
+    notify_alert_refs(notify, filter, now, arena, &refs, &count);
+    notify_alert_views(notify, refs, count, now, arena, ret_alerts, ret_count);
+}
+
+/* ---- groups ---- */
 
 /* A group that tells at once is shown as Alertmanager would group the route: by its labels. */
-typedef struct GroupOf {
+typedef struct ViewGroup {
     const Route *route;
-    LabelSet labels;
-    const LiveAlert *alert;
-} GroupOf;
+    LabelSet labels; /* of its first alert, or filtered from them */
+    AlertRef *alerts;
+    size_t alerts_count, alerts_cap;
+} ViewGroup;
 
-static int compare_group_of(const void *a, const void *b) {
-    const GroupOf *x = a, *y = b;
+typedef struct ViewGroups {
+    IdMap by_key;
+    ViewGroup **items;
+    size_t items_count, items_cap;
+} ViewGroups;
+
+static uint64_t group_key(const Route *route, LabelSet labels) {
+    uint64_t key = labels_hash(labels).lo ^ (uint64_t)(uintptr_t)route;
+    return key ? key : 1;
+}
+
+static void add_to_group(ViewGroups *groups, const Route *route, const LiveAlert *alert,
+                         Arena *arena) {
+    LabelSet labels = route_group_labels(route, alert->alert.labels, arena);
+    uint64_t key = group_key(route, labels);
+    ViewGroup *group = idmap_get(&groups->by_key, key);
+    if (!group) {
+        group = mem_zero(1, sizeof *group);
+        *group = (ViewGroup){.route = route, .labels = labels};
+        idmap_put(&groups->by_key, key, group);
+        VEC_PUSH(*groups, items, group);
+    }
+    VEC_PUSH(*group, alerts, ((AlertRef){alert->fingerprint, alert->id}));
+}
+
+static int compare_groups(const void *a, const void *b) {
+    const ViewGroup *x = *(ViewGroup *const *)a, *y = *(ViewGroup *const *)b;
     int order = labels_cmp(x->labels, y->labels);
     order = order ? order : str_cmp(x->route->receiver->name, y->route->receiver->name);
-    order = order ? order : str_cmp(x->route->key, y->route->key);
-    return order ? order : labels_cmp(x->alert->alert.labels, y->alert->alert.labels);
+    return order ? order : str_cmp(x->route->key, y->route->key);
 }
 
-static bool same_group(const GroupOf *a, const GroupOf *b) {
-    return a->route == b->route && labels_eq(a->labels, b->labels);
+static AlertGroupView view_group(ViewGroup *group, TimeMs now, Arena *arena) {
+    RouteWindow window = route_window(group->route, now);
+    AlertGroupView view = {.labels = labels_copy(arena, group->labels),
+                           .route_labels = labels_copy(arena, group->route->labels),
+                           .receiver = arena_str(arena, group->route->receiver->name),
+                           .muted_by = window.is_muted ? arena_str(arena, window.by) : STR(""),
+                           .alerts = arena_array(arena, AlertRef, group->alerts_count),
+                           .alert_count = group->alerts_count};
+    qsort(group->alerts, group->alerts_count, sizeof *group->alerts, compare_refs);
+    memcpy(view.alerts, group->alerts, group->alerts_count * sizeof *group->alerts);
+    free(group->alerts);
+    free(group);
+    return view;
 }
 
-static void mark_muted(const Route *route, TimeMs now, Arena *arena, AlertView *view) {
-    RouteWindow window = route_window(route, now);
-    if (window.is_muted) {
-        add_str(arena, &view->muted_by, &view->muted_count, window.by);
-        view->suppressed = true;
-    }
-}
-
-static void fill_group(const Notify *notify, const GroupOf *rows, size_t count, TimeMs now,
-                       Arena *arena, AlertGroupView *group) {
-    *group = (AlertGroupView){.labels = labels_copy(arena, rows->labels),
-                              .route_labels = labels_copy(arena, rows->route->labels),
-                              .receiver = arena_str(arena, rows->route->receiver->name),
-                              .alerts = arena_array(arena, AlertView, count + 1),
-                              .alert_count = count};
-    for (size_t i = 0; i < count; i++) {
-        group->alerts[i] = view_alert(notify, rows[i].alert, now, arena);
-        mark_muted(rows->route, now, arena, &group->alerts[i]);
-    }
-}
-
-static size_t list_rows(const Notify *notify, TimeMs now, Arena *arena, GroupOf **ret_rows) {
-    GroupOf *rows = NULL;
-    size_t count = 0, cap = 0;
-    for (size_t i = 0; i < notify->alerts.cap; i++) {
-        const LiveAlert *alert = notify->alerts.slots[i].value;
-        if (!alert || !is_shown(alert, now)) {
-            continue;
-        }
-        const Route *routes[ROUTES_MATCHED_MAX];
-        size_t matched = route_match(notify->config->route, alert->alert.labels, routes);
-        for (size_t j = 0; j < matched; j++) {
-            rows = mem_reserve(rows, &cap, count + 1, sizeof *rows);
-            rows[count++] = (GroupOf){
-                routes[j], route_group_labels(routes[j], alert->alert.labels, arena), alert};
-        }
-    }
-    *ret_rows = rows;
-    return count;
-}
-
-void notify_groups(Notify *notify, TimeMs now, Arena *arena, AlertGroupView **ret_groups,
-                   size_t *ret_count) {
+void notify_groups(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
+                   AlertGroupView **ret_groups, size_t *ret_count) {
+    ViewGroups groups = {0};
+    AUTO(arena_finish) Arena scratch = {0};
     pthread_rwlock_rdlock(&notify->lock);
-    GroupOf *rows;
-    size_t count = list_rows(notify, now, arena, &rows), group_count = 0;
-    if (count) {
-        qsort(rows, count, sizeof *rows, compare_group_of);
-    }
-    AlertGroupView *groups = arena_array(arena, AlertGroupView, count + 1);
-    for (size_t from = 0, to; from < count; from = to) {
-        for (to = from + 1; to < count && same_group(&rows[from], &rows[to]);) {
-            to++;
+    PostingsScan scan = postings_scan(notify, filter);
+    const LiveAlert *alert;
+    while ((alert = postings_next(&scan))) {
+        const Route *routes[ROUTES_MATCHED_MAX];
+        size_t count = is_shown(alert, now)
+                           ? route_match(notify->config->route, alert->alert.labels, routes)
+                           : 0;
+        for (size_t i = 0; i < count; i++) {
+            add_to_group(&groups, routes[i], alert, &scratch);
         }
-        fill_group(notify, rows + from, to - from, now, arena, &groups[group_count++]);
     }
-    free(rows);
+    if (groups.items_count) {
+        qsort(groups.items, groups.items_count, sizeof *groups.items, compare_groups);
+    }
+    AlertGroupView *views = arena_array(arena, AlertGroupView, groups.items_count + 1);
+    for (size_t i = 0; i < groups.items_count; i++) {
+        views[i] = view_group(groups.items[i], now, arena);
+    }
     pthread_rwlock_unlock(&notify->lock);
-    *ret_groups = groups;
-    *ret_count = group_count;
+    idmap_finish(&groups.by_key);
+    free(groups.items);
+    *ret_groups = views;
+    *ret_count = groups.items_count;
 }

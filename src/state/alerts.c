@@ -362,6 +362,32 @@ bool state_load_episode_rows(State *state, TimeMs from, TimeMs to, int64_t alert
     return true;
 }
 
+bool state_each_firing(State *state, TimeMs from, TimeMs to, Str part, StateFiringFn *each,
+                       void *context, Err *err) {
+    Db *db;
+    DbRows rows;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    bool ok = db_query(db, &rows, err,
+                       "SELECT l.text FROM alert_history h CROSS JOIN texts l ON l.id = "
+                       "h.labels_text WHERE h.at BETWEEN ? AND ? AND h.event = 1"
+                       " AND instr(l.text, ?) > 0",
+                       DB_INT(from), DB_INT(to), DB_TEXT(part));
+    if (ok) {
+        while (db_next(&rows)) {
+            each(db_view(&rows, 0), context);
+        }
+        ok = db_done(&rows, err);
+    }
+    state_reader_done(state, db);
+    return ok || err_context(err, "alert history");
+}
+
+bool state_labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) {
+    return labels_decode(arena, json, ret_labels, err);
+}
+
 bool state_nth_start(StateTx *tx, int64_t alert_key, int64_t nth, TimeMs *ret_at, Err *err) {
     _Static_assert(ALERT_BECAME_FIRING == 1, "the number in the statement");
     DbRows rows;

@@ -71,6 +71,15 @@ bool state_alert_history(State *state, TimeMs from, TimeMs to, const char hex_ke
                          size_t limit, Arena *arena, AlertHistoryRow **ret_rows, size_t *ret_count,
                          Err *err) MUST_CHECK;
 
+/* Each time an alert began to fire, `from` to `to`, told to `each` by its label set as JSON (valid
+ * during the call); only of label sets whose JSON contains `part` ("" = all). */
+typedef void StateFiringFn(Str labels_json, void *context);
+bool state_each_firing(State *state, TimeMs from, TimeMs to, Str part, StateFiringFn *each,
+                       void *context, Err *err) MUST_CHECK;
+
+/* What the two above give as JSON. ERR_CORRUPT for what is no label set. */
+bool state_labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) MUST_CHECK;
+
 /* ---- audit and meta ---- */
 
 typedef struct AuditRow {

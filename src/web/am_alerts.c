@@ -1,7 +1,9 @@
 /* /api/v2/alerts, /api/v2/alerts/groups, /api/v2/receivers and /api/v2/status. */
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/number.h"
 #include "web/am.h"
 
@@ -100,75 +102,151 @@ static void put_alert(JsonWriter *json, const AlertView *view) {
     json_end(json);
 }
 
-void handle_am_alerts(Web *web, Request *request) {
+/* ---- answers, piece by piece ---- */
+
+/* A hundred thousand alerts are eighty megabytes: they are looked at a few at a time, while the
+ * client reads what there is. Alerts are groups of one kind: with `labels` and `receiver`. */
+typedef struct Listing {
+    AlertFilter filter;
+    bool in_groups;
+    AlertGroupView *groups; /* of /api/v2/alerts: one, with all of them */
+    size_t group_count, group_at;
+    size_t alert_at;
+    bool is_open; /* the group at `group_at` is begun: somebody in it is shown */
+    TimeMs now;
+    JsonWriter json;
+    Arena arena;  /* the names of all */
+    Arena pieces; /* what is shown just now */
+} Listing;
+
+enum { LISTING_PIECE_ALERTS = 512 };
+
+static void listing_free(void *ctx) {
+    Listing *listing = ctx;
+    filter_finish(&listing->filter);
+    arena_finish(&listing->arena);
+    arena_finish(&listing->pieces);
+    free(listing);
+}
+
+static void open_group(Listing *listing) {
+    if (listing->in_groups && !listing->is_open) {
+        json_object(&listing->json);
+        json_put_array(&listing->json, "alerts");
+    }
+    listing->is_open = true;
+}
+
+static void close_group(Listing *listing, const AlertGroupView *group) {
+    JsonWriter *json = &listing->json;
+    if (listing->in_groups && listing->is_open) {
+        json_end(json);
+        json_key(json, STR("labels"));
+        labels_json(json, group->labels);
+        if (group->route_labels.count) {
+            json_key(json, STR("routeLabels"));
+            labels_json(json, group->route_labels);
+        }
+        json_put_object(json, "receiver");
+        json_put_str(json, "name", group->receiver);
+        json_end(json);
+        json_end(json);
+    }
+    listing->is_open = false;
+    listing->group_at++;
+    listing->alert_at = 0;
+}
+
+static void mark_muted(AlertView *view, const AlertGroupView *group) {
+    if (group->muted_by.len) {
+        view->muted_by = (Str *)&group->muted_by;
+        view->muted_count = 1;
+        view->suppressed = true;
+    }
+}
+
+static void put_piece(Web *web, Listing *listing, const AlertGroupView *group) {
+    size_t left = group->alert_count - listing->alert_at;
+    size_t wanted = left < LISTING_PIECE_ALERTS ? left : LISTING_PIECE_ALERTS, count;
+    AlertView *views;
+    notify_alert_views(web_doors(web)->notify, group->alerts + listing->alert_at, wanted,
+                       listing->now, &listing->pieces, &views, &count);
+    for (size_t i = 0; i < count; i++) {
+        mark_muted(&views[i], group);
+        if (shows(&listing->filter, &views[i])) {
+            open_group(listing);
+            put_alert(&listing->json, &views[i]);
+        }
+    }
+    arena_reset(&listing->pieces);
+    listing->alert_at += wanted;
+    if (listing->alert_at == group->alert_count) {
+        close_group(listing, group);
+    }
+}
+
+static bool listing_fill(void *ctx, Request *request, Buf *body, Err *err) {
+    enum { PIECE_BYTES = 1 << 20 };
+    Listing *listing = ctx;
+    while (listing->group_at < listing->group_count && body->len < PIECE_BYTES) {
+        const AlertGroupView *group = &listing->groups[listing->group_at];
+        if (listing->in_groups && !shows_receiver(&listing->filter, group->receiver)) {
+            listing->group_at++;
+            continue;
+        }
+        put_piece(request->web, listing, group);
+        if (request->cancelled) {
+            return err_set(err, ERR_CANCELLED, "the client went away");
+        }
+    }
+    bool more = listing->group_at < listing->group_count;
+    if (!more) {
+        json_end(&listing->json);
+    }
+    return more;
+}
+
+static void find_alerts(Web *web, Listing *listing) {
+    AlertGroupView *all = arena_new(&listing->arena, AlertGroupView);
+    *all = (AlertGroupView){.labels = {0}};
+    notify_alert_refs(web_doors(web)->notify, &listing->filter.filters, listing->now,
+                      &listing->arena, &all->alerts, &all->alert_count);
+    listing->groups = all;
+    listing->group_count = all->alert_count > 0;
+}
+
+static void list_alerts(Web *web, Request *request, bool in_groups) {
     AlertFilter filter = {0};
     if (!read_filter(request, &filter)) {
         return;
     }
-    AUTO(arena_finish) Arena arena = {0};
-    AlertView *alerts;
-    size_t count;
-    notify_alerts_matching(web_doors(web)->notify, &filter.filters, clock_now(), &arena, &alerts,
-                           &count);
-    JsonWriter json = am_json(request, 200);
-    json_array(&json);
-    for (size_t i = 0; i < count; i++) {
-        if (shows(&filter, &alerts[i])) {
-            put_alert(&json, &alerts[i]);
-        }
+    Listing *listing = mem_zero(1, sizeof *listing);
+    listing->filter = filter;
+    listing->in_groups = in_groups;
+    listing->now = clock_now();
+    if (in_groups) {
+        notify_groups(web_doors(web)->notify, &filter.filters, listing->now, &listing->arena,
+                      &listing->groups, &listing->group_count);
+    } else {
+        find_alerts(web, listing);
     }
-    json_end(&json);
-    filter_finish(&filter);
+    listing->json = am_json(request, 200);
+    json_array(&listing->json);
+    Err err = {0};
+    if (!listing_fill(listing, request, &request->response.body, &err)) {
+        listing_free(listing); /* that was all */
+        return;
+    }
+    request->response.stream =
+        (ResponseStream){.fill = listing_fill, .free = listing_free, .ctx = listing};
 }
 
-static bool any_shown(const AlertFilter *filter, const AlertGroupView *group) {
-    for (size_t i = 0; i < group->alert_count; i++) {
-        if (shows(filter, &group->alerts[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void put_group(JsonWriter *json, const AlertFilter *filter, const AlertGroupView *group) {
-    json_object(json);
-    json_put_array(json, "alerts");
-    for (size_t i = 0; i < group->alert_count; i++) {
-        if (shows(filter, &group->alerts[i])) {
-            put_alert(json, &group->alerts[i]);
-        }
-    }
-    json_end(json);
-    json_key(json, STR("labels"));
-    labels_json(json, group->labels);
-    if (group->route_labels.count) {
-        json_key(json, STR("routeLabels"));
-        labels_json(json, group->route_labels);
-    }
-    json_put_object(json, "receiver");
-    json_put_str(json, "name", group->receiver);
-    json_end(json);
-    json_end(json);
+void handle_am_alerts(Web *web, Request *request) {
+    list_alerts(web, request, false);
 }
 
 void handle_am_groups(Web *web, Request *request) {
-    AlertFilter filter = {0};
-    if (!read_filter(request, &filter)) {
-        return;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    AlertGroupView *groups;
-    size_t count;
-    notify_groups(web_doors(web)->notify, clock_now(), &arena, &groups, &count);
-    JsonWriter json = am_json(request, 200);
-    json_array(&json);
-    for (size_t i = 0; i < count; i++) {
-        if (shows_receiver(&filter, groups[i].receiver) && any_shown(&filter, &groups[i])) {
-            put_group(&json, &filter, &groups[i]);
-        }
-    }
-    json_end(&json);
-    filter_finish(&filter);
+    list_alerts(web, request, true);
 }
 
 /* ---- posting ---- */

@@ -38,47 +38,41 @@ static void put_silence(JsonWriter *json, const Silence *silence) {
 }
 
 /* A filter on silences compares text: one of its matchers has to be the same. */
-static bool has_matcher(const Silence *silence, const Matcher *filter) {
-    bool regex = filter->type == MATCH_RE || filter->type == MATCH_NRE;
-    bool equal = filter->type == MATCH_EQ || filter->type == MATCH_RE;
-    for (size_t i = 0; i < silence->matcher_count; i++) {
-        const SilenceMatcher *matcher = &silence->matchers[i];
-        if (matcher->is_regex == regex && matcher->is_equal == equal &&
-            str_eq(matcher->name, filter->name) && str_eq(matcher->value, filter->value)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool passes(const Silence *silence, const MatcherSet *filters) {
+static void text_filter(Request *request, const MatcherSet *filters, SilenceFilter *filter) {
+    SilenceMatcher *matchers = arena_array(&request->arena, SilenceMatcher, filters->count + 1);
     for (size_t i = 0; i < filters->count; i++) {
-        if (!has_matcher(silence, &filters->items[i])) {
-            return false;
-        }
+        const Matcher *from = &filters->items[i];
+        matchers[i] = (SilenceMatcher){
+            .name = from->name,
+            .value = from->value,
+            .is_regex = from->type == MATCH_RE || from->type == MATCH_NRE,
+            .is_equal = from->type == MATCH_EQ || from->type == MATCH_RE,
+        };
     }
-    return true;
+    filter->matchers = matchers;
+    filter->matcher_count = filters->count;
 }
 
 void handle_am_silences(Web *web, Request *request) {
     MatcherSet filters;
-    bool wanted[3]; /* by state */
-    if (!am_bool(request, "pending", true, &wanted[SILENCE_PENDING]) ||
-        !am_bool(request, "active", true, &wanted[SILENCE_ACTIVE]) ||
-        !am_bool(request, "expired", true, &wanted[SILENCE_EXPIRED]) ||
-        !am_filters(request, &filters)) {
+    bool pending, active, expired;
+    if (!am_bool(request, "pending", true, &pending) ||
+        !am_bool(request, "active", true, &active) ||
+        !am_bool(request, "expired", true, &expired) || !am_filters(request, &filters)) {
         return;
     }
     AUTO(arena_finish) Arena arena = {0};
+    SilenceFilter filter = {.without = {[SILENCE_PENDING] = !pending,
+                                        [SILENCE_ACTIVE] = !active,
+                                        [SILENCE_EXPIRED] = !expired}};
     Silence *silences;
     size_t count;
-    notify_silence_list(web_doors(web)->notify, clock_now(), &arena, &silences, &count);
+    text_filter(request, &filters, &filter);
+    notify_silence_list(web_doors(web)->notify, &filter, clock_now(), &arena, &silences, &count);
     JsonWriter json = am_json(request, 200);
     json_array(&json);
     for (size_t i = 0; i < count; i++) {
-        if (wanted[silences[i].state] && passes(&silences[i], &filters)) {
-            put_silence(&json, &silences[i]);
-        }
+        put_silence(&json, &silences[i]);
     }
     json_end(&json);
     matcher_set_finish(&filters);

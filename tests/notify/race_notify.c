@@ -152,8 +152,8 @@ static void *run_readers(void *context) {
         AlertGroupView *groups;
         NotificationView *views;
         size_t count;
-        notify_alerts(race->notify, race->now, &arena, &alerts, &count);
-        notify_groups(race->notify, race->now, &arena, &groups, &count);
+        notify_alerts(race->notify, &(MatcherSet){0}, race->now, &arena, &alerts, &count);
+        notify_groups(race->notify, &(MatcherSet){0}, race->now, &arena, &groups, &count);
         notify_notifications(race->notify, &(NotificationFilter){0}, &arena, &views, &count);
         notify_route_print(race->notify, false, &text);
         MetricWriter metrics = {.buf = &text};

@@ -54,7 +54,7 @@ static bool is_quiet(Rig *rig, const char *alertname) {
     AUTO(arena_finish) Arena arena = {0};
     AlertView *views;
     size_t count;
-    notify_alerts(rig->notify, rig->now, &arena, &views, &count);
+    notify_alerts(rig->notify, &(MatcherSet){0}, rig->now, &arena, &views, &count);
     for (size_t i = 0; i < count; i++) {
         if (str_eq(labels_get(views[i].alert.labels, STR("alertname")), str_of(alertname))) {
             return views[i].suppressed;
@@ -407,4 +407,73 @@ Test(quiet, the_index_finds_what_trying_each_finds) {
     for (size_t i = 0; i < SETS; i++) {
         matcher_set_finish(&parsed[i]);
     }
+}
+
+/* ---- alerts by label against looking at each ---- */
+
+static size_t count_of(Rig *rig, const char *filter) {
+    AUTO(arena_finish) Arena arena = {0};
+    MatcherSet set;
+    AlertView *views;
+    Err err = {0};
+    size_t count, want = 0;
+    cr_assert(matcher_list_parse(&arena, str_of(filter), &set, &err), "%s", err.text);
+    notify_alerts(rig->notify, &(MatcherSet){0}, rig->now, &arena, &views, &count);
+    for (size_t i = 0; i < count; i++) {
+        want += matcher_set_matches(&set, views[i].alert.labels);
+    }
+    notify_alerts(rig->notify, &set, rig->now, &arena, &views, &count);
+    cr_expect_eq(count, want, "%s", filter);
+    for (size_t i = 1; i < count; i++) {
+        cr_expect_lt(views[i - 1].fingerprint, views[i].fingerprint, "order");
+    }
+    AlertGroupView *groups;
+    size_t group_count, grouped = 0;
+    notify_groups(rig->notify, &set, rig->now, &arena, &groups, &group_count);
+    for (size_t i = 0; i < group_count; i++) {
+        grouped += groups[i].alert_count;
+    }
+    cr_expect_eq(grouped, want, "%s in groups", filter);
+    matcher_set_finish(&set);
+    return want;
+}
+
+Test(quiet, filters_find_by_label_what_looking_at_each_finds) {
+    static const char *const filters[] = {
+        "cluster=c1",
+        "cluster=c1,alertname=A3",
+        "cluster=~\"c1|c2|c1\"",
+        "cluster=~c.*",
+        "cluster!=c1",
+        "team=\"\"",
+        "team=t,cluster=c2",
+        "cluster=gone",
+        "alertname=~\"A1|A2\"",
+        "alertname=~A1,cluster!~c1",
+        "nothing!=x",
+        "team=~.+",
+    };
+    Rig rig;
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    for (int i = 0; i < 60; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "alertname=A%d cluster=c%d%s", i, i % 4,
+                 i % 3 ? "" : " team=t");
+        rig_fire(&rig, text);
+    }
+    for (int i = 0; i < 60; i += 7) { /* out of the middle, the front and the end of lists */
+        char text[64];
+        snprintf(text, sizeof text, "alertname=A%d cluster=c%d%s", i, i % 4,
+                 i % 3 ? "" : " team=t");
+        rig_resolve(&rig, text);
+    }
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        found += count_of(&rig, filters[i]);
+    }
+    cr_expect_gt(found, 50);
+    rig_shut(&rig);
+    rig_open_again(&rig);
+    cr_expect_eq(count_of(&rig, "cluster=c1"), 13);
+    rig_close(&rig);
 }

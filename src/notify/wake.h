@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * Waking: what keeps alerts quiet has changed (a silence began or ended, a source of inhibition is
+ * gone), so those it concerns are looked at again, and the groups of those that may ring now, or
+ * are quiet for another reason, become due.
+ *
+ * Whoever changes something names whom it concerns; the next flush looks at them, portion by
+ * portion.
+ */
+
+#include "notify/live.h"
+
+/* All alerts with such labels. */
+void wake_matching(Notify *notify, const MatcherSet *set);
+/* Everything that is quiet now. */
+void wake_all(Notify *notify);
+/* What is damped no longer; finds when the next one will be. */
+void wake_damped(Notify *notify, TimeMs now);
+void wake_clear(Notify *notify);
+
+bool wake_is_pending(const Notify *notify);
+/* Looks at `max` of them at most. */
+void wake_some(Notify *notify, size_t max, TimeMs now);
