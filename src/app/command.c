@@ -18,6 +18,22 @@ bool command_args(int argc, char **argv, const ArgSpec *spec, Args *ret_args, in
     return true;
 }
 
+int command_run(int argc, char **argv, const ArgSpec *spec, CommandBody body) {
+    Args args;
+    int status;
+    if (!command_args(argc, argv, spec, &args, &status)) {
+        return status;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    status = body(&args, &arena, &err);
+    if (err.kind != ERR_NONE) {
+        command_fail(&err);
+    }
+    args_finish(&args);
+    return status;
+}
+
 int command_fail(const Err *err) {
     fprintf(stderr, "belfry: %s\n", err->text);
     return EXIT_FAILED;

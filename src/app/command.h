@@ -11,6 +11,13 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_FINDINGS = 3 };
  * complaint). */
 bool command_args(int argc, char **argv, const ArgSpec *spec, Args *ret_args, int *ret_status);
 
+/* What a subcommand does once its options are read; gives the exit status. A failure it leaves in
+ * `err` is printed by command_run(). */
+typedef int (*CommandBody)(const Args *args, Arena *arena, Err *err);
+
+/* The way of most subcommands: command_args(), then `body` with an arena for what it builds. */
+int command_run(int argc, char **argv, const ArgSpec *spec, CommandBody body);
+
 /* "belfry: text" on stderr; returns EXIT_FAILED. */
 int command_fail(const Err *err);
 

@@ -36,6 +36,19 @@ static void add_text(Arena *arena, const Args *args, const char *name, Str *path
     }
 }
 
+static int print_audit(const Args *args, Arena *arena, Err *err) {
+    Str path = STR("/api/v1/audit?"), answer;
+    add_text(arena, args, "subject", &path);
+    add_text(arena, args, "action", &path);
+    add_text(arena, args, "limit", &path);
+    if (!add_time(arena, args, "from", &path, err) || !add_time(arena, args, "to", &path, err) ||
+        !client_call(client_url(args, arena), "GET", path, STR(""), arena, &answer, err)) {
+        return EXIT_FAILED;
+    }
+    fwrite(answer.ptr, 1, answer.len, stdout);
+    return EXIT_DONE;
+}
+
 int command_audit(int argc, char **argv) {
     static const ArgOption options[] = {
         {"from", "TIME", "RFC 3339, Unix seconds, or -7d for a week ago"},
@@ -53,25 +66,5 @@ int command_audit(int argc, char **argv) {
         "as claimed.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    Str path = STR("/api/v1/audit?"), answer;
-    add_text(&arena, &args, "subject", &path);
-    add_text(&arena, &args, "action", &path);
-    add_text(&arena, &args, "limit", &path);
-    if (add_time(&arena, &args, "from", &path, &err) &&
-        add_time(&arena, &args, "to", &path, &err) &&
-        client_call(client_url(&args, &arena), "GET", path, STR(""), &arena, &answer, &err)) {
-        fwrite(answer.ptr, 1, answer.len, stdout);
-        status = EXIT_DONE;
-    } else {
-        status = command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, print_audit);
 }

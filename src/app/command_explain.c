@@ -94,6 +94,29 @@ static void print_answer(const cJSON *answer) {
     }
 }
 
+static int explain(const Args *args, Arena *arena, Err *err) {
+    AUTO(buf_finish) Buf path = {0};
+    Str text;
+    if (args->word_count == 0) {
+        return command_usage(args->spec, "which alert?");
+    }
+    if (!explain_path(args, &path, err) ||
+        !client_call(client_url(args, arena), "GET", buf_view(&path), STR(""), arena, &text, err)) {
+        return EXIT_FAILED;
+    }
+    if (args_has(args, "json")) {
+        printf("%.*s\n", STR_ARG(text));
+        return EXIT_DONE;
+    }
+    cJSON *answer = cJSON_ParseWithLength(text.ptr, text.len);
+    print_answer(answer);
+    /* As grep does: 1 says that nothing was found. */
+    const cJSON *data = cJSON_GetObjectItem(answer, "data");
+    bool found = cJSON_GetArraySize(cJSON_GetObjectItem(data, "alerts")) > 0;
+    cJSON_Delete(answer);
+    return found ? EXIT_DONE : EXIT_FAILED;
+}
+
 int command_explain(int argc, char **argv) {
     static const ArgOption options[] = {
         {"last", "SPAN", "how far back (default 1d); what still fires is shown from its start"},
@@ -109,34 +132,5 @@ int command_explain(int argc, char **argv) {
         "sent to whom, and what was answered.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    AUTO(buf_finish) Buf path = {0};
-    Err err = {0};
-    Str text = STR("");
-    cJSON *answer = NULL;
-    if (args.word_count == 0) {
-        status = command_usage(&spec, "which alert?");
-    } else if (!explain_path(&args, &path, &err) ||
-               !client_call(client_url(&args, &arena), "GET", buf_view(&path), STR(""), &arena,
-                            &text, &err)) {
-        status = command_fail(&err);
-    } else if (args_has(&args, "json")) {
-        printf("%.*s\n", STR_ARG(text));
-        status = EXIT_DONE;
-    } else {
-        answer = cJSON_ParseWithLength(text.ptr, text.len);
-        print_answer(answer);
-        /* As grep does: 1 says that nothing was found. */
-        const cJSON *data = cJSON_GetObjectItem(answer, "data");
-        bool found = cJSON_GetArraySize(cJSON_GetObjectItem(data, "alerts")) > 0;
-        status = found ? EXIT_DONE : EXIT_FAILED;
-    }
-    cJSON_Delete(answer);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, explain);
 }

@@ -90,6 +90,22 @@ static bool flag_body(const Args *args, Buf *body, Err *err) {
     return true;
 }
 
+static int set_flag(const Args *args, Arena *arena, Err *err) {
+    AUTO(buf_finish) Buf body = {0};
+    cJSON *answer = NULL;
+    if (args->word_count == 0 || !args_get(args, "reason")) {
+        return command_usage(args->spec, "a flag needs matchers and a --reason");
+    }
+    if (!flag_body(args, &body, err) ||
+        !client_json(client_url(args, arena), "POST", STR("/api/v1/maintenance"), buf_view(&body),
+                     &answer, err)) {
+        return EXIT_FAILED;
+    }
+    puts(client_text(answer, "id"));
+    cJSON_Delete(answer);
+    return EXIT_DONE;
+}
+
 static int maintenance_on(int argc, char **argv) {
     static const ArgOption options[] = {
         {"until", "TIME", "18:00 (next time the clock shows it), RFC 3339 or Unix seconds"},
@@ -108,28 +124,7 @@ static int maintenance_on(int argc, char **argv) {
         "Prints the flag's id; it is durable when printed.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    AUTO(buf_finish) Buf body = {0};
-    Err err = {0};
-    cJSON *answer = NULL;
-    if (args.word_count == 0 || !args_get(&args, "reason")) {
-        status = command_usage(&spec, "a flag needs matchers and a --reason");
-    } else if (!flag_body(&args, &body, &err) ||
-               !client_json(client_url(&args, &arena), "POST", STR("/api/v1/maintenance"),
-                            buf_view(&body), &answer, &err)) {
-        status = command_fail(&err);
-    } else {
-        puts(client_text(answer, "id"));
-        status = EXIT_DONE;
-    }
-    cJSON_Delete(answer);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, set_flag);
 }
 
 static bool load_flags(const Args *args, cJSON **ret_answer, const cJSON **ret_list, Err *err) {
@@ -161,25 +156,24 @@ static void print_flag(const cJSON *flag) {
     cJSON_free(windows);
 }
 
-static int maintenance_list(int argc, char **argv) {
-    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
-    static const ArgSpec spec = {"belfry maintenance list", "Lists flags.", options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    Err err = {0};
+static int list_flags(const Args *args, Arena *arena, Err *err) {
+    (void)arena;
     cJSON *answer = NULL;
-    const cJSON *list = NULL;
-    status = load_flags(&args, &answer, &list, &err) ? EXIT_DONE : command_fail(&err);
-    const cJSON *flag;
+    const cJSON *list, *flag;
+    if (!load_flags(args, &answer, &list, err)) {
+        return EXIT_FAILED;
+    }
     cJSON_ArrayForEach(flag, list) {
         print_flag(flag);
     }
     cJSON_Delete(answer);
-    args_finish(&args);
-    return status;
+    return EXIT_DONE;
+}
+
+static int maintenance_list(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry maintenance list", "Lists flags.", options};
+    return command_run(argc, argv, &spec, list_flags);
 }
 
 /* True if every word of the command line is one of the flag's matchers, as the server prints them.
@@ -245,32 +239,31 @@ static bool clear_by_matchers(const Args *args, Err *err) {
     return good;
 }
 
+static int clear_flags(const Args *args, Arena *arena, Err *err) {
+    (void)arena;
+    if (args->word_count == 0) {
+        return command_usage(args->spec, "which flag?");
+    }
+    if (strpbrk(args->words[0], "=~")) {
+        return clear_by_matchers(args, err) ? EXIT_DONE : EXIT_FAILED;
+    }
+    int status = EXIT_DONE;
+    for (size_t i = 0; i < args->word_count; i++) {
+        Err failure = {0};
+        if (!clear_flag(args, args->words[i], &failure)) {
+            status = command_fail(&failure);
+        }
+    }
+    return status;
+}
+
 static int maintenance_off(int argc, char **argv) {
     static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
     static const ArgSpec spec = {
         "belfry maintenance off ID...|MATCHER...",
         "Clears flags by id, or those set with exactly these matchers (cluster=staging-1).",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    Err err = {0};
-    status = EXIT_DONE;
-    if (args.word_count == 0) {
-        status = command_usage(&spec, "which flag?");
-    } else if (strpbrk(args.words[0], "=~")) {
-        status = clear_by_matchers(&args, &err) ? EXIT_DONE : command_fail(&err);
-    } else {
-        for (size_t i = 0; i < args.word_count; i++) {
-            if (!clear_flag(&args, args.words[i], &err)) {
-                status = command_fail(&err);
-            }
-        }
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, clear_flags);
 }
 
 int command_maintenance(int argc, char **argv) {

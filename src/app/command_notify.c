@@ -44,16 +44,17 @@ static void print_notification(const cJSON *item) {
     }
 }
 
-static int list(const Args *args, const char *status) {
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
+static int list(const Args *args, Arena *arena, const char *status, Err *err) {
     cJSON *answer = NULL;
     const char *receiver = args_get(args, "receiver"), *format = args_get(args, "format");
-    Str path = arena_printf(&arena, "/api/v1/notifications?status=%.*s&receiver=%.*s",
-                            STR_ARG(client_escape(&arena, str_of(status))),
-                            STR_ARG(client_escape(&arena, str_of(receiver))));
-    if (!client_json(client_url(args, &arena), "GET", path, STR(""), &answer, &err)) {
-        return command_fail(&err);
+    if (args->word_count) {
+        return command_usage(args->spec, "no words expected");
+    }
+    Str path = arena_printf(arena, "/api/v1/notifications?status=%.*s&receiver=%.*s",
+                            STR_ARG(client_escape(arena, str_of(status))),
+                            STR_ARG(client_escape(arena, str_of(receiver))));
+    if (!client_json(client_url(args, arena), "GET", path, STR(""), &answer, err)) {
+        return EXIT_FAILED;
     }
     const cJSON *item, *data = cJSON_GetObjectItem(answer, "data");
     if (format && strcmp(format, "json") == 0) {
@@ -72,6 +73,15 @@ static int list(const Args *args, const char *status) {
     return EXIT_DONE;
 }
 
+static int list_all(const Args *args, Arena *arena, Err *err) {
+    const char *status = args_get(args, "status");
+    return list(args, arena, status ? status : "", err);
+}
+
+static int list_failed(const Args *args, Arena *arena, Err *err) {
+    return list(args, arena, "failed", err);
+}
+
 static int run_list(int argc, char **argv, bool failed) {
     static const ArgOption options[] = {
         {"status", "WORD", "only queued, sending, retrying, failed or delivered (tests)"},
@@ -86,18 +96,7 @@ static int run_list(int argc, char **argv, bool failed) {
          options},
         {"belfry notify failed [OPTIONS]",
          "Lists notifications that were refused for good, each with the answer.", options}};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &specs[failed], &args, &status)) {
-        return status;
-    }
-    const char *word = args_get(&args, "status");
-    status = args.word_count ? command_usage(&specs[failed], "no words expected")
-                             : list(&args, failed ? "failed"
-                                           : word ? word
-                                                  : "");
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &specs[failed], failed ? list_failed : list_all);
 }
 
 static int notify_list(int argc, char **argv) {
@@ -115,11 +114,13 @@ static bool read_id(const char *word, int64_t *ret_id, Err *err) {
            err_set(err, ERR_INVALID, "\"%s\" is no notification's id", word);
 }
 
-static bool retry(const Args *args, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
+static int retry(const Args *args, Arena *arena, Err *err) {
     AUTO(buf_finish) Buf body = {0};
     JsonWriter json = json_writer(&body);
     cJSON *answer = NULL;
+    if ((args->word_count > 0) == args_has(args, "all")) {
+        return command_usage(args->spec, "either ids or --all");
+    }
     json_object(&json);
     json_put_str(&json, "actor", actor_name(args));
     if (args_has(args, "all")) {
@@ -129,21 +130,21 @@ static bool retry(const Args *args, Err *err) {
         for (size_t i = 0; i < args->word_count; i++) {
             int64_t id;
             if (!read_id(args->words[i], &id, err)) {
-                return false;
+                return EXIT_FAILED;
             }
             json_int(&json, id);
         }
         json_end(&json);
     }
     json_end(&json);
-    if (!client_json(client_url(args, &arena), "POST", STR("/api/v1/notifications/retry"),
+    if (!client_json(client_url(args, arena), "POST", STR("/api/v1/notifications/retry"),
                      buf_view(&body), &answer, err)) {
-        return false;
+        return EXIT_FAILED;
     }
     const cJSON *count = cJSON_GetObjectItem(cJSON_GetObjectItem(answer, "data"), "retried");
     printf("%.0f tried again\n", count ? count->valuedouble : 0);
     cJSON_Delete(answer);
-    return true;
+    return EXIT_DONE;
 }
 
 static int notify_retry_command(int argc, char **argv) {
@@ -155,18 +156,25 @@ static int notify_retry_command(int argc, char **argv) {
     };
     static const ArgSpec spec = {"belfry notify retry ID...|--all",
                                  "Tries notifications again at once.", options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
+    return command_run(argc, argv, &spec, retry);
+}
+
+static int drop(const Args *args, Arena *arena, Err *err) {
+    (void)err; /* each id has its own */
+    int status = args->word_count ? EXIT_DONE : command_usage(args->spec, "which notification?");
+    Str actor = client_escape(arena, actor_name(args));
+    for (size_t i = 0; i < args->word_count; i++) {
+        Err failure = {0};
+        int64_t id;
+        Str answer;
+        if (!read_id(args->words[i], &id, &failure) ||
+            !client_call(client_url(args, arena), "DELETE",
+                         arena_printf(arena, "/api/v1/notifications/%lld?actor=%.*s", (long long)id,
+                                      STR_ARG(actor)),
+                         STR(""), arena, &answer, &failure)) {
+            status = command_fail(&failure);
+        }
     }
-    Err err = {0};
-    if ((args.word_count > 0) == args_has(&args, "all")) {
-        status = command_usage(&spec, "either ids or --all");
-    } else {
-        status = retry(&args, &err) ? EXIT_DONE : command_fail(&err);
-    }
-    args_finish(&args);
     return status;
 }
 
@@ -176,28 +184,7 @@ static int notify_drop_command(int argc, char **argv) {
     static const ArgSpec spec = {
         "belfry notify drop ID...",
         "Gives notifications up: they are not sent. The ledger keeps that.", options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    status = args.word_count ? EXIT_DONE : command_usage(&spec, "which notification?");
-    for (size_t i = 0; i < args.word_count; i++) {
-        Err err = {0};
-        int64_t id;
-        Str answer;
-        if (!read_id(args.words[i], &id, &err) ||
-            !client_call(client_url(&args, &arena), "DELETE",
-                         arena_printf(&arena, "/api/v1/notifications/%lld?actor=%.*s",
-                                      (long long)id,
-                                      STR_ARG(client_escape(&arena, actor_name(&args)))),
-                         STR(""), &arena, &answer, &err)) {
-            status = command_fail(&err);
-        }
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, drop);
 }
 
 /* ---- tests ---- */
@@ -304,6 +291,24 @@ static bool read_wait(const Args *args, DurationMs *ret_wait, Err *err) {
     return !text || duration_parse(str_of(text), ret_wait, err) || err_context(err, "--wait");
 }
 
+static int send_test(const Args *args, Arena *arena, Err *err) {
+    AUTO(buf_finish) Buf body = {0};
+    cJSON *answer = NULL;
+    DurationMs wait;
+    bool labels = args_has(args, "labels") || args->word_count;
+    if (labels == (args_get(args, "receiver") != NULL)) {
+        return command_usage(args->spec, "either --receiver or --labels");
+    }
+    if (!read_wait(args, &wait, err) || !test_body(args, &body, err) ||
+        !client_json(client_url(args, arena), "POST", STR("/api/v1/notifications/test"),
+                     buf_view(&body), &answer, err)) {
+        return EXIT_FAILED;
+    }
+    int status = follow(args, cJSON_GetObjectItem(answer, "data"), wait);
+    cJSON_Delete(answer);
+    return status;
+}
+
 static int notify_test_command(int argc, char **argv) {
     static const ArgOption options[] = {
         {"receiver", "NAME", "through this receiver"},
@@ -321,48 +326,28 @@ static int notify_test_command(int argc, char **argv) {
         "answered.\nExit status 1 if any was not delivered.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    AUTO(buf_finish) Buf body = {0};
-    Err err = {0};
-    cJSON *answer = NULL;
-    DurationMs wait;
-    bool labels = args_has(&args, "labels") || args.word_count;
-    if (labels == (args_get(&args, "receiver") != NULL)) {
-        status = command_usage(&spec, "either --receiver or --labels");
-    } else if (!read_wait(&args, &wait, &err) || !test_body(&args, &body, &err) ||
-               !client_json(client_url(&args, &arena), "POST", STR("/api/v1/notifications/test"),
-                            buf_view(&body), &answer, &err)) {
-        status = command_fail(&err);
-    } else {
-        status = follow(&args, cJSON_GetObjectItem(answer, "data"), wait);
-    }
-    cJSON_Delete(answer);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, send_test);
 }
 
 /* ---- acknowledging ---- */
 
-static bool acknowledge(const Args *args, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
+static int acknowledge(const Args *args, Arena *arena, Err *err) {
     AUTO(buf_finish) Buf body = {0};
     JsonWriter json = json_writer(&body);
     cJSON *answer = NULL;
+    if (args->word_count == 0 && !args_has(args, "labels")) {
+        return command_usage(args->spec, "which alerts?");
+    }
     json_object(&json);
     if (!put_labels(&json, args, err)) {
-        return false;
+        return EXIT_FAILED;
     }
     json_put_str(&json, "comment", str_of(args_get(args, "comment")));
     json_put_str(&json, "actor", actor_name(args));
     json_end(&json);
-    if (!client_json(client_url(args, &arena), "POST", STR("/api/v1/notifications/acknowledge"),
+    if (!client_json(client_url(args, arena), "POST", STR("/api/v1/notifications/acknowledge"),
                      buf_view(&body), &answer, err)) {
-        return false;
+        return EXIT_FAILED;
     }
     const cJSON *data = cJSON_GetObjectItem(answer, "data");
     const cJSON *alerts = cJSON_GetObjectItem(data, "alerts");
@@ -370,7 +355,7 @@ static bool acknowledge(const Args *args, Err *err) {
     printf("%.0f alerts acknowledged, %.0f incidents told\n", alerts ? alerts->valuedouble : 0,
            passed_on ? passed_on->valuedouble : 0);
     cJSON_Delete(answer);
-    return true;
+    return EXIT_DONE;
 }
 
 static int notify_ack_command(int argc, char **argv) {
@@ -387,19 +372,7 @@ static int notify_ack_command(int argc, char **argv) {
         "PagerDuty is told.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    Err err = {0};
-    if (args.word_count == 0 && !args_has(&args, "labels")) {
-        status = command_usage(&spec, "which alerts?");
-    } else {
-        status = acknowledge(&args, &err) ? EXIT_DONE : command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, acknowledge);
 }
 
 int command_notify(int argc, char **argv) {

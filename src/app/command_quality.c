@@ -63,6 +63,38 @@ static void print_table(const cJSON *data, bool by_team, const char *only_team) 
                           "notify.pagerduty_webhook.");
 }
 
+static int quality(const Args *args, Arena *arena, Err *err) {
+    AUTO(buf_finish) Buf path = {0};
+    Str text;
+    const char *by = args_get(args, "by"), *label = args_get(args, "team-label");
+    bool by_team = by && strcmp(by, "team") == 0;
+    if (by && !by_team && strcmp(by, "rule") != 0) {
+        return command_usage(args->spec, "--by: rule or team, not \"%s\"", by);
+    }
+    if (args->word_count) {
+        return command_usage(args->spec, "unexpected \"%s\"", args->words[0]);
+    }
+    buf_str(&path, STR("/api/v1/quality?"));
+    if (!client_last(args, 30 * DAY_MS, clock_now(), &path, err)) {
+        return EXIT_FAILED;
+    }
+    if (label) {
+        Str escaped = client_escape(arena, str_of(label));
+        buf_printf(&path, "&team_label=%.*s", STR_ARG(escaped));
+    }
+    if (!client_call(client_url(args, arena), "GET", buf_view(&path), STR(""), arena, &text, err)) {
+        return EXIT_FAILED;
+    }
+    if (args_has(args, "json")) {
+        printf("%.*s\n", STR_ARG(text));
+        return EXIT_DONE;
+    }
+    cJSON *answer = cJSON_ParseWithLength(text.ptr, text.len);
+    print_table(cJSON_GetObjectItem(answer, "data"), by_team, args_get(args, "team"));
+    cJSON_Delete(answer);
+    return EXIT_DONE;
+}
+
 int command_quality(int argc, char **argv) {
     static const ArgOption options[] = {
         {"last", "SPAN", "what began to fire within it (default 30d)"},
@@ -79,42 +111,5 @@ int command_quality(int argc, char **argv) {
         "within 5 minutes, flapped, was silenced, was never acknowledged.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    AUTO(buf_finish) Buf path = {0};
-    Err err = {0};
-    Str text = STR("");
-    const char *by = args_get(&args, "by"), *label = args_get(&args, "team-label");
-    bool by_team = by && strcmp(by, "team") == 0;
-    buf_str(&path, STR("/api/v1/quality?"));
-    if (by && !by_team && strcmp(by, "rule") != 0) {
-        status = command_usage(&spec, "--by: rule or team, not \"%s\"", by);
-    } else if (args.word_count) {
-        status = command_usage(&spec, "unexpected \"%s\"", args.words[0]);
-    } else if (!client_last(&args, 30 * DAY_MS, clock_now(), &path, &err)) {
-        status = command_fail(&err);
-    } else {
-        if (label) {
-            Str escaped = client_escape(&arena, str_of(label));
-            buf_printf(&path, "&team_label=%.*s", STR_ARG(escaped));
-        }
-        if (!client_call(client_url(&args, &arena), "GET", buf_view(&path), STR(""), &arena, &text,
-                         &err)) {
-            status = command_fail(&err);
-        } else if (args_has(&args, "json")) {
-            printf("%.*s\n", STR_ARG(text));
-            status = EXIT_DONE;
-        } else {
-            cJSON *answer = cJSON_ParseWithLength(text.ptr, text.len);
-            print_table(cJSON_GetObjectItem(answer, "data"), by_team, args_get(&args, "team"));
-            cJSON_Delete(answer);
-            status = EXIT_DONE;
-        }
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, quality);
 }

@@ -32,11 +32,13 @@ static void print_caught(const cJSON *data) {
            cJSON_GetNumberValue(cJSON_GetObjectItem(week, "firings")));
 }
 
-bool quiet_preview(const Args *args, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
+int quiet_preview(const Args *args, Arena *arena, Err *err) {
     AUTO(buf_finish) Buf body = {0};
     JsonWriter json = json_writer(&body);
     cJSON *answer = NULL;
+    if (args->word_count == 0) {
+        return command_usage(args->spec, "which alerts? Matchers are missing");
+    }
     json_object(&json);
     json_put_array(&json, "matchers");
     for (size_t i = 0; i < args->word_count; i++) {
@@ -44,13 +46,13 @@ bool quiet_preview(const Args *args, Err *err) {
     }
     json_end(&json);
     json_end(&json);
-    bool ok = client_json(client_url(args, &arena), "POST", STR("/api/v1/silences/preview"),
-                          buf_view(&body), &answer, err);
-    if (ok) {
-        print_caught(cJSON_GetObjectItem(answer, "data"));
+    if (!client_json(client_url(args, arena), "POST", STR("/api/v1/silences/preview"),
+                     buf_view(&body), &answer, err)) {
+        return EXIT_FAILED;
     }
+    print_caught(cJSON_GetObjectItem(answer, "data"));
     cJSON_Delete(answer);
-    return ok;
+    return EXIT_DONE;
 }
 
 int silence_preview(int argc, char **argv) {
@@ -62,19 +64,7 @@ int silence_preview(int argc, char **argv) {
         "and how many it would have caught in the last 7 days. Sets nothing.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    Err err = {0};
-    if (args.word_count == 0) {
-        status = command_usage(&spec, "which alerts? Matchers are missing");
-    } else {
-        status = quiet_preview(&args, &err) ? EXIT_DONE : command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, quiet_preview);
 }
 
 /* ---- history ---- */
@@ -92,16 +82,19 @@ static void print_history_row(const cJSON *row) {
     }
 }
 
-static bool print_history(const Args *args, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
+static int history(const Args *args, Arena *arena, Err *err) {
     Str answer;
-    Str path = arena_printf(&arena, "/api/v1/audit?subject=%.*s",
-                            STR_ARG(client_escape(&arena, str_of(args->words[0]))));
-    if (!client_call(client_url(args, &arena), "GET", path, STR(""), &arena, &answer, err)) {
-        return false;
+    if (args->word_count != 1) {
+        return command_usage(args->spec, "which one? One id is needed");
+    }
+    Str path = arena_printf(arena, "/api/v1/audit?subject=%.*s",
+                            STR_ARG(client_escape(arena, str_of(args->words[0]))));
+    if (!client_call(client_url(args, arena), "GET", path, STR(""), arena, &answer, err)) {
+        return EXIT_FAILED;
     }
     if (!answer.len) {
-        return err_set(err, ERR_NOT_FOUND, "nothing was ever done to \"%s\"", args->words[0]);
+        err_set(err, ERR_NOT_FOUND, "nothing was ever done to \"%s\"", args->words[0]);
+        return EXIT_FAILED;
     }
     while (answer.len) {
         size_t end = str_find(answer, '\n');
@@ -110,7 +103,7 @@ static bool print_history(const Args *args, Err *err) {
         cJSON_Delete(row);
         answer = str_skip(answer, end < answer.len ? end + 1 : end);
     }
-    return true;
+    return EXIT_DONE;
 }
 
 int silence_history(int argc, char **argv) {
@@ -118,22 +111,21 @@ int silence_history(int argc, char **argv) {
     static const ArgSpec spec = {"belfry silence history ID [OPTIONS]",
                                  "Who did what to a silence or maintenance flag, when and why.",
                                  options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    Err err = {0};
-    if (args.word_count != 1) {
-        status = command_usage(&spec, "which one? One id is needed");
-    } else {
-        status = print_history(&args, &err) ? EXIT_DONE : command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, history);
 }
 
 /* ---- export and import, in the JSON of amtool ---- */
+
+static int export(const Args *args, Arena *arena, Err *err) {
+    Str text;
+    Str path =
+        args_has(args, "all") ? STR("/api/v2/silences") : STR("/api/v2/silences?expired=false");
+    if (!client_call(client_url(args, arena), "GET", path, STR(""), arena, &text, err)) {
+        return EXIT_FAILED;
+    }
+    printf("%.*s\n", STR_ARG(str_trim(text)));
+    return EXIT_DONE;
+}
 
 int silence_export(int argc, char **argv) {
     static const ArgOption options[] = {
@@ -142,24 +134,7 @@ int silence_export(int argc, char **argv) {
                                  "Prints silences as JSON, which `belfry silence import` and "
                                  "`amtool silence import` read.",
                                  options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    Str text;
-    Str path =
-        args_has(&args, "all") ? STR("/api/v2/silences") : STR("/api/v2/silences?expired=false");
-    if (client_call(client_url(&args, &arena), "GET", path, STR(""), &arena, &text, &err)) {
-        printf("%.*s\n", STR_ARG(str_trim(text)));
-        status = EXIT_DONE;
-    } else {
-        status = command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, export);
 }
 
 /* A silence of another server is a new one here: its id means nothing. */
@@ -180,25 +155,26 @@ static bool import_one(Str url, cJSON *silence, Err *err) {
     return ok;
 }
 
-static int import_all(const Args *args, const char *path) {
+static int import_all(const Args *args, Arena *arena, Err *err) {
     enum { IMPORT_BYTES_MAX = 64 << 20 };
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
+    const char *word = args->word_count ? args->words[0] : "-";
+    const char *path = strcmp(word, "-") == 0 ? "/dev/stdin" : word;
     Str text;
-    if (!file_read(&arena, path, IMPORT_BYTES_MAX, &text, &err)) {
-        return command_fail(&err);
+    if (!file_read(arena, path, IMPORT_BYTES_MAX, &text, err)) {
+        return EXIT_FAILED;
     }
     cJSON *list = cJSON_ParseWithLength(text.ptr, text.len);
     if (!cJSON_IsArray(list)) {
-        err_set(&err, ERR_INVALID, "%s: expected a JSON list of silences", path);
+        err_set(err, ERR_INVALID, "%s: expected a JSON list of silences", path);
         cJSON_Delete(list);
-        return command_fail(&err);
+        return EXIT_FAILED;
     }
     int status = EXIT_DONE;
     cJSON *silence;
     cJSON_ArrayForEach(silence, list) {
-        if (!import_one(client_url(args, &arena), silence, &err)) {
-            status = command_fail(&err);
+        Err failure = {0};
+        if (!import_one(client_url(args, arena), silence, &failure)) {
+            status = command_fail(&failure);
         }
     }
     cJSON_Delete(list);
@@ -212,13 +188,5 @@ int silence_import(int argc, char **argv) {
                                  "prints their new ids.\nGoes on after one that is refused, and "
                                  "exits with 1.",
                                  options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    const char *word = args.word_count ? args.words[0] : "-";
-    status = import_all(&args, strcmp(word, "-") == 0 ? "/dev/stdin" : word);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, import_all);
 }

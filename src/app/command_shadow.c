@@ -81,6 +81,28 @@ static bool diff_path(const Args *args, Buf *path, Arena *arena, Err *err) {
     return true;
 }
 
+static int diff(const Args *args, Arena *arena, Err *err) {
+    AUTO(buf_finish) Buf path = {0};
+    Str text;
+    if (args->word_count) {
+        return command_usage(args->spec, "unexpected \"%s\"", args->words[0]);
+    }
+    if (!diff_path(args, &path, arena, err) ||
+        !client_call(client_url(args, arena), "GET", buf_view(&path), STR(""), arena, &text, err)) {
+        return EXIT_FAILED;
+    }
+    cJSON *answer = cJSON_ParseWithLength(text.ptr, text.len);
+    const cJSON *data = cJSON_GetObjectItem(answer, "data");
+    bool same = number_of(data, "only_alertmanager") + number_of(data, "only_belfry") == 0;
+    if (args_has(args, "json")) {
+        printf("%.*s\n", STR_ARG(text));
+    } else {
+        same = print_diff(data);
+    }
+    cJSON_Delete(answer);
+    return same ? EXIT_DONE : EXIT_FINDINGS;
+}
+
 static int shadow_diff(int argc, char **argv) {
     static const ArgOption options[] = {
         {"last", "SPAN", "how far back (default 1d)"},
@@ -100,35 +122,7 @@ static int shadow_diff(int argc, char **argv) {
         "Exits 0 if both told the same, 3 if not.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    AUTO(buf_finish) Buf path = {0};
-    Err err = {0};
-    Str text = STR("");
-    if (args.word_count) {
-        status = command_usage(&spec, "unexpected \"%s\"", args.words[0]);
-    } else if (!diff_path(&args, &path, &arena, &err) ||
-               !client_call(client_url(&args, &arena), "GET", buf_view(&path), STR(""), &arena,
-                            &text, &err)) {
-        status = command_fail(&err);
-    } else {
-        cJSON *answer = cJSON_ParseWithLength(text.ptr, text.len);
-        const cJSON *data = cJSON_GetObjectItem(answer, "data");
-        bool same = number_of(data, "only_alertmanager") + number_of(data, "only_belfry") == 0;
-        if (args_has(&args, "json")) {
-            printf("%.*s\n", STR_ARG(text));
-        } else {
-            same = print_diff(data);
-        }
-        status = same ? EXIT_DONE : EXIT_FINDINGS;
-        cJSON_Delete(answer);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, diff);
 }
 
 int command_shadow(int argc, char **argv) {

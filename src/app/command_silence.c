@@ -81,6 +81,26 @@ static const char *default_author(void) {
     return user && *user ? user : "unknown";
 }
 
+static int add(const Args *args, Arena *arena, Err *err) {
+    AUTO(buf_finish) Buf body = {0};
+    cJSON *answer = NULL;
+    const char *author = args_get(args, "author");
+    if (args->word_count && args_has(args, "preview")) {
+        return quiet_preview(args, arena, err);
+    }
+    if (args->word_count == 0 || !args_get(args, "comment")) {
+        return command_usage(args->spec, "a silence needs matchers and a --comment");
+    }
+    if (!silence_body(args, author ? author : default_author(), &body, err) ||
+        !client_json(client_url(args, arena), "POST", STR("/api/v2/silences"), buf_view(&body),
+                     &answer, err)) {
+        return EXIT_FAILED;
+    }
+    puts(client_text(answer, "silenceID"));
+    cJSON_Delete(answer);
+    return EXIT_DONE;
+}
+
 static int silence_add(int argc, char **argv) {
     static const ArgOption options[] = {
         {"duration", "SPAN", "how long from its start (default 1h)"},
@@ -101,31 +121,7 @@ static int silence_add(int argc, char **argv) {
         "Prints the silence's id; it is durable when printed.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    AUTO(buf_finish) Buf body = {0};
-    Err err = {0};
-    cJSON *answer = NULL;
-    const char *author = args_get(&args, "author");
-    if (args.word_count && args_has(&args, "preview")) {
-        status = quiet_preview(&args, &err) ? EXIT_DONE : command_fail(&err);
-    } else if (args.word_count == 0 || !args_get(&args, "comment")) {
-        status = command_usage(&spec, "a silence needs matchers and a --comment");
-    } else if (!silence_body(&args, author ? author : default_author(), &body, &err) ||
-               !client_json(client_url(&args, &arena), "POST", STR("/api/v2/silences"),
-                            buf_view(&body), &answer, &err)) {
-        status = command_fail(&err);
-    } else {
-        puts(client_text(answer, "silenceID"));
-        status = EXIT_DONE;
-    }
-    cJSON_Delete(answer);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, add);
 }
 
 static void print_silence_matchers(const cJSON *silence) {
@@ -139,6 +135,10 @@ static void print_silence_matchers(const cJSON *silence) {
                client_text(matcher, "value"));
         comma = ", ";
     }
+}
+
+static const char *state_of(const cJSON *silence) {
+    return client_text(cJSON_GetObjectItem(silence, "status"), "state");
 }
 
 static void print_schedule(const cJSON *silence) {
@@ -172,6 +172,36 @@ static bool has_text(const cJSON *silence, const char *wanted) {
     return found;
 }
 
+static void print_silence(const cJSON *silence) {
+    printf("%s  %-7s  until %s  by %s: %s\n    ", client_text(silence, "id"), state_of(silence),
+           client_text(silence, "endsAt"), client_text(silence, "createdBy"),
+           client_text(silence, "comment"));
+    print_silence_matchers(silence);
+    print_schedule(silence);
+    printf("\n");
+}
+
+static int list(const Args *args, Arena *arena, Err *err) {
+    Str path = list_path(args, arena), text;
+    if (!client_call(client_url(args, arena), "GET", path, STR(""), arena, &text, err)) {
+        return EXIT_FAILED;
+    }
+    if (args_has(args, "json")) {
+        printf("%.*s\n", STR_ARG(str_trim(text)));
+        return EXIT_DONE;
+    }
+    cJSON *silences = cJSON_ParseWithLength(text.ptr, text.len);
+    const cJSON *silence;
+    cJSON_ArrayForEach(silence, silences) {
+        bool hidden = !args_has(args, "all") && strcmp(state_of(silence), "expired") == 0;
+        if (!hidden && has_text(silence, args_get(args, "search"))) {
+            print_silence(silence);
+        }
+    }
+    cJSON_Delete(silences);
+    return EXIT_DONE;
+}
+
 static int silence_list(int argc, char **argv) {
     static const ArgOption options[] = {
         {"all", NULL, "also expired ones"},
@@ -183,69 +213,30 @@ static int silence_list(int argc, char **argv) {
     static const ArgSpec spec = {"belfry silence list [MATCHER...] [OPTIONS]",
                                  "Lists silences: all, or those that have these matchers.",
                                  options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    cJSON *list = NULL;
-    Str url = client_url(&args, &arena);
-    Str path = list_path(&args, &arena);
-    Str text = {0};
-    status = EXIT_DONE;
-    if (args_has(&args, "json")) {
-        if (client_call(url, "GET", path, STR(""), &arena, &text, &err)) {
-            printf("%.*s\n", STR_ARG(str_trim(text)));
-        } else {
-            status = command_fail(&err);
+    return command_run(argc, argv, &spec, list);
+}
+
+static int expire(const Args *args, Arena *arena, Err *err) {
+    (void)err; /* each id has its own */
+    int status = args->word_count ? EXIT_DONE : command_usage(args->spec, "which silence?");
+    for (size_t i = 0; i < args->word_count; i++) {
+        Err failure = {0};
+        Str answer;
+        Str id = client_escape(arena, str_of(args->words[i]));
+        Str path = arena_printf(arena, "/api/v2/silence/%.*s", STR_ARG(id));
+        if (!client_call(client_url(args, arena), "DELETE", path, STR(""), arena, &answer,
+                         &failure)) {
+            err_context(&failure, "silence %s", args->words[i]);
+            status = command_fail(&failure);
         }
-    } else if (!client_json(url, "GET", path, STR(""), &list, &err)) {
-        status = command_fail(&err);
     }
-    const cJSON *silence;
-    cJSON_ArrayForEach(silence, list) {
-        const char *state = client_text(cJSON_GetObjectItem(silence, "status"), "state");
-        bool hidden = !args_has(&args, "all") && strcmp(state, "expired") == 0;
-        if (hidden || !has_text(silence, args_get(&args, "search"))) {
-            continue;
-        }
-        printf("%s  %-7s  until %s  by %s: %s\n    ", client_text(silence, "id"), state,
-               client_text(silence, "endsAt"), client_text(silence, "createdBy"),
-               client_text(silence, "comment"));
-        print_silence_matchers(silence);
-        print_schedule(silence);
-        printf("\n");
-    }
-    cJSON_Delete(list);
-    args_finish(&args);
     return status;
 }
 
 static int silence_expire(int argc, char **argv) {
     static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
     static const ArgSpec spec = {"belfry silence expire ID...", "Ends silences now.", options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    status = args.word_count ? EXIT_DONE : command_usage(&spec, "which silence?");
-    for (size_t i = 0; i < args.word_count; i++) {
-        Err err = {0};
-        Str answer;
-        Str id = client_escape(&arena, str_of(args.words[i]));
-        Str path = arena_printf(&arena, "/api/v2/silence/%.*s", STR_ARG(id));
-        if (!client_call(client_url(&args, &arena), "DELETE", path, STR(""), &arena, &answer,
-                         &err)) {
-            err_context(&err, "silence %s", args.words[i]);
-            status = command_fail(&err);
-        }
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, expire);
 }
 
 int command_silence(int argc, char **argv) {

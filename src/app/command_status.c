@@ -79,22 +79,17 @@ static bool print_rules(Str url, Err *err) {
     return true;
 }
 
+static int print_status(const Args *args, Arena *arena, Err *err) {
+    Str url = client_url(args, arena);
+    print_store(url);
+    return print_rules(url, err) ? EXIT_DONE : EXIT_FAILED;
+}
+
 int command_status(int argc, char **argv) {
     static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
     static const ArgSpec spec = {"belfry status [OPTIONS]",
                                  "Shows what a running server sees: series, rules with errors, and "
                                  "the alerts that are pending or firing.",
                                  options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    Str url = client_url(&args, &arena);
-    print_store(url);
-    status = print_rules(url, &err) ? EXIT_DONE : command_fail(&err);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, print_status);
 }
