@@ -129,6 +129,11 @@ Str client_escape(Arena *arena, Str text) {
     return (Str){out, len};
 }
 
+Str client_author(const Args *args) {
+    const char *author = args_get(args, "author"), *user = getenv("USER");
+    return str_of(author ? author : user && *user ? user : "unknown");
+}
+
 const char *client_text(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     return cJSON_IsString(item) ? item->valuestring : "";

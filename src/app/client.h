@@ -11,6 +11,12 @@
 #define CLIENT_URL_OPTION                                                                          \
     { "url", "URL", "server to talk to (default $BELFRY_URL, else http://127.0.0.1:8119)" }
 
+#define CLIENT_AUTHOR_OPTION                                                                       \
+    { "author", "NAME", "who (default $USER)" }
+
+/* Who says so: --author, else $USER. The server keeps it as a claim, see web.actor_header. */
+Str client_author(const Args *args);
+
 /* The server's URL by option, environment or default; without a slash at the end. */
 Str client_url(const Args *args, Arena *arena);
 

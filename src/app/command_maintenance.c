@@ -72,7 +72,6 @@ static bool put_end(JsonWriter *json, const Args *args, TimeMs now, Err *err) {
 static bool flag_body(const Args *args, Buf *body, Err *err) {
     const char *mode = args_get(args, "mode");
     const char *owner = args_get(args, "owner");
-    const char *user = getenv("USER");
     JsonWriter json = json_writer(body);
     json_object(&json);
     json_put_array(&json, "matchers");
@@ -81,7 +80,7 @@ static bool flag_body(const Args *args, Buf *body, Err *err) {
     }
     json_end(&json);
     json_put_str(&json, "reason", str_of(args_get(args, "reason")));
-    json_put_str(&json, "owner", str_of(owner ? owner : user && *user ? user : "unknown"));
+    json_put_str(&json, "owner", owner ? str_of(owner) : client_author(args));
     json_put_str(&json, "mode", str_of(mode ? mode : "all"));
     if (!put_end(&json, args, clock_now(), err) || !weekly_put(&json, args, err)) {
         return false;
@@ -96,9 +95,10 @@ static int set_flag(const Args *args, Arena *arena, Err *err) {
     if (args->word_count == 0 || !args_get(args, "reason")) {
         return command_usage(args->spec, "a flag needs matchers and a --reason");
     }
+    Str path = arena_printf(arena, "/api/v1/maintenance?actor=%.*s",
+                            STR_ARG(client_escape(arena, client_author(args))));
     if (!flag_body(args, &body, err) ||
-        !client_json(client_url(args, arena), "POST", STR("/api/v1/maintenance"), buf_view(&body),
-                     &answer, err)) {
+        !client_json(client_url(args, arena), "POST", path, buf_view(&body), &answer, err)) {
         return EXIT_FAILED;
     }
     puts(client_text(answer, "id"));
@@ -112,7 +112,8 @@ static int maintenance_on(int argc, char **argv) {
         {"for", "SPAN", "instead of --until: 2h, 3d"},
         {"review", "TIME", "open end, but ask again then"},
         {"reason", "TEXT", "why (required)"},
-        {"owner", "NAME", "who answers for it (default $USER)"},
+        {"owner", "NAME", "who answers for it (default: the author)"},
+        CLIENT_AUTHOR_OPTION,
         {"mode", "MODE", "all (default), below_critical, or hold: ring at its end for what burns"},
         WEEKLY_OPTIONS,
         CLIENT_URL_OPTION,
@@ -209,8 +210,9 @@ static bool flag_has_words(const cJSON *flag, const Args *args) {
 static bool clear_flag(const Args *args, const char *id, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     Str answer;
-    Str path = arena_printf(&arena, "/api/v1/maintenance/%.*s",
-                            STR_ARG(client_escape(&arena, str_of(id))));
+    Str path = arena_printf(&arena, "/api/v1/maintenance/%.*s?actor=%.*s",
+                            STR_ARG(client_escape(&arena, str_of(id))),
+                            STR_ARG(client_escape(&arena, client_author(args))));
     return client_call(client_url(args, &arena), "DELETE", path, STR(""), &arena, &answer, err) ||
            err_context(err, "flag %s", id);
 }
@@ -258,7 +260,8 @@ static int clear_flags(const Args *args, Arena *arena, Err *err) {
 }
 
 static int maintenance_off(int argc, char **argv) {
-    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgOption options[] = {
+        CLIENT_AUTHOR_OPTION, CLIENT_URL_OPTION, {NULL, NULL, NULL}};
     static const ArgSpec spec = {
         "belfry maintenance off ID...|MATCHER...",
         "Clears flags by id, or those set with exactly these matchers (cluster=staging-1).",

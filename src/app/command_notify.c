@@ -9,11 +9,6 @@
 #include "base/json.h"
 #include "base/number.h"
 
-static Str actor_name(const Args *args) {
-    const char *author = args_get(args, "author"), *user = getenv("USER");
-    return str_of(author ? author : user && *user ? user : "unknown");
-}
-
 /* ---- looking ---- */
 
 static void print_notification(const cJSON *item) {
@@ -122,7 +117,7 @@ static int retry(const Args *args, Arena *arena, Err *err) {
         return command_usage(args->spec, "either ids or --all");
     }
     json_object(&json);
-    json_put_str(&json, "actor", actor_name(args));
+    json_put_str(&json, "actor", client_author(args));
     if (args_has(args, "all")) {
         json_put_bool(&json, "all", true);
     } else {
@@ -150,7 +145,7 @@ static int retry(const Args *args, Arena *arena, Err *err) {
 static int notify_retry_command(int argc, char **argv) {
     static const ArgOption options[] = {
         {"all", NULL, "all that failed"},
-        {"author", "NAME", "who (default $USER)"},
+        CLIENT_AUTHOR_OPTION,
         CLIENT_URL_OPTION,
         {NULL, NULL, NULL},
     };
@@ -162,7 +157,7 @@ static int notify_retry_command(int argc, char **argv) {
 static int drop(const Args *args, Arena *arena, Err *err) {
     (void)err; /* each id has its own */
     int status = args->word_count ? EXIT_DONE : command_usage(args->spec, "which notification?");
-    Str actor = client_escape(arena, actor_name(args));
+    Str actor = client_escape(arena, client_author(args));
     for (size_t i = 0; i < args->word_count; i++) {
         Err failure = {0};
         int64_t id;
@@ -180,7 +175,7 @@ static int drop(const Args *args, Arena *arena, Err *err) {
 
 static int notify_drop_command(int argc, char **argv) {
     static const ArgOption options[] = {
-        {"author", "NAME", "who (default $USER)"}, CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+        CLIENT_AUTHOR_OPTION, CLIENT_URL_OPTION, {NULL, NULL, NULL}};
     static const ArgSpec spec = {
         "belfry notify drop ID...",
         "Gives notifications up: they are not sent. The ledger keeps that.", options};
@@ -227,7 +222,7 @@ static bool test_body(const Args *args, Buf *body, Err *err) {
     }
     json_put_bool(&json, "resolve", args_has(args, "resolve"));
     json_put_bool(&json, "ignore_windows", args_has(args, "any-time"));
-    json_put_str(&json, "actor", actor_name(args));
+    json_put_str(&json, "actor", client_author(args));
     json_end(&json);
     return true;
 }
@@ -316,7 +311,7 @@ static int notify_test_command(int argc, char **argv) {
         {"resolve", NULL, "also send its end, so that no incident stays open"},
         {"any-time", NULL, "also where a time interval or a digest would hold it now"},
         {"wait", "SPAN", "how long to wait for the answers (default 30s)"},
-        {"author", "NAME", "who (default $USER)"},
+        CLIENT_AUTHOR_OPTION,
         CLIENT_URL_OPTION,
         {NULL, NULL, NULL},
     };
@@ -343,7 +338,7 @@ static int acknowledge(const Args *args, Arena *arena, Err *err) {
         return EXIT_FAILED;
     }
     json_put_str(&json, "comment", str_of(args_get(args, "comment")));
-    json_put_str(&json, "actor", actor_name(args));
+    json_put_str(&json, "actor", client_author(args));
     json_end(&json);
     if (!client_json(client_url(args, arena), "POST", STR("/api/v1/notifications/acknowledge"),
                      buf_view(&body), &answer, err)) {
@@ -362,7 +357,7 @@ static int notify_ack_command(int argc, char **argv) {
     static const ArgOption options[] = {
         {"labels", "LIST", "or as a list: a=b,c=d"},
         {"comment", "TEXT", "what is being done"},
-        {"author", "NAME", "who (default $USER)"},
+        CLIENT_AUTHOR_OPTION,
         CLIENT_URL_OPTION,
         {NULL, NULL, NULL},
     };

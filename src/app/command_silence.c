@@ -54,7 +54,7 @@ static bool silence_times(const Args *args, TimeMs *ret_start, TimeMs *ret_end, 
            option_time(args, "end", *ret_start + span, ret_end, err);
 }
 
-static bool silence_body(const Args *args, const char *author, Buf *body, Err *err) {
+static bool silence_body(const Args *args, Buf *body, Err *err) {
     TimeMs start;
     TimeMs end;
     JsonWriter json = json_writer(body);
@@ -64,7 +64,7 @@ static bool silence_body(const Args *args, const char *author, Buf *body, Err *e
     }
     json_put_time(&json, "startsAt", start);
     json_put_time(&json, "endsAt", end);
-    json_put_str(&json, "createdBy", str_of(author));
+    json_put_str(&json, "createdBy", client_author(args));
     json_put_str(&json, "comment", str_of(args_get(args, "comment")));
     if (!weekly_put(&json, args, err)) {
         return false;
@@ -76,22 +76,16 @@ static bool silence_body(const Args *args, const char *author, Buf *body, Err *e
     return true;
 }
 
-static const char *default_author(void) {
-    const char *user = getenv("USER");
-    return user && *user ? user : "unknown";
-}
-
 static int add(const Args *args, Arena *arena, Err *err) {
     AUTO(buf_finish) Buf body = {0};
     cJSON *answer = NULL;
-    const char *author = args_get(args, "author");
     if (args->word_count && args_has(args, "preview")) {
         return quiet_preview(args, arena, err);
     }
     if (args->word_count == 0 || !args_get(args, "comment")) {
         return command_usage(args->spec, "a silence needs matchers and a --comment");
     }
-    if (!silence_body(args, author ? author : default_author(), &body, err) ||
+    if (!silence_body(args, &body, err) ||
         !client_json(client_url(args, arena), "POST", STR("/api/v2/silences"), buf_view(&body),
                      &answer, err)) {
         return EXIT_FAILED;
@@ -107,7 +101,7 @@ static int silence_add(int argc, char **argv) {
         {"start", "TIME", "RFC 3339 or Unix seconds (default now)"},
         {"end", "TIME", "instead of --duration"},
         {"comment", "TEXT", "why (required)"},
-        {"author", "NAME", "who (default $USER)"},
+        CLIENT_AUTHOR_OPTION,
         {"force", NULL, "also if it would match every alert"},
         {"preview", NULL, "set nothing: show what it would keep quiet"},
         WEEKLY_OPTIONS,
@@ -219,11 +213,13 @@ static int silence_list(int argc, char **argv) {
 static int expire(const Args *args, Arena *arena, Err *err) {
     (void)err; /* each id has its own */
     int status = args->word_count ? EXIT_DONE : command_usage(args->spec, "which silence?");
+    Str actor = client_escape(arena, client_author(args));
     for (size_t i = 0; i < args->word_count; i++) {
         Err failure = {0};
         Str answer;
         Str id = client_escape(arena, str_of(args->words[i]));
-        Str path = arena_printf(arena, "/api/v2/silence/%.*s", STR_ARG(id));
+        Str path =
+            arena_printf(arena, "/api/v2/silence/%.*s?actor=%.*s", STR_ARG(id), STR_ARG(actor));
         if (!client_call(client_url(args, arena), "DELETE", path, STR(""), arena, &answer,
                          &failure)) {
             err_context(&failure, "silence %s", args->words[i]);
@@ -234,7 +230,8 @@ static int expire(const Args *args, Arena *arena, Err *err) {
 }
 
 static int silence_expire(int argc, char **argv) {
-    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgOption options[] = {
+        CLIENT_AUTHOR_OPTION, CLIENT_URL_OPTION, {NULL, NULL, NULL}};
     static const ArgSpec spec = {"belfry silence expire ID...", "Ends silences now.", options};
     return command_run(argc, argv, &spec, expire);
 }

@@ -267,7 +267,7 @@ void handle_am_expire_silence(Web *web, Request *request) {
         return;
     }
     Err err = {0};
-    Actor actor = request_actor(request, STR(""));
+    Actor actor = request_actor(request, params_get(&request->params, STR("actor")));
     if (!notify_silence_expire(web_doors(web)->notify, request->path_args[0], &actor, clock_now(),
                                &err)) {
         if (err.kind == ERR_NOT_FOUND) {

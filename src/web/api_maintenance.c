@@ -150,7 +150,8 @@ void handle_set_maintenance(Web *web, Request *request) {
     good = good && read_flag(&request->arena, body, now, &flag, &err);
     if (good) {
         flag.if_updated_at = api_if_match(request);
-        Actor actor = request_actor(request, flag.owner);
+        Str claimed = params_get(&request->params, STR("actor"));
+        Actor actor = request_actor(request, claimed.len ? claimed : flag.owner);
         good =
             notify_flag_set(web_doors(web)->notify, &flag, &actor, now, &request->arena, &id, &err);
     }
@@ -170,7 +171,7 @@ void handle_set_maintenance(Web *web, Request *request) {
 
 void handle_clear_maintenance(Web *web, Request *request) {
     Err err = {0};
-    Actor actor = request_actor(request, STR(""));
+    Actor actor = request_actor(request, params_get(&request->params, STR("actor")));
     if (!notify_flag_clear(web_doors(web)->notify, request->path_args[0], &actor, clock_now(),
                            &err)) {
         respond_error(request, &err);

@@ -1,10 +1,12 @@
 """A test cluster never pages from its first minute: it says so itself, by an external label or by a metric, and nobody has
 to create a silence first. The rules aggregate, so that the alert does not even carry the label."""
 
+import json
+import subprocess
 import sys
 import time
 
-from harness import Listener, World, call, free_port, get_json, remote_write, run_cases, wait_for
+from harness import BELFRY, Listener, World, call, free_port, get_json, remote_write, run_cases, wait_for
 
 CONFIG = """
 global: {{evaluation_interval: 1s}}
@@ -104,6 +106,26 @@ def a_metric_sets_a_flag_and_ends_it():
     pager.close()
 
 
+def who_did_it_is_kept():
+    """By the commands: set by one, ended by another; each change has its author in the audit trail."""
+    with World() as world:
+        port = free_port()
+        world.belfry(world.write("belfry.yml", "{}\n"), port, extra=("--self-scrape", "off", "--rules", "none")).start()
+
+        def belfry(*words):
+            command = [BELFRY, *words, "--url", f"http://127.0.0.1:{port}"]
+            return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+
+        silence = belfry("silence", "add", "alertname=X", "--comment", "c", "--author", "lee").strip()
+        belfry("silence", "expire", silence, "--author", "kim")
+        belfry("maintenance", "on", "cluster=a", "--for", "1h", "--reason", "r", "--owner", "db", "--author", "lee")
+        belfry("maintenance", "off", "cluster=a", "--author", "kim")
+        rows = [json.loads(line) for line in belfry("audit").splitlines()]
+        told = [(row["action"], row["actor"], row["claimed"]) for row in rows if row["actor"] != "belfry"]
+        assert told == [("silence.create", "lee", True), ("silence.expire", "kim", True),
+                        ("maintenance.set", "lee", True), ("maintenance.clear", "kim", True)], told
+
+
 if __name__ == "__main__":
     sys.exit(run_cases([an_external_label_keeps_a_cluster_quiet, one_series_with_the_label_flags_no_cluster,
-                        a_metric_sets_a_flag_and_ends_it]))
+                        a_metric_sets_a_flag_and_ends_it, who_did_it_is_kept]))
