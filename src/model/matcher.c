@@ -241,3 +241,41 @@ void matcher_print(Buf *buf, const Matcher *matcher) {
     buf_str(buf, str_of(match_type_text(matcher->type)));
     json_quote(buf, matcher->value);
 }
+
+/* A name that may stand in front of the braces: letters, digits, '_' and ':'. */
+static bool is_plain_metric(Str name) {
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
+        if (!is_letter && (i == 0 || c < '0' || c > '9')) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+static const Matcher *plain_metric(const MatcherSet *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        const Matcher *matcher = &set->items[i];
+        if (matcher->type == MATCH_EQ && str_eq(matcher->name, LABEL_METRIC_NAME)) {
+            return is_plain_metric(matcher->value) ? matcher : NULL;
+        }
+    }
+    return NULL;
+}
+
+void matchers_print(Buf *buf, const MatcherSet *set) {
+    const Matcher *metric = plain_metric(set);
+    if (metric) {
+        buf_str(buf, metric->value);
+    }
+    bool is_open = false;
+    for (size_t i = 0; i < set->count; i++) {
+        if (&set->items[i] != metric) {
+            buf_str(buf, is_open ? STR(",") : STR("{"));
+            matcher_print(buf, &set->items[i]);
+            is_open = true;
+        }
+    }
+    buf_str(buf, is_open ? STR("}") : metric ? STR("") : STR("{}"));
+}

@@ -52,6 +52,8 @@ const char *match_type_text(MatchType type); /* "=", "!=", "=~", "!~" */
 
 /* `name="value"`, name quoted where needed. */
 void matcher_print(Buf *buf, const Matcher *matcher);
+/* A selector: `up{job="a"}`, `{__name__=~"a|b"}`. */
+void matchers_print(Buf *buf, const MatcherSet *set);
 
 /* One matcher in Alertmanager's syntax, classic and UTF-8 (reference: fallback mode), as in routes,
  * `filter` parameters and on command lines; and a list of them, braces optional. */

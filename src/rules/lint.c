@@ -180,22 +180,13 @@ static bool is_recorded(RuleFile *const *files, size_t count, Str metric) {
     return str_starts(metric, STR("ALERTS"));
 }
 
-static void print_selector(Buf *buf, const MatcherSet *set) {
-    buf_byte(buf, '{');
-    for (size_t i = 0; i < set->count; i++) {
-        buf_str(buf, i ? STR(",") : STR(""));
-        matcher_print(buf, &set->items[i]);
-    }
-    buf_byte(buf, '}');
-}
-
 /* Asks for anything in the last hour. True also where the question fails: only a clear "nothing" is
  * a finding. */
 static bool matches_something(Engine *engine, const MatcherSet *set, TimeMs now) {
     AUTO(arena_finish) Arena arena = {0};
     AUTO(buf_finish) Buf text = {0};
     buf_str(&text, STR("count(last_over_time("));
-    print_selector(&text, set);
+    matchers_print(&text, set);
     buf_str(&text, STR("[1h]))"));
     const Expr *expr = NULL;
     Value value = {0};
@@ -222,7 +213,7 @@ static void lint_rule_matches(Linter *linter, RuleFile *const *files, size_t cou
         }
         AUTO(buf_finish) Buf text = {0};
         buf_str(&text, STR("nothing matches "));
-        print_selector(&text, selector->matchers);
+        matchers_print(&text, selector->matchers);
         buf_byte(&text, '\0');
         find(linter, rule->expr_line, rule->expr_column, text.ptr);
     }

@@ -158,7 +158,7 @@ typedef struct GroupView {
     uint64_t id;
 } GroupView;
 
-/* All groups ordered by file, then name. */
+/* All groups ordered by file, then name; the built-in one last. */
 void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_count);
 /* The problems of the last load, those of files whose old version is still live. */
 void rules_problems(Rules *rules, Buf *out);

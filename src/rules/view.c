@@ -2,6 +2,8 @@
  * What readers see: copies of groups, rules and alerts, and the metrics.
  */
 
+#include <stdlib.h>
+
 #include "rules/rules_internal.h"
 
 static uint64_t group_id(const GroupDef *group) {
@@ -24,12 +26,7 @@ static void view_alerts(const LiveGroup *group, const RuleState *state, Arena *a
 
 static Str print_selector(Arena *arena, const MatcherSet *matchers) {
     AUTO(buf_finish) Buf text = {0};
-    buf_byte(&text, '{');
-    for (size_t i = 0; i < matchers->count; i++) {
-        buf_str(&text, i ? STR(", ") : STR(""));
-        matcher_print(&text, &matchers->items[i]);
-    }
-    buf_byte(&text, '}');
+    matchers_print(&text, matchers);
     return arena_str(arena, buf_view(&text));
 }
 
@@ -105,6 +102,16 @@ static Str error_of_file(const Rules *rules, Str path) {
     return STR("");
 }
 
+/* By file and name, as clients that take them page by page expect; what Belfry brings along itself
+ * comes last. */
+static int by_file_and_name(const void *a, const void *b) {
+    const GroupView *x = a, *y = b;
+    int built_in =
+        (int)str_eq(x->file, RULE_BUILTIN_FILE) - (int)str_eq(y->file, RULE_BUILTIN_FILE);
+    int order = built_in ? built_in : str_cmp(x->file, y->file);
+    return order ? order : str_cmp(x->name, y->name);
+}
+
 void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_count) {
     pthread_mutex_lock(&rules->lock);
     const RuleSet *set = rules->set;
@@ -136,6 +143,7 @@ void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_
     }
     *ret_groups = groups;
     *ret_count = set->group_count;
+    qsort(groups, set->group_count, sizeof *groups, by_file_and_name);
     pthread_mutex_unlock(&rules->lock);
 }
 

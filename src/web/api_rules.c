@@ -1,5 +1,7 @@
 /* /api/v1/rules and /api/v1/alerts: Prometheus' shape, vmalert's extras as further keys. */
 
+#include <strings.h>
+
 #include "base/number.h"
 #include "web/api.h"
 
@@ -22,6 +24,14 @@ static void put_id(JsonWriter *json, const char *key, uint64_t id) {
     buf_printf(&text, "%llu", (unsigned long long)id);
     json_put_str(json, key, buf_view(&text));
 }
+
+/* What was asked for. */
+typedef struct RuleFilter {
+    bool alerts, records, exclude_alerts, extended_states;
+    const MatcherSet *sets; /* match[] on the configured labels; any of them */
+    size_t set_count;
+    const Params *params;
+} RuleFilter;
 
 /* An alert, its rule and its group. */
 typedef struct AlertPlace {
@@ -109,12 +119,26 @@ static void put_rule_extras(JsonWriter *json, AlertPlace place) {
     json_end(json);
 }
 
-static void put_rule(JsonWriter *json, AlertPlace place, bool exclude_alerts) {
+/* vmalert's `extended_states`: also what is wrong with the rule, and of recording rules. */
+static const char *extended_state(const RuleView *rule) {
+    if (rule->alert_count) {
+        return rule_state(rule);
+    }
+    if (rule->health != RULE_OK) {
+        return "unhealthy";
+    }
+    return rule->samples == 0 && rule->series == 0 ? "nomatch"
+           : rule->is_alert                        ? rule_state(rule)
+                                                   : "ok";
+}
+
+static void put_rule(JsonWriter *json, AlertPlace place, const RuleFilter *filter) {
     const RuleView *rule = place.rule;
     static const char *const healths[] = {"unknown", "ok", "err"};
     json_object(json);
-    if (rule->is_alert) {
-        json_put_str(json, "state", str_of(rule_state(rule)));
+    if (rule->is_alert || filter->extended_states) {
+        json_put_str(json, "state",
+                     str_of(filter->extended_states ? extended_state(rule) : rule_state(rule)));
     }
     json_put_str(json, "name", rule->name);
     json_put_str(json, "query", rule->query);
@@ -125,7 +149,7 @@ static void put_rule(JsonWriter *json, AlertPlace place, bool exclude_alerts) {
     put_labels(json, "labels", rule->labels);
     if (rule->is_alert) {
         put_labels(json, "annotations", rule->annotations);
-        put_alerts(json, place, exclude_alerts);
+        put_alerts(json, place, filter->exclude_alerts);
     }
     json_put_str(json, "health", str_of(healths[rule->health]));
     json_put_str(json, "lastError", rule->last_error);
@@ -137,13 +161,6 @@ static void put_rule(JsonWriter *json, AlertPlace place, bool exclude_alerts) {
 }
 
 /* ---- filters ---- */
-
-typedef struct RuleFilter {
-    bool alerts, records, exclude_alerts;
-    const MatcherSet *sets; /* match[] on the configured labels; any of them */
-    size_t set_count;
-    const Params *params;
-} RuleFilter;
 
 /* True if `value` is among the parameters `name` or `name[]`, or there are none. */
 static bool is_asked(const Params *params, Str name, Str value) {
@@ -161,13 +178,21 @@ static bool is_asked(const Params *params, Str name, Str value) {
     return !asked;
 }
 
-/* vmalert's and Grafana's words for states. */
-static bool is_in_state(const RuleView *rule, Str state) {
+static const char *const state_names[] = {"inactive",  "pending", "firing", "unknown",
+                                          "unhealthy", "nomatch", "ok"};
+
+/* Grafana's words for states. */
+static Str state_by_alias(Str state) {
     static const char *const aliases[][2] = {
         {"noData", "nomatch"}, {"normal", "inactive"}, {"error", "unhealthy"}};
     for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
         state = str_eq(state, str_of(aliases[i][0])) ? str_of(aliases[i][1]) : state;
     }
+    return state;
+}
+
+static bool is_in_state(const RuleView *rule, Str state) {
+    state = state_by_alias(state);
     if (str_eq(state, STR("unhealthy"))) {
         return rule->health == RULE_ERR;
     }
@@ -180,14 +205,30 @@ static bool is_in_state(const RuleView *rule, Str state) {
     return rule->is_alert && str_eq(state, str_of(rule_state(rule)));
 }
 
+static bool is_state_param(const Param *param) {
+    return str_eq(param->name, STR("state")) || str_eq(param->name, STR("filter"));
+}
+
+/* The next of several states with commas between. False at the end. */
+static bool next_state(Str *rest, Str *ret_state) {
+    while (rest->len) {
+        size_t len = str_find(*rest, ',');
+        *ret_state = str_trim((Str){rest->ptr, len});
+        *rest = str_skip(*rest, len < rest->len ? len + 1 : len);
+        if (ret_state->len) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_state(const RuleFilter *filter, const RuleView *rule) {
     bool asked = false;
     for (size_t i = 0; i < filter->params->items_count; i++) {
-        const Param *param = &filter->params->items[i];
-        if (param->value.len &&
-            (str_eq(param->name, STR("state")) || str_eq(param->name, STR("filter")))) {
+        Str rest = filter->params->items[i].value, state;
+        while (is_state_param(&filter->params->items[i]) && next_state(&rest, &state)) {
             asked = true;
-            if (is_in_state(rule, param->value)) {
+            if (is_in_state(rule, state)) {
                 return true;
             }
         }
@@ -196,10 +237,15 @@ static bool has_state(const RuleFilter *filter, const RuleView *rule) {
 }
 
 static bool contains(Str text, Str part) {
-    return part.len == 0 || memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
+    for (size_t at = 0; at + part.len <= text.len; at++) {
+        if (strncasecmp(text.ptr + at, part.ptr, part.len) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-/* vmalert's `search`: in the name of the group, the file or the rule. */
+/* vmalert's `search`: in the name, whatever the case, of the group, the file or the rule. */
 static bool is_found(const RuleFilter *filter, const GroupView *group, const RuleView *rule) {
     Str part = params_get(filter->params, STR("search"));
     return contains(group->name, part) || contains(group->file, part) || contains(rule->name, part);
@@ -255,9 +301,47 @@ static bool read_bool(Str text, bool *ret_value) {
     return false;
 }
 
+static bool read_flag(const Params *params, const char *name, bool *ret_value, Err *err) {
+    Str text = params_get(params, str_of(name));
+    return text.len == 0 || read_bool(text, ret_value) ||
+           err_set(err, ERR_INVALID,
+                   "invalid parameter \"%s\": strconv.ParseBool: parsing \"%.*s\": invalid syntax",
+                   name, STR_ARG(text));
+}
+
+static bool check_states(const Params *params, Err *err) {
+    for (size_t i = 0; i < params->items_count; i++) {
+        Str rest = params->items[i].value, state;
+        while (is_state_param(&params->items[i]) && next_state(&rest, &state)) {
+            bool known = false;
+            for (size_t k = 0; k < sizeof state_names / sizeof *state_names; k++) {
+                known |= str_eq(state_by_alias(state), str_of(state_names[k]));
+            }
+            if (!known) {
+                return err_set(err, ERR_INVALID,
+                               "invalid parameter \"%.*s\": not supported value \"%.*s\"",
+                               STR_ARG(params->items[i].name), STR_ARG(state));
+            }
+        }
+    }
+    return true;
+}
+
+static bool check_datasource_type(const Params *params, Err *err) {
+    static const char *const types[] = {"", "prometheus", "graphite", "vlogs"};
+    Str type = params_get(params, STR("datasource_type"));
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (str_eq(type, str_of(types[i]))) {
+            return true;
+        }
+    }
+    return err_set(err, ERR_INVALID,
+                   "invalid parameter \"datasource_type\": not supported value \"%.*s\"",
+                   STR_ARG(type));
+}
+
 static bool read_filter(Request *request, RuleFilter *filter, Err *err) {
     Str type = params_get(&request->params, STR("type"));
-    Str exclude = params_get(&request->params, STR("exclude_alerts"));
     *filter = (RuleFilter){.params = &request->params};
     filter->alerts = type.len == 0 || str_eq(type, STR("alert"));
     filter->records = type.len == 0 || str_eq(type, STR("record"));
@@ -265,13 +349,9 @@ static bool read_filter(Request *request, RuleFilter *filter, Err *err) {
         return err_set(err, ERR_INVALID, "invalid parameter \"type\": not supported value \"%.*s\"",
                        STR_ARG(type));
     }
-    if (exclude.len && !read_bool(exclude, &filter->exclude_alerts)) {
-        return err_set(err, ERR_INVALID,
-                       "invalid parameter \"exclude_alerts\": strconv.ParseBool: parsing \"%.*s\": "
-                       "invalid syntax",
-                       STR_ARG(exclude));
-    }
-    return true;
+    return read_flag(filter->params, "exclude_alerts", &filter->exclude_alerts, err) &&
+           read_flag(filter->params, "extended_states", &filter->extended_states, err) &&
+           check_states(filter->params, err) && check_datasource_type(filter->params, err);
 }
 
 /* ---- pages ---- */
@@ -374,19 +454,17 @@ static void put_params(JsonWriter *json, const GroupView *group) {
 }
 
 static void put_states(JsonWriter *json, const GroupView *group) {
-    static const char *const names[] = {"inactive",  "pending", "firing",
-                                        "unhealthy", "nomatch", "ok"};
     json_put_object(json, "states");
-    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+    for (size_t n = 0; n < sizeof state_names / sizeof *state_names; n++) {
         int64_t count = 0;
         for (size_t i = 0; i < group->rule_count; i++) {
             const RuleView *rule = &group->rules[i];
-            bool is_ok = str_eq(str_of(names[n]), STR("ok"));
+            bool is_ok = str_eq(str_of(state_names[n]), STR("ok"));
             count += is_ok ? !rule->is_alert && rule->health == RULE_OK
-                           : is_in_state(rule, str_of(names[n]));
+                           : is_in_state(rule, str_of(state_names[n]));
         }
         if (count) {
-            json_put_int(json, names[n], count);
+            json_put_int(json, state_names[n], count);
         }
     }
     json_end(json);
@@ -406,13 +484,13 @@ static void put_group_extras(JsonWriter *json, const GroupView *group) {
     put_states(json, group);
 }
 
-static void put_group(JsonWriter *json, const GroupView *group, bool exclude_alerts) {
+static void put_group(JsonWriter *json, const GroupView *group, const RuleFilter *filter) {
     json_object(json);
     json_put_str(json, "name", group->name);
     json_put_str(json, "file", group->file);
     json_put_array(json, "rules");
     for (size_t i = 0; i < group->rule_count; i++) {
-        put_rule(json, (AlertPlace){group, &group->rules[i]}, exclude_alerts);
+        put_rule(json, (AlertPlace){group, &group->rules[i]}, filter);
     }
     json_end(json);
     json_put_number(json, "interval", (double)group->interval / 1000);
@@ -457,7 +535,7 @@ void handle_rules(Web *web, Request *request) {
     json_object(&json);
     json_put_array(&json, "groups");
     for (size_t i = 0; i < page.count; i++) {
-        put_group(&json, &groups[page.first + i], filter.exclude_alerts);
+        put_group(&json, &groups[page.first + i], &filter);
     }
     json_end(&json);
     if (page.next[0]) {
@@ -500,7 +578,7 @@ void handle_alerts(Web *web, Request *request) {
     Err err = {0};
     GroupView *groups;
     size_t count;
-    if (!api_matches(request, &matches, &err)) {
+    if (!check_datasource_type(&request->params, &err) || !api_matches(request, &matches, &err)) {
         respond_error(request, &err);
         return;
     }

@@ -5,6 +5,9 @@ static const Route routes[] = {
        ready */
     {"GET", "/", handle_page, ROUTE_INLINE, true},
     {"GET", "/ui/*", handle_ui_file, ROUTE_INLINE, true},
+    {"GET", "/graph", handle_graph_link, ROUTE_INLINE, true},
+    {"GET", "/alerts", handle_alerts_link, ROUTE_INLINE, true},
+    {"GET", "/rules", handle_rules_link, ROUTE_INLINE, true},
     {"GET", "/-/healthy", handle_healthy, ROUTE_INLINE, true},
     {"GET", "/-/ready", handle_ready, ROUTE_INLINE, true},
     {"GET", "/metrics", handle_metrics, ROUTE_POOL, true},

@@ -95,4 +95,7 @@ void handle_test_notification(Web *web, Request *request);
 void handle_acknowledge(Web *web, Request *request);
 
 void handle_page(Web *web, Request *request); /* page.c */
+void handle_graph_link(Web *web, Request *request);
+void handle_alerts_link(Web *web, Request *request);
+void handle_rules_link(Web *web, Request *request);
 void handle_ui_file(Web *web, Request *request);

@@ -187,7 +187,7 @@ async function sources() {
 // ---- query ----
 
 function graph(series) {
-  const points = series.flatMap((s) => s.values.map(([t, v]) => [t, parseFloat(v)])).filter(([, v]) => Number.isFinite(v));
+  const points = series.flatMap((s) => (s.values || []).map(([t, v]) => [t, parseFloat(v)])).filter(([, v]) => Number.isFinite(v));
   if (!points.length) return h("p", { class: "soft" }, "No data.");
   const [t0, t1] = [Math.min(...points.map((p) => p[0])), Math.max(...points.map((p) => p[0]))];
   const [v0, v1] = [Math.min(...points.map((p) => p[1])), Math.max(...points.map((p) => p[1]))];
@@ -198,7 +198,7 @@ function graph(series) {
   svg.setAttribute("aria-label", `${series.length} series from ${v0} to ${v1}`);
   series.slice(0, 50).forEach((one, index) => {
     const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-    line.setAttribute("points", one.values.map(([t, v]) =>
+    line.setAttribute("points", (one.values || []).map(([t, v]) =>
       `${(t - t0) / (t1 - t0 || 1) * 990 + 5},${295 - (parseFloat(v) - v0) / (v1 - v0 || 1) * 290}`).join(" "));
     line.setAttribute("fill", "none");
     line.setAttribute("stroke", `hsl(${index * 47 % 360} 60% 50%)`);
@@ -215,9 +215,24 @@ async function query(text) {
     h("label", { for: "expr" }, "PromQL"), h("input", { id: "expr", name: "expr", value: expr, spellcheck: "false" }), h("button", {}, "Run"));
   if (!expr) return [h("h2", {}, "Query"), form];
   const end = Math.floor(Date.now() / 1000);
-  const { data } = await call("GET", `/api/v1/query_range?query=${encodeURIComponent(expr)}&start=${end - 3600}&end=${end}&step=15`);
-  return [h("h2", {}, "Query"), form, graph(data.result), h("ul", {}, data.result.slice(0, 50).map((one) =>
-    h("li", {}, h("code", {}, JSON.stringify(one.metric)), ` ${one.values.at(-1)[1]}`)))];
+  const asked = encodeURIComponent(expr);
+  const [past, now] = await Promise.all([
+    call("GET", `/api/v1/query_range?query=${asked}&start=${end - 3600}&end=${end}&step=15`).catch((error) => error),
+    call("GET", `/api/v1/query?query=${asked}&time=${end}`).catch((error) => error)]);
+  if (now instanceof Error) return [h("h2", {}, "Query"), form, h("p", { class: "err", role: "alert" }, now.message)];
+  return [h("h2", {}, "Query"), form, past instanceof Error ? h("p", { class: "soft" }, past.message) : graph(past.data.result), results(now.data)];
+}
+
+/* What the expression gives now, as a table. */
+function results({ resultType, result }) {
+  if (resultType === "scalar" || resultType === "string") return h("p", {}, h("code", {}, result[1]));
+  const value = (one) => one.value ? one.value[1] : one.values ? one.values.map(([t, v]) => `${v} @${t}`).join(" ") : "histogram";
+  const name = ({ __name__: metric = "", ...labels }) =>
+    metric + (Object.keys(labels).length || !metric ? `{${Object.entries(labels).map(([k, v]) => `${k}=${JSON.stringify(v)}`).join(", ")}}` : "");
+  return h("div", {}, h("p", { class: "soft" }, result.length ? `${result.length} results now${result.length > 200 ? ", the first 200" : ""}` : "Nothing now."),
+    result.length ? h("div", { class: "scroll" }, h("table", {},
+      h("thead", {}, h("tr", {}, ["Series", "Value"].map((t) => h("th", { scope: "col" }, t)))),
+      h("tbody", {}, result.slice(0, 200).map((one) => h("tr", {}, h("td", {}, h("code", {}, name(one.metric))), h("td", {}, value(one))))))) : null);
 }
 
 // ---- the frame ----
