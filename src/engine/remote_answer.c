@@ -139,7 +139,6 @@ static bool read_list(Arena *arena, const cJSON *result, bool matrix, Value *val
             return false;
         }
     }
-    value->stats.series = value->series_count;
     return true;
 }
 
@@ -185,6 +184,19 @@ static void note_partial(Arena *arena, const cJSON *root, Value *value) {
     value->warnings = notes;
 }
 
+/* VictoriaMetrics tells how many series it went through: "stats":{"seriesFetched":"2"}. */
+static void read_stats(const cJSON *root, QueryStats *stats) {
+    const cJSON *fetched = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "stats"), "seriesFetched");
+    int64_t series = -1;
+    if (cJSON_IsNumber(fetched) && fetched->valuedouble >= 0 && fetched->valuedouble < 9e15) {
+        series = (int64_t)fetched->valuedouble;
+    } else if (!number_parse_int(text_of(fetched), &series)) {
+        series = -1;
+    }
+    stats->knows_series = series >= 0;
+    stats->series = series >= 0 ? (uint64_t)series : 0;
+}
+
 bool remote_answer_read(Arena *arena, int status, Str body, Value *ret_value, Err *err) {
     AUTO(json_free) cJSON *root = cJSON_ParseWithLength(body.ptr, body.len);
     bool success = str_eq(text_of(cJSON_GetObjectItem(root, "status")), STR("success"));
@@ -201,6 +213,7 @@ bool remote_answer_read(Arena *arena, int status, Str body, Value *ret_value, Er
     read_notes(arena, cJSON_GetObjectItem(root, "warnings"), &value.warnings, &value.warning_count);
     read_notes(arena, cJSON_GetObjectItem(root, "infos"), &value.infos, &value.info_count);
     note_partial(arena, root, &value);
+    read_stats(root, &value.stats);
     *ret_value = value;
     return true;
 }

@@ -325,6 +325,7 @@ static void put_series(const PlanRoot *root, Arena *arena, QueryStats *stats) {
         series[i] = selector->selection ? selection_count(selector->selection) : 0;
         stats->series += series[i];
     }
+    stats->knows_series = true;
     stats->selector_series = series;
     stats->selector_count = root->selectors_count;
 }

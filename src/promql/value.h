@@ -23,6 +23,7 @@ typedef struct ValueSeries {
 /* The samples a query touched, as `stats=all` reports them. */
 typedef struct QueryStats {
     uint64_t series;                 /* selected */
+    bool knows_series;               /* not every remote engine tells */
     const uint64_t *selector_series; /* by each selector of the expression, in its order */
     size_t selector_count;
     uint64_t samples; /* read, as Prometheus counts totalQueryableSamples */

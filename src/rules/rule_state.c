@@ -88,14 +88,18 @@ void rule_state_set_health(RuleState *state, RuleHealth health, Str error) {
     }
 }
 
-void rule_state_set_series(RuleState *state, const uint64_t *series, size_t count) {
+void rule_state_set_series(RuleState *state, const QueryStats *stats) {
+    size_t count = stats->selector_count;
+    state->matched = stats->series;
+    state->knows_matched = stats->knows_series;
     if (count > state->selector_count) {
         state->selector_series =
             mem_grow(state->selector_series, count * sizeof *state->selector_series);
     }
     state->selector_count = count;
     if (count) {
-        memcpy(state->selector_series, series, count * sizeof *series);
+        memcpy(state->selector_series, stats->selector_series,
+               count * sizeof *stats->selector_series);
     }
 }
 

@@ -56,6 +56,8 @@ typedef struct RuleState {
     TimeMs last_evaluation;
     int64_t duration_ns;
     uint64_t result_count;
+    uint64_t matched; /* series that the expression selected, if known */
+    bool knows_matched;
     uint64_t *selector_series; /* series each selector of the expression found; heap */
     size_t selector_count;
     Counter evaluations, failures, text_failures, transitions;
@@ -111,7 +113,7 @@ void rule_state_remove(RuleState *state, const char *reason, TimeMs time, Durati
                        Arena *arena, RulesTick *tick, SeriesList *series);
 
 /* Takes a copy. */
-void rule_state_set_series(RuleState *state, const uint64_t *series, size_t count);
+void rule_state_set_series(RuleState *state, const QueryStats *stats);
 void rule_state_set_health(RuleState *state, RuleHealth health, Str error);
 
 /* The alert as a value; texts are shared with the state. */

@@ -129,6 +129,7 @@ typedef struct RuleView {
     TimeMs last_evaluation;
     int64_t duration_ns;
     uint64_t samples, series; /* results and series matched at the last evaluation */
+    bool knows_series;        /* a remote engine may not tell */
     SelectorView *selectors;
     size_t selector_count;
     int64_t updates_max; /* vmalert's update_entries_limit */

@@ -123,7 +123,7 @@ static void note_evaluation(SlotRun *run, const PlanItem *item, const QueryStats
     pthread_mutex_lock(&run->rules->lock);
     state->last_evaluation = run->world.slot;
     state->duration_ns = duration_ns;
-    rule_state_set_series(state, stats->selector_series, stats->selector_count);
+    rule_state_set_series(state, stats);
     counter_add(&state->evaluations, 1);
     item->group->duration_ns += duration_ns;
     pthread_mutex_unlock(&run->rules->lock);

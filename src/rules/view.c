@@ -40,9 +40,8 @@ static void view_selectors(const RuleDef *def, const RuleState *state, Arena *ar
             (SelectorView){.text = print_selector(arena, def->selectors[i].matchers),
                            .series = state->selector_series[i]};
     }
-    for (size_t i = 0; i < state->selector_count; i++) {
-        view->series += state->selector_series[i];
-    }
+    view->series = state->matched;
+    view->knows_series = state->knows_matched;
 }
 
 static RuleView view_rule(const LiveGroup *group, const LiveRule *rule, Arena *arena) {

@@ -99,7 +99,9 @@ static void put_rule_extras(JsonWriter *json, AlertPlace place) {
     const RuleView *rule = place.rule;
     json_put_str(json, "datasourceType", STR("prometheus"));
     json_put_int(json, "lastSamples", (int64_t)rule->samples);
-    json_put_int(json, "lastSeriesFetched", (int64_t)rule->series);
+    if (rule->knows_series) {
+        json_put_int(json, "lastSeriesFetched", (int64_t)rule->series);
+    }
     if (rule->is_alert) {
         json_put_number(json, "keep_firing_for", (double)rule->keep_firing / 1000);
     }
@@ -119,6 +121,10 @@ static void put_rule_extras(JsonWriter *json, AlertPlace place) {
     json_end(json);
 }
 
+static bool matched_nothing(const RuleView *rule) {
+    return rule->samples == 0 && rule->knows_series && rule->series == 0;
+}
+
 /* vmalert's `extended_states`: also what is wrong with the rule, and of recording rules. */
 static const char *extended_state(const RuleView *rule) {
     if (rule->alert_count) {
@@ -127,9 +133,7 @@ static const char *extended_state(const RuleView *rule) {
     if (rule->health != RULE_OK) {
         return "unhealthy";
     }
-    return rule->samples == 0 && rule->series == 0 ? "nomatch"
-           : rule->is_alert                        ? rule_state(rule)
-                                                   : "ok";
+    return matched_nothing(rule) ? "nomatch" : rule->is_alert ? rule_state(rule) : "ok";
 }
 
 static void put_rule(JsonWriter *json, AlertPlace place, const RuleFilter *filter) {
@@ -197,7 +201,7 @@ static bool is_in_state(const RuleView *rule, Str state) {
         return rule->health == RULE_ERR;
     }
     if (str_eq(state, STR("nomatch"))) {
-        return rule->health == RULE_OK && rule->samples == 0 && rule->series == 0;
+        return rule->health == RULE_OK && matched_nothing(rule);
     }
     if (str_eq(state, STR("ok"))) {
         return rule->health == RULE_OK;

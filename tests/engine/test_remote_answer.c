@@ -63,6 +63,35 @@ Test(remote_answer, values_come_out_as_they_were) {
     arena_finish(&arena);
 }
 
+Test(remote_answer, series_fetched_are_known_where_it_says_so) {
+    static const struct {
+        const char *stats;
+        bool knows;
+        uint64_t series;
+    } rows[] = {
+        {"", false, 0},
+        {",\"stats\":{}", false, 0},
+        {",\"stats\":{\"seriesFetched\":\"17\",\"executionTimeMsec\":1}", true, 17},
+        {",\"stats\":{\"seriesFetched\":3}", true, 3},
+        {",\"stats\":{\"seriesFetched\":\"0\"}", true, 0},
+        {",\"stats\":{\"seriesFetched\":\"-1\"}", false, 0},
+        {",\"stats\":{\"seriesFetched\":1e300}", false, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Arena arena = {0};
+        Value value;
+        Err err = {0};
+        AUTO(buf_finish) Buf body = {0};
+        buf_printf(&body,
+                   "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}%s}",
+                   rows[i].stats);
+        cr_assert(remote_answer_read(&arena, 200, buf_view(&body), &value, &err), "%s", err.text);
+        cr_expect_eq(value.stats.knows_series, rows[i].knows, "%s", rows[i].stats);
+        cr_expect_eq(value.stats.series, rows[i].series, "%s", rows[i].stats);
+        arena_finish(&arena);
+    }
+}
+
 Test(remote_answer, every_prefix_is_refused_or_read_but_never_more) {
     Str body = STR("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{"
                    "\"metric\":{\"a\":"
