@@ -391,6 +391,34 @@ static bool reach_history(Replay *replay, Err *err) {
     return ok;
 }
 
+/* Every name that was asked for has to be an alert's: a misspelt one would look like one that never
+ * rings. */
+static bool check_asked_for(Replay *replay, const RuleSet *set, Err *err) {
+    const char **names = arena_array(&replay->arena, const char *, set->rule_count + 1);
+    size_t count = 0;
+    for (size_t g = 0; g < set->group_count; g++) {
+        for (size_t r = 0; r < set->groups[g].rule_count; r++) {
+            const RuleDef *def = set->groups[g].rules[r].def;
+            if (def->is_alert) {
+                names[count++] = arena_cstr(&replay->arena, def->name);
+            }
+        }
+    }
+    for (size_t i = 0; i < replay->options->only_count; i++) {
+        Str asked = replay->options->only[i];
+        bool found = false;
+        for (size_t k = 0; k < count && !found; k++) {
+            found = str_eq(str_of(names[k]), asked);
+        }
+        const char *near = found ? NULL : str_suggest(asked, names);
+        if (!found) {
+            return err_set(err, ERR_NOT_FOUND, "no alert is called \"%.*s\"%s%s%s", STR_ARG(asked),
+                           near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        }
+    }
+    return true;
+}
+
 static bool load_runs(Replay *replay, Problems *problems, Err *err) {
     const ReplayOptions *options = replay->options;
     replay->run_count = options->variant_count + 1;
@@ -403,11 +431,7 @@ static bool load_runs(Replay *replay, Problems *problems, Err *err) {
     }
     const RuleSet *set = replay->runs[0].rules->set;
     name_rules(replay, set);
-    if (count_alerts(replay, set) == 0 && options->only_count) {
-        return err_set(err, ERR_NOT_FOUND, "no alert is called \"%.*s\"",
-                       STR_ARG(options->only[0]));
-    }
-    return true;
+    return check_asked_for(replay, set, err);
 }
 
 static bool open_runs(Replay *replay, Err *err) {
