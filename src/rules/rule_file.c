@@ -142,6 +142,12 @@ static RuleTexts read_texts(Loader *loader, const YamlReader *reader, const Yaml
     const YamlNode *node = NULL;
     (void)yaml_map(reader, map, key, &node);
     size_t own = node ? node->count : 0;
+    if (own > LABELS_MAX && strcmp(key, "labels") == 0) {
+        /* No alert could carry them; and each rule of a group has all of the group's. */
+        yaml_problem(reader, node, "%zu labels, more than the %d that a series can have", own,
+                     LABELS_MAX);
+        return inherited;
+    }
     RuleTexts texts = {arena_array(loader->arena, RuleText, own + inherited.count), 0};
     for (size_t i = 0; i < inherited.count; i++) {
         texts.items[texts.count++] = inherited.items[i];

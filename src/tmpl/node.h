@@ -45,7 +45,7 @@ struct Node {
     Str text;
     TmplValue value;
     bool is_int, is_float; /* NUMBER: what it can stand for */
-    const Str *names;
+    Str *names;
     size_t name_count;
     Node *const *children;
     size_t child_count;

@@ -114,14 +114,17 @@ static void list_finish(NodeList *list) {
     free(list->items);
 }
 
+/* There is room for the next power of two: chains may be as long as the text. */
 static void add_name(Parser *parser, Node *node, Str name) {
-    Str *names = arena_array(parser->arena, Str, node->name_count + 1);
-    for (size_t i = 0; i < node->name_count; i++) {
-        names[i] = node->names[i];
+    size_t count = node->name_count;
+    if ((count & (count - 1)) == 0) {
+        Str *names = arena_array(parser->arena, Str, count ? 2 * count : 1);
+        for (size_t i = 0; i < count; i++) {
+            names[i] = node->names[i];
+        }
+        node->names = names;
     }
-    names[node->name_count] = name;
-    node->names = names;
-    node->name_count++;
+    node->names[node->name_count++] = name;
 }
 
 /* ---- operands ---- */

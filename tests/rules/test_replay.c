@@ -405,7 +405,7 @@ Test(replay, asks_whose_threshold_is_meant) {
     options.only_count = 1;
     options.variant_count = 0;
     cr_assert_not(rules_replay(&options, &report, &problems, &err));
-    cr_expect_str_eq(err.text, "no alert is called \"Bussy\"");
+    cr_expect_str_eq(err.text, "no alert is called \"Bussy\", did you mean \"Busy\"?");
     problems_finish(&problems);
     unlink(rules_path);
     sandbox_close(&history);

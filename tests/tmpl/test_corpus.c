@@ -186,6 +186,23 @@ Test(corpus, go_executes) {
     each_case("text-template-exec.json", run_go);
 }
 
+/* A rule file may be anybody's: what it costs to read grows with its length, not with its square.
+ */
+Test(corpus, reads_chains_as_long_as_a_file) {
+    AUTO(buf_finish) Buf text = {0};
+    Err err = {0};
+    Tmpl *tmpl = NULL;
+    buf_str(&text, STR("{{ .a"));
+    for (int i = 0; i < 200000; i++) {
+        buf_str(&text, STR(".b"));
+    }
+    buf_str(&text, STR(" }}"));
+    static const TmplFunc *const funcs[] = {tmpl_funcs_prometheus, NULL};
+    cr_assert(tmpl_parse(STR("t"), buf_view(&text), &(TmplOptions){.funcs = funcs}, &tmpl, &err),
+              "%s", err.text);
+    tmpl_free(tmpl);
+}
+
 Test(corpus, go_compares) {
     each_case("text-template-compare.json", run_go);
 }
