@@ -62,6 +62,7 @@ static bool load_scraper(const App *app, Generation *generation, Problems *probl
         .interval = config->global.scrape_interval,
         .timeout = config->global.scrape_timeout,
         .external_labels = config->global.external_labels,
+        .own_job = app->options->self_scrape ? STR("belfry") : STR(""),
     };
     generation->scraper = scraper_new(&reader, list, &options);
     return generation->scraper != NULL;

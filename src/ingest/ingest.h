@@ -155,6 +155,7 @@ typedef struct ScraperOptions {
     Net *net;
     DurationMs interval, timeout; /* global defaults */
     LabelSet external_labels;     /* added to scraped series where they have none of that name */
+    Str own_job; /* whose targets are this program: its batches are marked as `own`; "" = none */
 } ScraperOptions;
 
 /* `scrape_configs:`: static_configs, file_sd_configs, relabel_configs, metric_relabel_configs,

@@ -34,6 +34,7 @@ typedef struct ScrapeTarget {
     TimeMs due;
     TimeMs scrape_time;            /* of the request under way */
     bool in_flight, ending, found; /* found: by the discovery going on */
+    bool own;                      /* this program itself */
     struct {
         const char *health;
         Err err; /* of the last scrape; its text is empty where it went well */
@@ -113,6 +114,7 @@ static void discover_one(Scraper *scraper, const ScrapeJob *job, Str address, La
     fresh->found = true;
     fresh->due =
         now; /* at once, so that a new target is seen soon; from then on at its own offset */
+    fresh->own = str_eq(job->name, scraper->options.own_job) && job->name.len > 0;
     fresh->shown.health = "unknown";
     page_init(&fresh->page, &target, scraper->options.external_labels);
     VEC_PUSH(*scraper, targets, fresh);
@@ -261,6 +263,7 @@ static const SampleBatch *take_page(Scraper *scraper, ScrapeTarget *target) {
     };
     bool ok = page_scrape(&target->page, &scrape, &scraper->batch, &err);
     show_result(scraper, target, ok, &err);
+    scraper->batch.batch.own = target->own;
     return &scraper->batch.batch;
 }
 
@@ -273,6 +276,7 @@ static const SampleBatch *end_one(Scraper *scraper, TimeMs now) {
         }
         remove_target(scraper, i);
         page_end(&target->page, now, &scraper->batch);
+        scraper->batch.batch.own = target->own;
         return &scraper->batch.batch;
     }
     return NULL;

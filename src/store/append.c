@@ -1,5 +1,7 @@
 /* store_append(): a batch on its way to head and journal. */
 
+#include <time.h>
+
 #include "base/hash.h"
 #include "store/storeimpl.h"
 
@@ -15,6 +17,7 @@ typedef struct Appending {
     Hash128 *keys;
     HeadRef *refs;
     uint8_t *refusals;
+    bool in_memory; /* nothing is logged */
     Arena arena;
 } Appending;
 
@@ -118,7 +121,8 @@ static Missing decode_missing(Appending *work) {
 }
 
 static bool make_missing(Appending *work, const Missing *missing, Err *err) {
-    if (!head_make(&work->store->head, missing->makes, missing->count, &work->arena, err)) {
+    if (!head_make(&work->store->head, missing->makes, missing->count, !work->in_memory,
+                   &work->arena, err)) {
         return false;
     }
     uint64_t created = 0;
@@ -209,6 +213,10 @@ static void count_refused(Appending *work) {
 }
 
 static bool write_rows(Appending *work, uint64_t *ret_lsn, Err *err) {
+    if (work->in_memory) {
+        *ret_lsn = journal_synced(work->store->journal); /* there is nothing to wait for */
+        return true;
+    }
     if (work->append.row_count == 0) {
         /* Duplicates of what may still be on its way to the disk. */
         *ret_lsn = journal_end(work->store->journal);
@@ -230,6 +238,26 @@ static void count_outcome(Store *store, const StoreOutcome *outcome) {
     counter_add(&store->too_new, outcome->too_new);
     counter_add(&store->over_limit, outcome->over_limit);
     counter_add(&store->invalid, outcome->invalid);
+}
+
+/* While the log has failed, what the store's own program writes goes on in memory: the rule that
+ * tells of the full disk reads it. It is little. Recovery begins with a checkpoint, which makes it
+ * durable and holds the series it made, so no checkpoint may be half written meanwhile: that is
+ * what the lock is for. */
+static bool begin_in_memory(Store *store) {
+    enum { TRIES_MAX = 200, TRY_MS = 5 };
+    Err reason;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        if (pthread_mutex_trylock(&store->maintenance) == 0) {
+            if (journal_failure(store->journal, &reason)) {
+                return true;
+            }
+            pthread_mutex_unlock(&store->maintenance);
+            return false;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = TRY_MS * 1000000L}, NULL);
+    }
+    return false;
 }
 
 /* Under the configuration's lock, shared. */
@@ -257,16 +285,23 @@ static bool run(Appending *work, TimeMs now, uint64_t *ret_lsn, Err *err) {
 
 bool store_append(Store *store, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
                   StoreOutcome *ret_outcome, Err *err) {
-    if (!ready(store, err)) {
+    Err reason;
+    bool in_memory =
+        batch->own && journal_failure(store->journal, &reason) && begin_in_memory(store);
+    if (!in_memory && !ready(store, err)) {
         return false;
     }
     StoreOutcome outcome = {0};
-    Appending work = {.store = store, .batch = batch, .append.outcome = &outcome};
+    Appending work = {
+        .store = store, .batch = batch, .append.outcome = &outcome, .in_memory = in_memory};
     pthread_rwlock_rdlock(&store->config_lock);
     uint64_t lsn = 0;
     bool good = run(&work, now, &lsn, err);
     pthread_rwlock_unlock(&store->config_lock);
     arena_finish(&work.arena);
+    if (in_memory) {
+        pthread_mutex_unlock(&store->maintenance);
+    }
     if (good) {
         count_outcome(store, &outcome);
         *ret_lsn = lsn;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int real_open(void *ctx, const char *path, int flags) {
@@ -136,6 +137,18 @@ bool files_replace(const StoreFiles *files, const char *path, Str bytes, Err *er
         return false;
     }
     return files_publish(files, fd, temporary, path, err);
+}
+
+bool files_room(const char *path, uint64_t *ret_avail, uint64_t *ret_reserve) {
+    enum { RESERVE_MAX = 64 << 20, RESERVE_PART = 50 };
+    struct statvfs info;
+    if (statvfs(path, &info) < 0 || info.f_blocks == 0) {
+        return false;
+    }
+    uint64_t part = (uint64_t)info.f_blocks * info.f_frsize / RESERVE_PART;
+    *ret_avail = (uint64_t)info.f_bavail * info.f_frsize;
+    *ret_reserve = part < RESERVE_MAX ? part : RESERVE_MAX;
+    return true;
 }
 
 uint64_t files_folder_bytes(const char *path) {

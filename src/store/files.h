@@ -45,5 +45,9 @@ bool files_publish(const StoreFiles *files, int fd, const char *temporary, const
 /* As file_replace() of base, through the table. */
 bool files_replace(const StoreFiles *files, const char *path, Str bytes, Err *err) MUST_CHECK;
 
+/* Bytes that are left on the file system of `path`, and how many of them samples must not take (a
+ * fiftieth of it, at most 64 MiB). False where it does not tell. */
+bool files_room(const char *path, uint64_t *ret_avail, uint64_t *ret_reserve);
+
 /* Bytes of the regular files in a folder; 0 if it cannot be read. */
 uint64_t files_folder_bytes(const char *path);

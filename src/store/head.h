@@ -165,9 +165,10 @@ typedef struct HeadMake {
     char *refusal; /* a sentence, in the arena */
 } HeadMake;
 
-/* Finds or makes them and writes the definitions of new ones to the journal. False where the
- * journal refuses. */
-bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err) MUST_CHECK;
+/* Finds or makes them and, if `logged`, writes the definitions of new ones to the journal. False
+ * where the journal refuses. Not logged is for who knows that a checkpoint comes first. */
+bool head_make(Head *head, HeadMake *makes, size_t count, bool logged, Arena *arena,
+               Err *err) MUST_CHECK;
 
 /* Replay: definitions, under the numbers they had. False where they make no sense. */
 bool head_define_part(Head *head, uint32_t id, LabelPart kind, LabelSet part);

@@ -33,9 +33,19 @@ static uint32_t find_part(Head *head, LabelPart kind, LabelSet part, bool *ret_n
     return add_part(head, UINT32_MAX, kind, part);
 }
 
+/* Twice: samples mean nothing without them, and a damaged place takes one copy. */
+static bool log_definitions(Head *head, RecordType type, Str definitions, Err *err) {
+    bool good = true;
+    uint64_t lsn;
+    for (int copy = 0; copy < 2 && good && definitions.len > 0 && head->journal; copy++) {
+        good = journal_append(head->journal, type, definitions, &lsn, err);
+    }
+    return good;
+}
+
 /* Numbers of the parts of all series to be made; new parts are written to the journal before anyone
  * else can see them. */
-static bool find_parts(Head *head, const HeadMake *makes, size_t count,
+static bool find_parts(Head *head, const HeadMake *makes, size_t count, bool logged,
                        uint32_t (*ret_parts)[PART_COUNT], Err *err) {
     AUTO(buf_finish) Buf definitions = {0};
     parttable_lock(&head->parts);
@@ -55,11 +65,7 @@ static bool find_parts(Head *head, const HeadMake *makes, size_t count,
             }
         }
     }
-    bool good = true;
-    uint64_t lsn;
-    for (int copy = 0; copy < 2 && good && definitions.len > 0 && head->journal; copy++) {
-        good = journal_append(head->journal, RECORD_PARTS, buf_view(&definitions), &lsn, err);
-    }
+    bool good = !logged || log_definitions(head, RECORD_PARTS, buf_view(&definitions), err);
     parttable_unlock(&head->parts);
     return good;
 }
@@ -234,7 +240,8 @@ static void find_or_make(Head *head, unsigned shard_index, HeadMake *make,
 /* All series of one shard. Definitions are in the journal before the lock is left: whoever finds
  * the series can refer to it. */
 static bool make_in_shard(Head *head, unsigned shard_index, HeadMake *makes,
-                          uint32_t (*parts)[PART_COUNT], size_t count, Arena *arena, Err *err) {
+                          uint32_t (*parts)[PART_COUNT], size_t count, bool logged, Arena *arena,
+                          Err *err) {
     HeadShard *shard = &head->shards[shard_index];
     AUTO(buf_finish) Buf definitions = {0};
     pthread_mutex_lock(&shard->lock);
@@ -243,11 +250,7 @@ static bool make_in_shard(Head *head, unsigned shard_index, HeadMake *makes,
             find_or_make(head, shard_index, &makes[i], parts[i], &definitions, arena);
         }
     }
-    bool good = true;
-    uint64_t lsn;
-    for (int copy = 0; copy < 2 && good && definitions.len > 0 && head->journal; copy++) {
-        good = journal_append(head->journal, RECORD_SERIES, buf_view(&definitions), &lsn, err);
-    }
+    bool good = !logged || log_definitions(head, RECORD_SERIES, buf_view(&definitions), err);
     pthread_mutex_unlock(&shard->lock);
     return good;
 }
@@ -261,9 +264,9 @@ static bool part_missing(const uint32_t part[PART_COUNT]) {
     return false;
 }
 
-bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err) {
+bool head_make(Head *head, HeadMake *makes, size_t count, bool logged, Arena *arena, Err *err) {
     uint32_t(*parts)[PART_COUNT] = arena_alloc(arena, (count + 1) * sizeof *parts);
-    if (!find_parts(head, makes, count, parts, err)) {
+    if (!find_parts(head, makes, count, logged, parts, err)) {
         return false;
     }
     bool used[HEAD_SHARDS] = {false};
@@ -274,7 +277,7 @@ bool head_make(Head *head, HeadMake *makes, size_t count, Arena *arena, Err *err
         used[shard_of(parts[i])] |= makes[i].ref != HEAD_REF_DROPPED;
     }
     for (unsigned shard = 0; shard < HEAD_SHARDS; shard++) {
-        if (used[shard] && !make_in_shard(head, shard, makes, parts, count, arena, err)) {
+        if (used[shard] && !make_in_shard(head, shard, makes, parts, count, logged, arena, err)) {
             return false;
         }
     }

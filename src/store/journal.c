@@ -137,9 +137,25 @@ static bool due_for_sync(const Journal *journal, int64_t now_ns) {
             now_ns - journal->synced_at_ns >= journal->options.sync_interval * 1000000);
 }
 
+/* The last bit of a file system is not for samples: alert state and notifications, which tell of
+ * the full disk, are written there too. */
+static bool has_room(const Journal *journal, size_t more, Err *err) {
+    uint64_t avail, reserve;
+    if (!files_room(journal->dir, &avail, &reserve) || avail >= reserve + more) {
+        return true;
+    }
+    return err_set(err, ERR_IO,
+                   "%s: cannot write: the file system is full but for %llu KiB, which are kept for "
+                   "alerts",
+                   journal->dir, (unsigned long long)avail / 1024);
+}
+
 /* Writes what was pending, without the lock. A full segment is synced before the next one begins,
  * whatever the mode. */
 static bool write_group(Journal *journal, const Buf *group, uint64_t start, bool roll, Err *err) {
+    if (!has_room(journal, group->len, err)) {
+        return false;
+    }
     if (roll || start - journal->segment_start >= SEGMENT_BYTES) {
         if ((journal->options.sync != STORE_SYNC_NEVER && !sync_segment(journal, err)) ||
             !begin_segment(journal, start, err)) {

@@ -44,8 +44,14 @@ bool maintain_checkpoint(Store *store, size_t keep, Err *err) {
 /* After a failed write: once a checkpoint can be written, everything in memory is safe and the
  * journal can begin anew. */
 static void recover(Store *store) {
+    enum { CHECKPOINT_PART = 4 }; /* of the head's memory, as a file */
     Err reason, err;
+    uint64_t avail, reserve;
     if (!journal_failure(store->journal, &reason)) {
+        return;
+    }
+    if (files_room(store->dir, &avail, &reserve) &&
+        avail < reserve + head_bytes(&store->head) / CHECKPOINT_PART) {
         return;
     }
     if (maintain_checkpoint(store, KEEP_CHECKPOINTS, &err) &&

@@ -90,7 +90,8 @@ typedef struct StoreOutcome {
 } StoreOutcome;
 
 /* Stores a batch at `now`. `ret_lsn` is what to wait for. False (nothing stored): ERR_IO where the
- * store is read-only or the log failed, ERR_BUSY where too much waits to be synced. */
+ * store is read-only or the log failed, ERR_BUSY where too much waits to be synced. A read-only
+ * store takes `own` batches into memory; they become durable when it can be written again. */
 bool store_append(Store *store, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
                   StoreOutcome *ret_outcome, Err *err) MUST_CHECK;
 

@@ -34,3 +34,7 @@ bool api_unpack_body(Web *web, Request *request, Str fallback, Buf *unpacked, St
 bool api_ingest_labels(Web *web, Request *request, IngestLabels *ret_labels, Err *err) MUST_CHECK;
 /* A writer's refusal: plain text, 503 with Retry-After where it should send again, else 400. */
 void respond_refusal(Request *request, const Err *err);
+/* The same in place of an answer that was made already: its log could not be synced. */
+void respond_unsynced(Request *request, const Err *err);
+/* OpenTSDB's form of an error, with the status that is set. */
+void respond_put_error(Request *request, Str message);

@@ -227,7 +227,7 @@ static void respond_import(Request *request, const Import *import) {
 }
 
 /* OpenTSDB's errors are JSON. */
-static void respond_put_error(Request *request, Str message) {
+void respond_put_error(Request *request, Str message) {
     int status = request->response.status;
     JsonWriter json = respond_json(request, status);
     json_object(&json);
@@ -310,10 +310,44 @@ void handle_influx_query(Web *web, Request *request) {
     json_raw(&json, STR("{\"results\":[{\"statement_id\":0}]}"));
 }
 
+/* The release whose API is spoken: clients choose between 1 and 2 by it. */
+#define SPEAKS_INFLUX "1.8.0"
+
+/* `verbose` asks for an answer with a body, which some proxies want. */
 void handle_influx_ping(Web *web, Request *request) {
     (void)web;
+    Str verbose = params_get(&request->params, STR("verbose"));
     request->response.status = 204;
-    respond_header(request, "X-Influxdb-Version", STR("1.8.0"));
+    if (verbose.len && !str_eq(verbose, STR("0")) && !str_eq(verbose, STR("false"))) {
+        JsonWriter json = respond_json(request, 200);
+        json_object(&json);
+        json_put_str(&json, "version", STR(SPEAKS_INFLUX));
+        json_end(&json);
+    }
+    respond_header(request, "X-Influxdb-Version", STR(SPEAKS_INFLUX));
+}
+
+void handle_influx_health(Web *web, Request *request) {
+    (void)web;
+    JsonWriter json = respond_json(request, 200);
+    json_object(&json);
+    json_put_str(&json, "name", STR("influxdb"));
+    json_put_str(&json, "message", STR("ready for queries and writes"));
+    json_put_str(&json, "status", STR("pass"));
+    json_put_str(&json, "version", STR(SPEAKS_INFLUX));
+    json_end(&json);
+}
+
+/* What collectors ask for before they put. */
+void handle_opentsdb_version(Web *web, Request *request) {
+    (void)web;
+    JsonWriter json = respond_json(request, 200);
+    json_object(&json);
+    json_put_str(&json, "short_revision", STR("belfry"));
+    json_put_str(&json, "repo", STR("belfry"));
+    json_put_str(&json, "host", STR("belfry"));
+    json_put_str(&json, "version", STR("2.4.0"));
+    json_end(&json);
 }
 
 void handle_import(Web *web, Request *request) {

@@ -169,6 +169,20 @@ static void refuse_write(Request *request, const Err *err) {
     respond_written(request, &nothing);
 }
 
+/* After the handler answered: the log could not be synced, and nothing of the request is certain to
+ * be there. The same form as if it had been refused at once. */
+void respond_unsynced(Request *request, const Err *err) {
+    request->response.headers.items_count = 0;
+    if (str_eq(request->path, STR("/api/v1/write"))) {
+        refuse_write(request, err);
+        return;
+    }
+    respond_refusal(request, err);
+    if (str_ends(request->path, STR("/api/put"))) {
+        respond_put_error(request, str_of(err->text));
+    }
+}
+
 /* Decodes and appends; false where nothing was stored. */
 static bool write_body(Web *web, Request *request, bool version_2, WriteScratch *scratch,
                        StoreOutcome *ret_outcome, uint64_t *ret_lsn, Err *err) {

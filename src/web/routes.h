@@ -28,6 +28,8 @@ void handle_write(Web *web, Request *request);  /* api_write.c */
 void handle_import(Web *web, Request *request); /* api_import.c */
 void handle_influx_query(Web *web, Request *request);
 void handle_influx_ping(Web *web, Request *request);
+void handle_influx_health(Web *web, Request *request);
+void handle_opentsdb_version(Web *web, Request *request);
 void handle_export(Web *web, Request *request); /* api_export.c */
 
 void handle_query(Web *web, Request *request); /* api_query.c */

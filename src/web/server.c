@@ -28,6 +28,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "web/api.h"
 #include "web/import.h"
 #include "web/routes.h"
 #include "web/server.h"
@@ -195,7 +196,7 @@ static void queue_ack(Web *web, Request *request) {
 static void acknowledge(Web *web, Request *request) {
     Err err = {0};
     if (!store_wait_synced(web_doors(web)->store, request->lsn, &err)) {
-        respond_error(request, &err);
+        respond_unsynced(request, &err);
     }
     server_finish(web, request);
 }

@@ -354,6 +354,73 @@ Test(durability, keeps_its_word_whichever_operation_fails) {
     }
 }
 
+/* Of a series that the program itself writes, `value` times 1 s. */
+static bool append_own(Store *store, Arena *arena, const char *words, double value, Err *err) {
+    TimeMs time = (TimeMs)value * STEP_MS;
+    BatchSeries series = {.labels = test_labels(arena, words), .row_count = 1};
+    SampleBatch batch = {.series = &series,
+                         .series_count = 1,
+                         .times = &time,
+                         .values = &value,
+                         .row_count = 1,
+                         .own = true};
+    StoreOutcome outcome;
+    uint64_t lsn;
+    return store_append(store, &batch, time, &lsn, &outcome, err) &&
+           store_wait_synced(store, lsn, err);
+}
+
+static size_t count_of(TestStore *test, const char *name) {
+    AUTO(selection_freep) StoreSelection *selection = NULL;
+    AUTO(snapshot_releasep) StoreSnapshot *snapshot = store_snapshot(test->store);
+    Matcher matcher;
+    Err err = {0};
+    SeriesData data;
+    cr_assert(
+        matcher_init(&test->arena, MATCH_EQ, LABEL_METRIC_NAME, str_of(name), &matcher, &err));
+    MatcherSet set = {&matcher, 1};
+    cr_assert(snapshot_select(snapshot, &set, 1, 0, TIME_MAX, 0, &selection, &err), "%s", err.text);
+    size_t count = 0;
+    for (size_t i = 0; i < selection_count(selection); i++) {
+        selection_read(selection, i, 0, TIME_MAX, &test->arena, &data);
+        count += data.count;
+    }
+    return count;
+}
+
+/* The rule about the full disk reads what the program writes about itself. */
+Test(durability, takes_its_own_samples_into_memory_while_the_disk_is_full) {
+    TestStore test;
+    Faults faults;
+    fresh_dir(&test);
+    test.options.sync = STORE_SYNC_ALWAYS;
+    faults_init(&faults);
+    test.files = &faults.files;
+    test_store_reopen(&test);
+    Err err = {0};
+    cr_assert(append_own(test.store, &test.arena, "known", 1, &err), "%s", err.text);
+    faults_arm(&faults, 0, ENOSPC, true);
+    cr_assert_not(append_number(test.store, &test.arena, 0, &err));
+    cr_assert(append_own(test.store, &test.arena, "known", 2, &err), "%s", err.text);
+    cr_assert(append_own(test.store, &test.arena, "newborn", 3, &err), "%s", err.text);
+    cr_assert_not(append_number(test.store, &test.arena, 0, &err), "senders are refused");
+    cr_assert_eq(count_of(&test, "known"), 2);
+    cr_assert_eq(count_of(&test, "newborn"), 1);
+    faults_arm(&faults, -1, 0, false);
+    bool good = false;
+    for (int i = 0; i < 300 && !good; i++) {
+        usleep(100000);
+        good = append_number(test.store, &test.arena, 0, &err);
+    }
+    cr_assert(good, "%s", err.text);
+    cr_assert(append_own(test.store, &test.arena, "newborn", 4, &err), "%s", err.text);
+    test_store_reopen(&test);
+    cr_assert_eq(count_of(&test, "known"), 2);
+    cr_assert_eq(count_of(&test, "newborn"), 2);
+    test_store_close(&test);
+    free(faults.list);
+}
+
 Test(durability, goes_on_when_the_disk_has_room_again) {
     TestStore test;
     Faults faults;
