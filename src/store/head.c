@@ -188,6 +188,48 @@ static bool same_sample(const SeriesData *data, const OpenSample *sample) {
                      : value_bits(data->values[0]) == value_bits(sample->value);
 }
 
+static OpenSample decoded_sample(const SeriesData *data, size_t i) {
+    return (OpenSample){.time = data->times[i],
+                        .value = data->values[i],
+                        .histogram = data->histograms ? data->histograms[i] : NULL,
+                        .start = data->starts ? data->starts[i] : 0};
+}
+
+/* Whether the open late chunk can be written anew with a sample before its end: no snapshot may
+ * have seen any of it, and it has to stay a chunk. */
+static bool can_insert(Putting *put, const OpenChunk *late, TimeMs time) {
+    enum { INSERT_MAX = 256 }; /* writing them anew takes some microseconds */
+    return late->count > 0 && late->count < INSERT_MAX && time <= late->last_time &&
+           late->mark_epoch == put->epoch && late->mark == 0 &&
+           openchunk_has_room(late, late->last_time) && late->last_time - time < INT32_MAX &&
+           same_window(put, late->last_time, time);
+}
+
+/* Backfill that comes backwards or mixed up would otherwise begin a chunk with each sample, and
+ * each sample looks at all chunks: a second's worth of import took a minute. */
+static void insert_late(Putting *put, HeadExtra *extra, const OpenSample *sample) {
+    Slab *slab = &put->shard->slab;
+    OpenChunk old = extra->late, chunk = {.last_time = TIME_MIN, .mark_epoch = put->epoch};
+    SeriesData data;
+    openchunk_decode(slab_at(slab, old.bytes), old.len, old.run, old.count, put->scratch, &data);
+    bool placed = false;
+    extra->late_start = 0;
+    for (size_t i = 0; i < data.count; i++) {
+        OpenSample there = decoded_sample(&data, i);
+        if (!placed && there.time >= sample->time) {
+            openchunk_append(&chunk, slab, sample, &extra->late_start);
+            placed = true;
+        }
+        if (there.time != sample->time) {
+            openchunk_append(&chunk, slab, &there, &extra->late_start);
+        }
+    }
+    assert(placed);
+    put->shard->samples += chunk.count - old.count;
+    slab_free(slab, old.bytes, old.class);
+    extra->late = chunk;
+}
+
 static Put put_late(Putting *put, HeadSeries *series, const OpenSample *sample) {
     SeriesData there;
     arena_reset(put->scratch);
@@ -198,6 +240,10 @@ static Put put_late(Putting *put, HeadSeries *series, const OpenSample *sample) 
     }
     HeadExtra *extra = need_extra(put->shard, series);
     OpenChunk *late = &extra->late;
+    if (can_insert(put, late, sample->time)) {
+        insert_late(put, extra, sample);
+        return PUT_STORED;
+    }
     if (late->count > 0 &&
         (sample->time <= late->last_time || !openchunk_has_room(late, sample->time) ||
          !same_window(put, late->last_time, sample->time))) {

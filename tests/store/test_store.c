@@ -1,5 +1,7 @@
 /* The store's door: what was appended is found again, in order, once, and after reopening. */
 
+#include <math.h>
+
 #include "testing.h"
 
 #include "base/buf.h"
@@ -271,5 +273,47 @@ Test(store, names_the_series_of_the_first_refused_sample) {
     outcome = test_append_one(&test, "more cluster=b", now, 1);
     cr_expect(strstr(outcome.first_bad, "more{cluster=\"b\"}: limit of 1 active series"), "%s",
               outcome.first_bad);
+    test_store_close(&test);
+}
+
+/* Each sample older than the one before: chunks are filled all the same, and times that come twice
+ * hold what was written last. */
+Test(store, backfill_that_comes_backwards_fills_chunks) {
+    enum { COUNT = 1000 };
+    TestStore test;
+    test_store_open(&test);
+    TimeMs times[COUNT + 2];
+    double values[COUNT + 2];
+    for (int i = 0; i < COUNT; i++) {
+        times[i] = (COUNT - i) * SECOND_MS;
+        values[i] = i;
+    }
+    times[COUNT] = times[COUNT - 10];
+    values[COUNT] = -1;
+    times[COUNT + 1] = times[COUNT - 5];
+    values[COUNT + 1] = NAN;
+    StoreOutcome outcome = test_append(&test, "m cluster=a", times, values, COUNT + 2);
+    cr_assert_eq(outcome.stored, COUNT + 2);
+    StoreStats stats;
+    store_stats(test.store, 1, &test.arena, &stats);
+    cr_assert_lt(stats.head_chunks, 10);
+    for (int life = 0; life < 2; life++) {
+        AUTO(selection_freep) StoreSelection *selection = NULL;
+        AUTO(snapshot_releasep) StoreSnapshot *snapshot = store_snapshot(test.store);
+        Err err = {0};
+        SeriesData data;
+        cr_assert(snapshot_select(snapshot, NULL, 0, 0, TIME_MAX, 0, &selection, &err));
+        selection_read(selection, 0, 0, TIME_MAX, &test.arena, &data);
+        cr_assert_eq(data.count, COUNT);
+        for (int i = 0; i < COUNT; i++) {
+            cr_assert_eq(data.times[i], (i + 1) * SECOND_MS);
+            bool again = i + 1 == 5 || i + 1 == 10;
+            double want = COUNT - 1 - i;
+            cr_assert(again ? data.values[i] != want : data.values[i] == want, "time %d", i + 1);
+        }
+        selection_free(TAKE(selection));
+        snapshot_release(TAKE(snapshot));
+        test_store_reopen(&test);
+    }
     test_store_close(&test);
 }
