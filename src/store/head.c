@@ -115,6 +115,7 @@ typedef struct Putting {
     uint32_t epoch;
     DurationMs dedup;
     TimeMs window, window_end; /* the one the last sample fell into */
+    size_t late;               /* samples out of order so far */
     Arena *scratch;
 } Putting;
 
@@ -232,6 +233,7 @@ static void insert_late(Putting *put, HeadExtra *extra, const OpenSample *sample
 
 static Put put_late(Putting *put, HeadSeries *series, const OpenSample *sample) {
     SeriesData there;
+    put->late++;
     arena_reset(put->scratch);
     head_read_locked(put->head, put->shard, series, put->epoch, sample->time, sample->time,
                      put->scratch, &there);
@@ -385,12 +387,82 @@ static void prefetch(const HeadShard *shard, const Routed *routed, size_t left) 
     }
 }
 
+/* ---- batches in disorder ---- */
+
+typedef struct SortedRow {
+    HeadRef ref;
+    uint32_t row;
+    TimeMs time;
+} SortedRow;
+
+/* Of two samples of one time the later written stays the later. */
+static int by_series_and_time(const void *a, const void *b) {
+    const SortedRow *left = a, *right = b;
+    if (left->ref != right->ref) {
+        return left->ref < right->ref ? -1 : 1;
+    }
+    if (left->time != right->time) {
+        return left->time < right->time ? -1 : 1;
+    }
+    return left->row < right->row ? -1 : 1;
+}
+
+/* The same rows, those of a series in order of their time: each a Routed of its own. */
+static Routed *sort_rows(const SampleBatch *batch, const Routed *routed, size_t *count,
+                         Arena *arena) {
+    size_t rows = 0;
+    for (size_t i = 0; i < *count; i++) {
+        rows += routed[i].row_count;
+    }
+    SortedRow *sorted = arena_raw(arena, (rows + 1) * sizeof *sorted);
+    Routed *result = arena_raw(arena, (rows + 1) * sizeof *result);
+    rows = 0;
+    for (size_t i = 0; i < *count; i++) {
+        for (uint32_t row = routed[i].row_first; row < routed[i].row_first + routed[i].row_count;
+             row++) {
+            sorted[rows++] = (SortedRow){routed[i].ref, row, batch->times[row]};
+        }
+    }
+    qsort(sorted, rows, sizeof *sorted, by_series_and_time);
+    for (size_t i = 0; i < rows; i++) {
+        result[i] = (Routed){sorted[i].ref, sorted[i].row, 1};
+    }
+    *count = rows;
+    return result;
+}
+
+static bool rows_ascend(const SampleBatch *batch, const Routed *routed, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t k = 1; k < routed[i].row_count; k++) {
+            uint32_t row = routed[i].row_first + k;
+            if (batch->times[row] < batch->times[row - 1]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Once some samples came out of order the rest is put into order: a late chunk takes samples of one
+ * window, and changing between windows would begin a chunk with each sample. */
 static void append_shard(Head *head, HeadAppend *append, Putting *put, const Routed *routed,
-                         size_t count, NoteRun *run) {
+                         size_t count, Arena *arena, NoteRun *run) {
+    enum { LATE_MAX = 4 };
     HeadShard *shard = put->shard;
     uint32_t last_part = UINT32_MAX;
+    bool sorted = false;
+    put->late = rows_ascend(append->batch, routed, count) ? 0 : LATE_MAX;
     pthread_mutex_lock(&shard->lock);
     for (size_t i = 0; i < count; i++) {
+        if (put->late >= LATE_MAX && !sorted) {
+            count -= i;
+            routed = sort_rows(append->batch, routed + i, &count, arena);
+            sorted = true;
+            i = 0;
+            if (count == 0) {
+                break;
+            }
+        }
         prefetch(shard, routed + i, count - i);
         const HeadSeries *series = shard_series(shard, head_slot(routed[i].ref));
         if (series->part[head->source_part] != last_part && !append->batch->own) {
@@ -443,7 +515,7 @@ void head_append(Head *head, HeadAppend *append) {
         put.shard = &head->shards[shard];
         if (first[shard + 1] > first[shard]) {
             append_shard(head, append, &put, routed + first[shard], first[shard + 1] - first[shard],
-                         &run);
+                         &arena, &run);
         }
     }
     if (!append->batch->own) {
