@@ -16,13 +16,17 @@ enum {
     CLIENTS_MAX = 1024,
     READ_BYTES = 64 * 1024,
     EVENTS_MAX = 64,
-    POLL_MS = 500, /* how late the end is noticed */
+    POLL_MS = 500,   /* how late the end is noticed */
+    WORD_BYTES = 16, /* a line that breaks off so early may become a command */
 };
 
 typedef struct Client {
     int fd;
     IngestStream *stream;
     uint64_t bad_told; /* bad lines that were answered */
+    bool inside;       /* the stream has the beginning of a line */
+    char held[WORD_BYTES];
+    size_t held_len; /* the beginning of one it does not have yet */
 } Client;
 
 typedef struct Listener {
@@ -30,7 +34,7 @@ typedef struct Listener {
     int epoll;
     App *app;
     Client *clients[CLIENTS_MAX];
-    char buffer[READ_BYTES];
+    char buffer[WORD_BYTES + READ_BYTES];
 } Listener;
 
 /* Splits "host:port", brackets around IPv6 allowed, and binds. -1 with `err`. */
@@ -154,22 +158,70 @@ static void store_lines(Listener *listener, Client *client, Str bytes, bool last
     }
 }
 
+/* Lines that ask for an answer. False: the client is done with. */
+static bool answer_command(const Client *client, Str word) {
+    if (str_eq(word, STR("version"))) {
+        tell(client, "belfry " BELFRY_VERSION "\n");
+    } else if (str_eq(word, STR("help"))) {
+        tell(client, "available commands: exit help put version\n");
+    }
+    return !str_eq(word, STR("exit"));
+}
+
+static bool is_command(Str word) {
+    static const char *const words[] = {"version", "help", "exit"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (str_eq(word, str_of(words[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Puts up to the next command, the command, and so on. A short beginning of a line at the end is
+ * kept for the next time: it may be one. False when the client is done with. */
+static bool take_lines(Listener *listener, Client *client, Str bytes, bool last) {
+    size_t from = 0;
+    for (size_t at = 0; at < bytes.len;) {
+        Str rest = str_skip(bytes, at);
+        size_t len = str_find(rest, '\n');
+        bool whole = len < rest.len, begins = !(client->inside && at == 0);
+        Str word = str_trim((Str){rest.ptr, len});
+        if (begins && !whole && !last && len < WORD_BYTES) {
+            memcpy(client->held, rest.ptr, len);
+            client->held_len = len;
+            bytes.len = at;
+            break;
+        }
+        size_t next = at + len + whole;
+        if (begins && (whole || last) && is_command(word)) {
+            store_lines(listener, client, (Str){bytes.ptr + from, at - from}, false);
+            from = next;
+            if (!answer_command(client, word)) {
+                return false;
+            }
+        }
+        at = next;
+    }
+    if (bytes.len > from || last) {
+        store_lines(listener, client, str_skip(bytes, from), last);
+        client->inside = bytes.len > from && bytes.ptr[bytes.len - 1] != '\n';
+    } else if (bytes.len > 0) {
+        client->inside = false;
+    }
+    return !last;
+}
+
 /* False when the client is done with. */
 static bool serve_client(Listener *listener, Client *client) {
-    ssize_t got = recv(client->fd, listener->buffer, sizeof listener->buffer, 0);
+    memcpy(listener->buffer, client->held, client->held_len);
+    ssize_t got = recv(client->fd, listener->buffer + client->held_len, READ_BYTES, 0);
     if (got < 0) {
         return errno == EAGAIN || errno == EINTR;
     }
-    Str bytes = {listener->buffer, (size_t)got};
-    if (str_eq(str_trim(bytes), STR("version"))) {
-        tell(client, "belfry " BELFRY_VERSION "\n");
-        return true;
-    }
-    if (str_eq(str_trim(bytes), STR("exit"))) {
-        return false;
-    }
-    store_lines(listener, client, bytes, got == 0);
-    return got > 0;
+    Str bytes = {listener->buffer, client->held_len + (size_t)got};
+    client->held_len = 0;
+    return take_lines(listener, client, bytes, got == 0);
 }
 
 static void run(Listener *listener) {
