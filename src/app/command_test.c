@@ -80,11 +80,11 @@ static void put_xml(Buf *out, Str text) {
 }
 
 /* A file that cannot be run at all fails as one test. */
-static void put_broken(Buf *junit, const char *path, const Err *err) {
+static void put_broken(Buf *junit, const char *path, Str complaint) {
     buf_str(junit, STR("  <testcase classname=\""));
     put_xml(junit, str_of(path));
     buf_str(junit, STR("\" name=\"(the file)\" time=\"0\"><failure>"));
-    put_xml(junit, str_of(err->text));
+    put_xml(junit, complaint);
     buf_str(junit, STR("</failure></testcase>\n"));
 }
 
@@ -116,12 +116,14 @@ static bool is_unit_test(const char *path) {
 
 /* Files that could not be run. */
 static size_t test_path(const char *path, const char *run, RulesTestReport *report) {
-    Err err = {0};
-    if (rules_unittest(str_of(path), run, report, &err)) {
+    AUTO(problems_finish) Problems problems = {0};
+    AUTO(buf_finish) Buf text = {0};
+    if (rules_unittest(str_of(path), run, report, &problems)) {
         return 0;
     }
-    command_fail(&err);
-    put_broken(&report->junit, path, &err);
+    problems_print(&problems, &text);
+    fwrite(text.ptr, 1, text.len, stderr);
+    put_broken(&report->junit, path, buf_view(&text));
     return 1;
 }
 
@@ -148,7 +150,7 @@ static size_t test_word(const char *word, const char *run, RulesTestReport *repo
         err_set(&err, ERR_NOT_FOUND,
                 is_dir ? "%s: no unit tests in this folder" : "%s: no such file", word);
         command_fail(&err);
-        put_broken(&report->junit, word, &err);
+        put_broken(&report->junit, word, str_of(err.text));
         broken++;
     }
     return broken;

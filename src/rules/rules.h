@@ -178,5 +178,7 @@ typedef struct RulesTestReport {
     Buf text;  /* one paragraph a failure */
     Buf junit; /* XML */
 } RulesTestReport;
-/* belfry test: promtool's and vmalert-tool's unit-test files. */
-bool rules_unittest(Str file, const char *run_regex, RulesTestReport *report, Err *err) MUST_CHECK;
+/* belfry test: promtool's and vmalert-tool's unit-test files. False with all that is wrong with the
+ * file: then nothing was run. */
+bool rules_unittest(Str file, const char *run_regex, RulesTestReport *report,
+                    Problems *problems) MUST_CHECK;

@@ -209,7 +209,7 @@ static void add_active(GotAlerts *got, const AlertCase *test, const RuleState *s
         bool is_firing = active->life.phase == ALERT_FIRING;
         if (is_firing || test->names_states) {
             ExpectedAlert alert = {active->labels, active->annotations,
-                                   is_firing ? EXPECT_FIRING : EXPECT_PENDING};
+                                   is_firing ? EXPECT_FIRING : EXPECT_PENDING, false};
             VEC_PUSH(*got, items, alert);
         }
     }
@@ -233,7 +233,7 @@ static bool collect_alerts(const TestRun *run, const AlertCase *test, GotAlerts 
         const Alert *alert = &run->resolved[i].alert;
         if (str_eq(labels_get(alert->labels, STR("alertname")), test->alertname)) {
             VEC_PUSH(*got, items,
-                     ((ExpectedAlert){alert->labels, alert->annotations, EXPECT_RESOLVED}));
+                     ((ExpectedAlert){alert->labels, alert->annotations, EXPECT_RESOLVED, false}));
         }
     }
     return is_known;
@@ -428,22 +428,22 @@ static void check_rule_files(const TestFile *file, RulesTestReport *report) {
     }
 }
 
-bool rules_unittest(Str path, const char *run_regex, RulesTestReport *report, Err *err) {
+bool rules_unittest(Str path, const char *run_regex, RulesTestReport *report, Problems *problems) {
     AUTO(arena_finish) Arena arena = {0};
-    AUTO(problems_finish) Problems problems = {0};
+    Err err = {0};
     Regex *regex = NULL;
     Str bytes = {0};
     TestFile file = {0};
-    if (!file_read(&arena, arena_cstr(&arena, path), TEST_FILE_BYTES_MAX, &bytes, err)) {
+    if (!file_read(&arena, arena_cstr(&arena, path), TEST_FILE_BYTES_MAX, &bytes, &err)) {
+        return problems_add(problems, path, 0, 0, "%s", err.text);
+    }
+    if (!unittest_file_parse(&arena, path, bytes, &file, problems)) {
         return false;
     }
-    if (!unittest_file_parse(&arena, path, bytes, &file, &problems)) {
-        return problems_err(&problems, err);
-    }
     if (run_regex) {
-        regex = regex_new_search(run_regex, strlen(run_regex), err);
+        regex = regex_new_search(run_regex, strlen(run_regex), &err);
         if (!regex) {
-            return false;
+            return problems_add(problems, STR("--run"), 0, 0, "%s", err.text);
         }
     }
     check_rule_files(&file, report);

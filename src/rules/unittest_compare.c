@@ -36,7 +36,22 @@ static void put_alerts(Buf *out, const char *title, const ExpectedAlert *alerts,
     buf_str(out, STR("]\n"));
 }
 
+/* Gives an alert that may have any annotations those of the one it is compared with. */
+static void take_annotations(ExpectedAlert *alert, const ExpectedAlert *got, size_t got_count) {
+    for (size_t i = 0; i < got_count; i++) {
+        if (labels_eq(got[i].labels, alert->labels) && got[i].state == alert->state) {
+            alert->annotations = got[i].annotations;
+            return;
+        }
+    }
+}
+
 bool unittest_alerts_match(const AlertCase *test, ExpectedAlert *got, size_t got_count, Buf *out) {
+    for (size_t i = 0; i < test->alert_count; i++) {
+        if (test->alerts[i].any_annotations) {
+            take_annotations(&test->alerts[i], got, got_count);
+        }
+    }
     qsort(test->alerts, test->alert_count, sizeof *test->alerts, by_alert);
     if (got_count) {
         qsort(got, got_count, sizeof *got, by_alert);

@@ -182,6 +182,7 @@ static void read_alert_case(TestReader *reader, const YamlNode *map, AlertCase *
             .annotations =
                 read_map(reader, item, "exp_annotations", STR(""), STR(""), STR(""), STR("")),
             .state = read_state(reader, item, test),
+            .any_annotations = yaml_get(item, "exp_state") && !yaml_get(item, "exp_annotations"),
         };
     }
 }

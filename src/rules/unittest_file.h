@@ -20,6 +20,7 @@ typedef struct ExpectedAlert {
     LabelSet labels; /* alertname (and alertgroup) added */
     LabelSet annotations;
     ExpectedState state;
+    bool any_annotations; /* a case that names states and no annotations is about states */
 } ExpectedAlert;
 
 typedef struct AlertCase {

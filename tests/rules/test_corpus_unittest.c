@@ -53,13 +53,15 @@ static void check_unit_test(const cJSON *entry, Str table) {
     AUTO(arena_finish) Arena arena = {0};
     const char *name = text_of(entry, "file");
     RulesTestReport report = {0};
-    Err err = {0};
+    AUTO(problems_finish) Problems problems = {0};
+    AUTO(buf_finish) Buf complaint = {0};
     Str path = arena_printf(&arena, "%s/corpus/%s", shared(), name);
-    bool ok = rules_unittest(path, NULL, &report, &err);
+    bool ok = rules_unittest(path, NULL, &report, &problems);
+    problems_print(&problems, &complaint);
     bool passed = ok && report.failed == 0;
     bool want = should_pass(entry) != is_listed(table, name);
-    cr_expect_eq(passed, want, "%s: %s\n%s%.*s", name, passed ? "passes" : "fails",
-                 ok ? "" : err.text, STR_ARG(buf_view(&report.text)));
+    cr_expect_eq(passed, want, "%s: %s\n%.*s%.*s", name, passed ? "passes" : "fails",
+                 STR_ARG(buf_view(&complaint)), STR_ARG(buf_view(&report.text)));
     buf_finish(&report.text);
     buf_finish(&report.junit);
 }

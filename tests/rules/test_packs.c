@@ -137,7 +137,11 @@ Test(packs, every_alert_passes_its_unit_test) {
         Str bytes = {0};
         cr_assert(file_read(&pack.arena, paths[i].ptr, FILE_BYTES_MAX, &bytes, &err));
         buf_str(&tests, bytes);
-        cr_assert(rules_unittest(paths[i], NULL, &report, &err), "%s", err.text);
+        AUTO(problems_finish) Problems problems = {0};
+        AUTO(buf_finish) Buf complaint = {0};
+        bool ran = rules_unittest(paths[i], NULL, &report, &problems);
+        problems_print(&problems, &complaint);
+        cr_assert(ran, "%.*s", STR_ARG(buf_view(&complaint)));
         cr_expect_eq(report.failed, 0, "%.*s", STR_ARG(buf_view(&report.text)));
         cr_expect_gt(report.passed, 0);
         buf_finish(&report.text);

@@ -1,0 +1,118 @@
+/*
+ * belfry test: what it has beyond promtool, and what it says of files that are wrong. The corpora
+ * of others are in test_corpus_unittest.c.
+ */
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "rules/rules.h"
+
+static char dir[64];
+
+static void open_folder(void) {
+    snprintf(dir, sizeof dir, "/tmp/belfry-unittest-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+}
+
+static void remove_folder(void) {
+    Err err = {0};
+    cr_assert(dir_remove(dir, &err), "%s", err.text);
+}
+
+static Str put_file(Arena *arena, const char *name, Str text) {
+    Err err = {0};
+    Str path = arena_printf(arena, "%s/%s", dir, name);
+    cr_assert(file_replace(path.ptr, text, &err), "%s", err.text);
+    return path;
+}
+
+static const char rules_text[] =
+    "groups:\n"
+    "- name: g\n"
+    "  rules:\n"
+    "  - {record: 'disk:max', expr: max(disk)}\n"
+    "  - {alert: Full, expr: disk > 90, for: 2m, annotations: {summary: 'at {{ $value }}'}}\n";
+
+#define HEAD "rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n"
+#define DISK "  input_series: [{series: 'disk{d=\"a\"}', values: '95x4 50x4'}]\n"
+#define ALERTS HEAD DISK "  alert_rule_test:\n"
+
+/* 1 = passes, 0 = fails with `said` in the report, -1 = not run, with `said` among the problems. */
+static void assert_outcome(const char *text, int want, const char *said) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(problems_finish) Problems problems = {0};
+    AUTO(buf_finish) Buf all = {0};
+    RulesTestReport report = {0};
+    put_file(&arena, "rules.yml", str_of(rules_text));
+    Str path = put_file(&arena, "test.yml", str_of(text));
+    bool ran = rules_unittest(path, NULL, &report, &problems);
+    int outcome = ran ? report.failed == 0 && report.passed > 0 : -1;
+    problems_print(&problems, &all);
+    buf_str(&all, buf_view(&report.text));
+    cr_expect_eq(outcome, want, "%s\n%.*s", text, STR_ARG(buf_view(&all)));
+    cr_expect(!*said || memmem(all.ptr, all.len, said, strlen(said)), "no \"%s\" in\n%.*s", said,
+              STR_ARG(buf_view(&all)));
+    buf_finish(&report.text);
+    buf_finish(&report.junit);
+}
+
+TestSuite(unittest, .init = open_folder, .fini = remove_folder);
+
+Test(unittest, asserts_states) {
+    assert_outcome(ALERTS "  - {eval_time: 1m, alertname: Full, exp_alerts:"
+                          " [{exp_labels: {d: a}, exp_state: pending}]}\n"
+                          "  - {eval_time: 3m, alertname: Full, exp_alerts:"
+                          " [{exp_labels: {d: a}, exp_state: firing}]}\n"
+                          "  - {eval_time: 5m, alertname: Full, exp_alerts:"
+                          " [{exp_labels: {d: a}, exp_state: resolved}]}\n"
+                          "  - {eval_time: 6m, alertname: Full, exp_alerts: []}\n",
+                   1, "");
+    assert_outcome(ALERTS "  - {eval_time: 1m, alertname: Full, exp_alerts:"
+                          " [{exp_labels: {d: a}, exp_state: firing}]}\n",
+                   0, "State:pending");
+    /* Annotations that are written are compared, with a state too. */
+    assert_outcome(ALERTS "  - {eval_time: 1m, alertname: Full, exp_alerts: [{exp_labels: {d: a},"
+                          " exp_state: pending, exp_annotations: {summary: at 95}}]}\n",
+                   1, "");
+    assert_outcome(ALERTS "  - {eval_time: 1m, alertname: Full, exp_alerts: [{exp_labels: {d: a},"
+                          " exp_state: pending, exp_annotations: {summary: at 96}}]}\n",
+                   0, "summary=\"at 96\"");
+    assert_outcome(ALERTS "  - {eval_time: 1m, alertname: Full, exp_alerts:"
+                          " [{exp_labels: {d: a}, exp_state: burning}]}\n",
+                   -1, "exp_state has to be pending, firing or resolved");
+}
+
+Test(unittest, compares_annotations_as_promtool_does_where_no_state_is_named) {
+    assert_outcome(ALERTS
+                   "  - {eval_time: 3m, alertname: Full, exp_alerts: [{exp_labels: {d: a}}]}\n",
+                   0, "summary=\"at 95\"");
+    assert_outcome(ALERTS "  - {eval_time: 1m, alertname: Full, exp_alerts: []}\n", 1, "");
+}
+
+Test(unittest, fails_on_a_name_that_no_alert_has) {
+    assert_outcome(ALERTS "  - {eval_time: 3m, alertname: Ful, exp_alerts: []}\n", 0,
+                   "Ful: no alerting rule of this name");
+}
+
+Test(unittest, takes_more_samples_than_promtool_and_knows_nan) {
+    assert_outcome(HEAD "  input_series: [{series: 'm{i=\"1\"}', values: '1x20000'}]\n"
+                        "  promql_expr_test:\n"
+                        "  - {expr: 'count_over_time(m[20000m])', eval_time: 20000m,"
+                        " exp_samples: [{labels: '{i=\"1\"}', value: 20000}]}\n"
+                        "  - {expr: 'm * NaN', eval_time: 1m,"
+                        " exp_samples: [{labels: '{i=\"1\"}', value: NaN}]}\n",
+                   1, "");
+}
+
+Test(unittest, names_all_that_is_wrong_with_a_file) {
+    static const char text[] = "rule_files: [rules.yml]\ntests:\n- interval: 5\n  inputs: []\n"
+                               "  alert_rule_test: [{eval_time: x, alertname: Full}]\n";
+    assert_outcome(text, -1, "test.yml:3:13: interval");
+    assert_outcome(text, -1, "unknown key \"inputs\"");
+    assert_outcome(text, -1, "test.yml:5:33: eval_time");
+    assert_outcome("rule_files: [rulez.yml]\ntests: []\n", 0, "rulez.yml: no such file");
+}
