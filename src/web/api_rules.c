@@ -509,6 +509,22 @@ static void put_group(JsonWriter *json, const GroupView *group, const RuleFilter
     json_end(json);
 }
 
+/* Files whose newest version is not live, those that never were among them: no group could tell. */
+static void put_file_errors(JsonWriter *json, Rules *rules) {
+    AUTO(buf_finish) Buf text = {0};
+    rules_problems(rules, &text);
+    if (text.len == 0) {
+        return;
+    }
+    json_put_array(json, "fileErrors");
+    for (Str rest = buf_view(&text); rest.len;) {
+        size_t len = str_find(rest, '\n');
+        json_str(json, (Str){rest.ptr, len});
+        rest = str_skip(rest, len < rest.len ? len + 1 : len);
+    }
+    json_end(json);
+}
+
 void handle_rules(Web *web, Request *request) {
     Err err = {0};
     RuleFilter filter;
@@ -545,6 +561,7 @@ void handle_rules(Web *web, Request *request) {
     if (page.next[0]) {
         json_put_str(&json, "groupNextToken", str_of(page.next));
     }
+    put_file_errors(&json, web_doors(web)->rules);
     json_end(&json);
     if (page.number) {
         json_put_int(&json, "page", page.number);

@@ -272,6 +272,25 @@ Test(api_rules, pages_by_number_count_all, .init = open_evaluated, .fini = close
     cJSON_Delete(json);
 }
 
+Test(api_rules, files_that_are_not_live_are_named, .init = open_evaluated, .fini = close_all) {
+    char pattern[128];
+    Problems problems = {0};
+    cJSON *good = ask("/api/v1/rules");
+    cr_expect_null(cJSON_GetObjectItem(cJSON_GetObjectItem(good, "data"), "fileErrors"));
+    cJSON_Delete(good);
+    write_file("c", "groups: [{name: g, rules: [{alert: A, exp: up}]}]"); /* never was good */
+    snprintf(pattern, sizeof pattern, "%s/*.yml", test.dir);
+    RulesSource source = {str_of(pattern), RULES_AUTO};
+    cr_expect_not(rules_load(test.rules, &source, 1, clock_now(), &problems));
+    problems_finish(&problems);
+    cJSON *json = ask("/api/v1/rules?type=record");
+    const cJSON *errors = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "data"), "fileErrors");
+    cr_assert_eq(cJSON_GetArraySize(errors), 2);
+    const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(errors, 0));
+    cr_expect(strstr(first, "/c.yml:1:28: group \"g\", rule 1, \"A\""), "%s", first);
+    cJSON_Delete(json);
+}
+
 /* The only rule that `query` leaves. */
 static const cJSON *only_rule(cJSON *json) {
     const cJSON *group =

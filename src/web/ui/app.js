@@ -166,7 +166,9 @@ async function quiet() {
 
 async function rules() {
   const { data } = await call("GET", "/api/v1/rules?exclude_alerts=true");
-  return [h("h2", {}, "Rules"), ...data.groups.map((group) => h("details", { open: group.rules.some((r) => r.health === "err") || undefined },
+  const bad = data.fileErrors || [];
+  return [h("h2", {}, "Rules"), bad.length ? h("p", { class: "err", role: "alert" }, "Not live, because something is wrong in it:") : null,
+    bad.length ? h("ul", {}, bad.map((line) => h("li", { class: "err" }, line))) : null, ...data.groups.map((group) => h("details", { open: group.rules.some((r) => r.health === "err") || undefined },
     h("summary", {}, `${group.name} `, h("span", { class: "soft" }, `${group.file}, every ${group.interval} s, ${(group.evaluationTime * 1000).toFixed(1)} ms`)),
     group.fileError ? h("p", { class: "err" }, group.fileError) : null,
     h("div", { class: "scroll" }, h("table", {},
