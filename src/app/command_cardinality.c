@@ -54,7 +54,7 @@ static void print_all(const cJSON *data) {
     print_metrics(data);
     print_ranking(data, "labels", "LABEL", "name", "values", "bytes");
     print_ranking(data, "pairs", "LABEL=VALUE", "name", "series", NULL);
-    print_ranking(data, "sources", "SOURCE", "source", "series", "samplesTotal");
+    print_ranking(data, "sources", "SOURCE", "source", "series", "seriesCreatedLastHour");
 }
 
 int command_cardinality(int argc, char **argv) {

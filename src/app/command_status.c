@@ -22,9 +22,11 @@ static void print_store(Str url) {
         if (cJSON_IsTrue(cJSON_GetObjectItem(data, "readOnly"))) {
             printf("store    READ-ONLY: %s\n", client_text(data, "readOnlyReason"));
         }
-        if (number_of(data, "quarantinedBlocks") > 0) {
-            printf("store    %.0f damaged blocks set aside in quarantine/\n",
-                   number_of(data, "quarantinedBlocks"));
+        const cJSON *damage;
+        cJSON_ArrayForEach(damage, cJSON_GetObjectItem(data, "damagedBlocks")) {
+            bool aside = cJSON_IsTrue(cJSON_GetObjectItem(damage, "setAside"));
+            printf("store    DAMAGED: %s%s\n", client_text(damage, "block"),
+                   aside ? ", set aside in quarantine/" : ", what cannot be read is left out");
         }
     }
     cJSON_Delete(answer);

@@ -120,6 +120,26 @@ static Missing decode_missing(Appending *work) {
     return missing;
 }
 
+/* New series come in runs of one source. */
+static void note_born(Store *store, const Missing *missing, int64_t now_ns) {
+    Sources *sources = &store->head.sources;
+    Str label = str_of(store->head.source_label);
+    uint64_t run = 0;
+    Str before = {0};
+    for (size_t i = 0; i < missing->count; i++) {
+        Str source = labels_get(missing->makes[i].labels, label);
+        if (run > 0 && missing->makes[i].created && !str_eq(source, before)) {
+            sources_note_born(sources, sources_find(sources, before), run, now_ns);
+            run = 0;
+        }
+        before = missing->makes[i].created ? source : before;
+        run += missing->makes[i].created;
+    }
+    if (run > 0) {
+        sources_note_born(sources, sources_find(sources, before), run, now_ns);
+    }
+}
+
 static bool make_missing(Appending *work, const Missing *missing, Err *err) {
     if (!head_make(&work->store->head, missing->makes, missing->count, !work->in_memory,
                    &work->arena, err)) {
@@ -137,7 +157,9 @@ static bool make_missing(Appending *work, const Missing *missing, Err *err) {
         }
     }
     if (created > 0) {
-        churn_add(&work->store->churn, clock_monotonic_ns(), created);
+        int64_t now_ns = clock_monotonic_ns();
+        churn_add(&work->store->churn, now_ns, created);
+        note_born(work->store, missing, now_ns);
     }
     return true;
 }

@@ -199,7 +199,7 @@ static bool write_sources(Writer *writer, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     StoreSource *sources;
     size_t count;
-    sources_list(&writer->head->sources, &arena, &sources, &count);
+    sources_list(&writer->head->sources, 0, &arena, &sources, &count);
     for (size_t i = 0; i < count; i++) {
         buf_varint(&writer->section, sources[i].source.len);
         buf_str(&writer->section, sources[i].source);

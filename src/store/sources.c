@@ -103,6 +103,33 @@ bool sources_add_series(Sources *sources, uint32_t number, uint64_t *ret_max) {
     return fits;
 }
 
+/* Empties the slices that have passed since. */
+static void move_to(Sources *sources, int64_t now_ns) {
+    int64_t slice = now_ns / (300 * INT64_C(1000000000));
+    int64_t passed = slice - sources->slice;
+    for (size_t i = 0; i < sources->items_count && passed > 0; i++) {
+        for (int64_t k = 1; k <= (passed < SOURCE_SLICES ? passed : SOURCE_SLICES); k++) {
+            sources->items[i].born[(slice - k + 1) % SOURCE_SLICES] = 0;
+        }
+    }
+    sources->slice = passed > 0 ? slice : sources->slice;
+}
+
+void sources_note_born(Sources *sources, uint32_t number, uint64_t series, int64_t now_ns) {
+    pthread_mutex_lock(&sources->lock);
+    move_to(sources, now_ns);
+    sources->items[number].born[sources->slice % SOURCE_SLICES] += (uint32_t)series;
+    pthread_mutex_unlock(&sources->lock);
+}
+
+static uint64_t born_in_hour(const SourceEntry *entry) {
+    uint64_t sum = 0;
+    for (int i = 0; i < SOURCE_SLICES; i++) {
+        sum += entry->born[i];
+    }
+    return sum;
+}
+
 void sources_drop_series(Sources *sources, uint32_t number) {
     pthread_mutex_lock(&sources->lock);
     sources->items[number].series--;
@@ -154,8 +181,10 @@ static int by_name(const void *a, const void *b) {
     return str_cmp(((const StoreSource *)a)->source, ((const StoreSource *)b)->source);
 }
 
-void sources_list(Sources *sources, Arena *arena, StoreSource **ret_sources, size_t *ret_count) {
+void sources_list(Sources *sources, int64_t now_ns, Arena *arena, StoreSource **ret_sources,
+                  size_t *ret_count) {
     pthread_mutex_lock(&sources->lock);
+    move_to(sources, now_ns);
     StoreSource *list = arena_array(arena, StoreSource, sources->items_count);
     size_t count = 0;
     for (size_t i = 0; i < sources->items_count; i++) {
@@ -166,6 +195,7 @@ void sources_list(Sources *sources, Arena *arena, StoreSource **ret_sources, siz
                                           entry->received_at,
                                           entry->interval,
                                           entry->series,
+                                          born_in_hour(entry),
                                           entry->samples_total,
                                           entry->refused_total};
         }

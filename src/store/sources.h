@@ -17,7 +17,10 @@
 
 #include "store/store.h"
 
-enum { SOURCES_MAX = 65536 };
+enum {
+    SOURCES_MAX = 65536,
+    SOURCE_SLICES = 12, /* of five minutes */
+};
 
 typedef struct SourceEntry {
     Str name; /* owned */
@@ -26,7 +29,8 @@ typedef struct SourceEntry {
     int confidence; /* how often `interval` was seen, minus how often not */
     uint64_t series, series_max;
     uint64_t samples_total, refused_total;
-    bool known; /* something was received since it was made or forgotten */
+    uint32_t born[SOURCE_SLICES]; /* series made in the slice of that number modulo SOURCE_SLICES */
+    bool known;                   /* something was received since it was made or forgotten */
 } SourceEntry;
 
 typedef struct Sources {
@@ -36,6 +40,7 @@ typedef struct Sources {
     uint64_t series_max_default;
     uint32_t *slots; /* open-addressed by name: number + 1 */
     size_t slot_count;
+    int64_t slice; /* the newest, on the monotonic clock */
 } Sources;
 
 /* What a batch brought for one source. */
@@ -59,6 +64,8 @@ uint32_t sources_number(Sources *sources, Str name);
 /* Counts a new series; false (and one refused) where the source is at its limit. `ret_max` is that
  * limit. */
 bool sources_add_series(Sources *sources, uint32_t number, uint64_t *ret_max);
+/* Notes that series of a source were made at `now_ns` (monotonic). */
+void sources_note_born(Sources *sources, uint32_t number, uint64_t series, int64_t now_ns);
 void sources_drop_series(Sources *sources, uint32_t number);
 
 void sources_note(Sources *sources, uint32_t number, const SourceNote *note, TimeMs now);
@@ -66,6 +73,7 @@ void sources_note(Sources *sources, uint32_t number, const SourceNote *note, Tim
 /* Puts back what a checkpoint remembered. */
 void sources_restore(Sources *sources, Str name, const StoreSource *source);
 
-/* The known ones, sorted by name. */
-void sources_list(Sources *sources, Arena *arena, StoreSource **ret_sources, size_t *ret_count);
+/* The known ones, sorted by name; what was made in the hour before `now_ns` (monotonic). */
+void sources_list(Sources *sources, int64_t now_ns, Arena *arena, StoreSource **ret_sources,
+                  size_t *ret_count);
 bool sources_forget(Sources *sources, Str name);

@@ -180,14 +180,36 @@ static uint64_t folder_bytes(const Store *store, const char *name) {
     return files_folder_bytes(path);
 }
 
-static uint64_t folder_files(const Store *store, const char *name) {
-    AUTO(arena_finish) Arena arena = {0};
+static Str base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return str_of(slash ? slash + 1 : path);
+}
+
+/* What is in quarantine, then blocks with frames that could not be read since they were opened. */
+static void add_damage(const Store *store, const BlockList *blocks, Arena *arena,
+                       StoreStats *stats) {
     char path[PATH_MAX];
-    Str *names;
-    size_t count;
+    Str *names = NULL;
+    size_t count = 0;
     Err err;
-    snprintf(path, sizeof path, "%s/%s", store->dir, name);
-    return dir_list(&arena, path, &names, &count, &err) ? count : 0;
+    snprintf(path, sizeof path, "%s/quarantine", store->dir);
+    if (!dir_list(arena, path, &names, &count, &err)) {
+        count = 0;
+    }
+    stats->quarantined = count;
+    stats->damage = arena_array(arena, StoreDamage, count + blocks->count + 1);
+    for (size_t i = 0; i < count; i++) {
+        stats->damage[i] = (StoreDamage){.block = names[i], .set_aside = true};
+    }
+    for (size_t i = 0; i < blocks->count; i++) {
+        const Block *block = blocks->entries[i].block;
+        if (block_damaged(block) > 0) {
+            stats->damage[count++] =
+                (StoreDamage){.block = arena_str(arena, base_name(block_path(block))),
+                              .frames = block_damaged(block)};
+        }
+    }
+    stats->damage_count = count;
 }
 
 void store_stats(Store *store, size_t top_max, Arena *arena, StoreStats *ret_stats) {
@@ -201,8 +223,8 @@ void store_stats(Store *store, size_t top_max, Arena *arena, StoreStats *ret_sta
         stats.block_bytes += block_info(blocks->entries[i].block)->bytes;
         stats.index_bytes += block_info(blocks->entries[i].block)->index_bytes;
     }
+    add_damage(store, blocks, arena, &stats);
     blocklist_unref(blocks);
-    stats.quarantined = folder_files(store, "quarantine");
     stats.log_bytes = journal_bytes(store->journal);
     stats.disk_bytes = stats.log_bytes + folder_bytes(store, "head") +
                        folder_bytes(store, "blocks") + folder_bytes(store, "quarantine");
@@ -230,6 +252,18 @@ static void write_outcomes(Store *store, MetricWriter *out) {
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
         MetricLabel label = {"outcome", str_of(outcomes[i].outcome)};
         metric_value(out, "", &label, 1, (double)counter_get(outcomes[i].counter));
+    }
+}
+
+static void write_damage(const StoreStats *stats, MetricWriter *out) {
+    metric_family(out, "belfry_store_damaged_block", "gauge",
+                  "1 for each block that was set aside in quarantine/ (set_aside=\"true\") or has "
+                  "frames that cannot be read.");
+    for (size_t i = 0; i < stats->damage_count; i++) {
+        const StoreDamage *damage = &stats->damage[i];
+        MetricLabel labels[] = {{"block", damage->block},
+                                {"set_aside", damage->set_aside ? STR("true") : STR("false")}};
+        metric_value(out, "", labels, 2, 1);
     }
 }
 
@@ -268,9 +302,12 @@ void store_metrics(Store *store, MetricWriter *out) {
     metric_gauge(out, "belfry_store_blocks", "Blocks.", (double)blocks->count);
     metric_gauge(out, "belfry_store_block_bytes", "Bytes of all blocks.",
                  (double)blocks_bytes(blocks));
+    AUTO(arena_finish) Arena arena = {0};
+    add_damage(store, blocks, &arena, &stats);
     blocklist_unref(blocks);
     metric_counter(out, "belfry_store_damaged_total",
                    "Damaged places found in log, checkpoints and blocks.", damaged);
+    write_damage(&stats, out);
     metric_gauge(out, "belfry_store_read_only", "1 while nothing can be written.",
                  journal_failure(store->journal, &reason));
 }

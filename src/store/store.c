@@ -246,7 +246,7 @@ void store_close(Store *store) {
 /* ---- sources ---- */
 
 void store_sources(Store *store, Arena *arena, StoreSource **ret_sources, size_t *ret_count) {
-    sources_list(&store->head.sources, arena, ret_sources, ret_count);
+    sources_list(&store->head.sources, clock_monotonic_ns(), arena, ret_sources, ret_count);
 }
 
 bool store_forget_source(Store *store, Str source, Err *err) {

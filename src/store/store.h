@@ -151,11 +151,12 @@ bool snapshot_label_values(StoreSnapshot *snapshot, Str name, const MatcherSet *
  * distance between its samples: what "late" and "lost" are judged by. Kept in memory, rebuilt at
  * start. Copied into `arena`. */
 typedef struct StoreSource {
-    Str source;             /* value of the source label; "" for series without it */
-    TimeMs newest;          /* newest sample time */
-    TimeMs received_at;     /* `now` of the append that brought it */
-    DurationMs interval;    /* usual scrape interval, 0 = not known yet */
-    uint64_t series;        /* active */
+    Str source;          /* value of the source label; "" for series without it */
+    TimeMs newest;       /* newest sample time */
+    TimeMs received_at;  /* `now` of the append that brought it */
+    DurationMs interval; /* usual scrape interval, 0 = not known yet */
+    uint64_t series;     /* active */
+    uint64_t series_created_hour;
     uint64_t samples_total; /* received since start */
     uint64_t refused_total; /* over limit */
 } StoreSource;
@@ -190,6 +191,12 @@ typedef struct StoreTop {
     Str name;
     uint64_t count;
 } StoreTop;
+/* A block that lost something: set aside as a whole, or frames of it that could not be read. */
+typedef struct StoreDamage {
+    Str block;       /* file name */
+    bool set_aside;  /* in quarantine/ */
+    uint64_t frames; /* of a block that serves */
+} StoreDamage;
 typedef struct StoreStats {
     uint64_t head_series, head_chunks, head_samples;
     TimeMs head_min, head_max; /* TIME_MAX, TIME_MIN when empty */
@@ -200,6 +207,8 @@ typedef struct StoreStats {
     uint64_t series_created_hour; /* churn */
     uint64_t disk_bytes, log_bytes, block_bytes, index_bytes;
     uint64_t blocks, quarantined;
+    StoreDamage *damage;
+    size_t damage_count;
     bool read_only;
     char read_only_reason[256];
 } StoreStats;

@@ -283,6 +283,7 @@ static void put_sources(Web *web, JsonWriter *json, size_t limit, Arena *arena) 
         json_object(json);
         json_put_str(json, "source", sources[i].source);
         json_put_int(json, "series", (int64_t)sources[i].series);
+        json_put_int(json, "seriesCreatedLastHour", (int64_t)sources[i].series_created_hour);
         json_put_int(json, "samplesTotal", (int64_t)sources[i].samples_total);
         json_put_int(json, "refusedTotal", (int64_t)sources[i].refused_total);
         json_end(json);
@@ -304,6 +305,19 @@ static void put_sizes(JsonWriter *json, const StoreStats *stats) {
     json_put_str(json, "readOnlyReason", str_of(stats->read_only_reason));
 }
 
+static void put_damage(JsonWriter *json, const StoreStats *stats) {
+    json_put_array(json, "damagedBlocks");
+    for (size_t i = 0; i < stats->damage_count; i++) {
+        const StoreDamage *damage = &stats->damage[i];
+        json_object(json);
+        json_put_str(json, "block", damage->block);
+        json_put_bool(json, "setAside", damage->set_aside);
+        json_put_int(json, "frames", (int64_t)damage->frames);
+        json_end(json);
+    }
+    json_end(json);
+}
+
 void handle_store_status(Web *web, Request *request) {
     Err err = {0};
     size_t limit = LIMIT_DEFAULT;
@@ -318,6 +332,7 @@ void handle_store_status(Web *web, Request *request) {
     JsonWriter json = respond_success(request);
     json_object(&json);
     put_sizes(&json, &stats);
+    put_damage(&json, &stats);
     put_metrics(web, &json, &stats, limit, unused_only, &arena);
     put_labels(&json, &stats, limit);
     put_pairs(&json, &stats, limit);
