@@ -7,6 +7,7 @@ import json
 import os
 import random
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -158,11 +159,12 @@ def opentsdb_by_telnet():
             client.sendall(b"46402 3 host=a\r\nput debug_x 1346846402 3 host=a\n")
             client.sendall(b"".join(b"put t.small %d 1 cluster=small i=%d\n" % (1346846400, i) for i in range(5)))
             assert [b"limit of 3" in answers.readline() for _ in range(2)] == [True, True]
-            client.sendall(b"version\n")
+            client.sendall(b"put t.ok 1346846403 4 host=a\nver")
+            client.sendall(b"sion\n")
             assert answers.readline().startswith(b"belfry"), "silence for what was good"
             client.sendall(b"exit\n")
             assert answers.read() == b""
-        assert at.export('{__name__="t.ok"}')[0][1] == [(1346846400000, 1), (1346846402000, 3)]
+        assert at.export('{__name__="t.ok"}')[0][1] == [(1346846400000, 1), (1346846402000, 3), (1346846403000, 4)]
         assert not at.export("debug_x")
 
 
@@ -175,6 +177,8 @@ def influx_lines():
         assert found == {"cpu_usage": [(1700000001000, 1.5)], "cpu_idle": [(1700000001000, 2)],
                          "mem_value": [(1700000001000, 3)]}, found
         assert at.post("/write", "broken\n")[0] == 400
+        assert call(at.port, "GET", "/ping?verbose=true")[0] == 200 and get_json(at.port, "/health")["status"] == "pass"
+        assert get_json(at.port, "/api/version")["version"]
         assert call(at.port, "GET", "/ping")[0] == 204 and at.post("/query", "q=CREATE DATABASE x")[0] == 200
 
 
@@ -192,7 +196,6 @@ def _literal(message):
 
 def _write_2(names, samples):
     """io.prometheus.write.v2.Request with a series {__name__=name} for each, one sample each."""
-    import struct
     symbols = ["", "__name__", *names]
     message = b"".join(_field(4, symbol.encode()) for symbol in symbols)
     for i, (time_ms, value) in enumerate(samples):
@@ -227,6 +230,87 @@ def remote_write_answers():
         status, _, _ = at.post("/api/v1/write?extra_label=cluster=given", write_request(
             [({"__name__": "e", "cluster": "claimed"}, [(now, 1.0)])]), REMOTE_WRITE_HEADERS)
         assert status == 204 and at.export("e")[0][0]["cluster"] == "given"
+
+
+def _zigzag(value):
+    return _varint(value * 2 if value >= 0 else -value * 2 - 1)
+
+
+def _double(number, value):
+    return _varint(number << 3 | 1) + struct.pack("<d", value)
+
+
+def _native(time_ms, schema, spans, counts, is_float=False, bounds=()):
+    """A native histogram message, the same in both versions; counts are those of the positive buckets, from the first on."""
+    total = sum(counts)
+    message = _double(2, total) if is_float else _varint(1 << 3) + _varint(total)
+    message += _double(3, total / 4) + _varint(4 << 3) + _zigzag(schema)
+    if schema != -53:
+        message += _double(5, 0.001) + (_double(7, 0) if is_float else _varint(6 << 3) + _varint(0))
+    for offset, length in spans:
+        message += _field(11, _varint(1 << 3) + _zigzag(offset) + _varint(2 << 3) + _varint(length))
+    if is_float:
+        message += _field(13, b"".join(struct.pack("<d", count) for count in counts))
+    else:
+        before, deltas = 0, b""
+        for count in counts:
+            deltas += _zigzag(count - before)
+            before = count
+        message += _field(12, deltas)
+    if bounds:
+        message += _field(16, b"".join(struct.pack("<d", bound) for bound in bounds))
+    return message + _varint(15 << 3) + _varint(time_ms)
+
+
+def native_histograms():
+    """Integer and float, exponential and custom buckets, by both versions: the same answers from head, block, merged block and
+    after a kill."""
+    start, count = 1700000000000, 40
+
+    def series(name):
+        kinds = {"int": (1, [(0, 2), (3, 1)], False, ()), "float": (-1, [(-2, 1), (0, 2)], True, ()),
+                 "custom": (-53, [(0, 3)], False, (0.1, 2.5)), "custom_float": (-53, [(0, 3)], True, (0.1, 2.5))}
+        schema, spans, is_float, bounds = kinds[name]
+        return [_native(start + i * 15000, schema, spans, [2 * i + 1, 3 * i, 7], is_float, bounds) for i in range(count)]
+
+    with World() as world:
+        at = Served(world)
+        message = b"".join(_field(1, _field(1, _field(1, b"__name__") + _field(2, b"native")) +
+                                  _field(1, _field(1, b"kind") + _field(2, name.encode())) +
+                                  b"".join(_field(4, one) for one in series(name))) for name in ("int", "float"))
+        status, body, _ = at.post("/api/v1/write", _literal(message), REMOTE_WRITE_HEADERS)
+        assert status == 204, body
+        names = ["custom", "custom_float"]
+        message = b"".join(_field(4, symbol.encode()) for symbol in ["", "__name__", "native", "kind", *names])
+        for i, name in enumerate(names):
+            message += _field(5, _field(1, bytes([1, 2, 3, i + 4])) + b"".join(_field(3, one) for one in series(name)))
+        status, body, headers = at.post("/api/v1/write", _literal(message), V2)
+        assert status == 204 and headers["X-Prometheus-Remote-Write-Histograms-Written"] == str(2 * count), (body, headers)
+
+        def everything():
+            end = start // 1000 + count * 15
+            answers = [get_json(at.port, f"/api/v1/query?query={quote(expr)}&time={end}")["data"]["result"] for expr in (
+                "native", "native[1h]", "histogram_quantile(0.5, native)", "rate(native[5m])")]
+            return [sorted(answer, key=str) for answer in answers]
+
+        first = everything()
+        assert [len(answer) for answer in first] == [4, 4, 4, 4], first
+        assert all(len(row["histograms"]) == count for row in first[1]), first[1]
+        found = {row["metric"]["kind"]: row["histogram"][1] for row in first[0]}
+        assert found["int"]["count"] == found["float"]["count"] == "203" and found["int"]["sum"] == "50.75", found
+        assert found["int"]["buckets"][0] == [0, "0.7071067811865475", "1", "79"], found["int"]
+        assert found["float"]["buckets"][0][1:] == ["0.015625", "0.0625", "79"], found["float"]
+        assert [bucket[1:] for bucket in found["custom"]["buckets"]] == [
+            ["-Inf", "0.1", "79"], ["0.1", "2.5", "117"], ["2.5", "+Inf", "7"]], found["custom"]
+        assert found["custom_float"]["buckets"] == found["custom"]["buckets"]
+        at.server.kill()
+        at.server.start()
+        assert everything() == first, "from the log"
+        assert at.post("/api/v1/admin/flush")[0] == 204 and everything() == first, "from a block"
+        assert at.post("/api/v1/admin/compact")[0] == 204 and everything() == first, "from a merged block"
+        at.server.stop()
+        at.server.start()
+        assert everything() == first, "after a restart"
 
 
 def relabelling_per_source():
@@ -415,5 +499,5 @@ def scraping():
 
 if __name__ == "__main__":
     sys.exit(run_cases([scraping, text_and_openmetrics, packed_bodies_of_any_size, json_lines_out_and_in_again, opentsdb_by_http,
-                        opentsdb_by_telnet, influx_lines, remote_write_answers, relabelling_per_source, admin_and_snapshots,
+                        opentsdb_by_telnet, influx_lines, remote_write_answers, native_histograms, relabelling_per_source, admin_and_snapshots,
                         the_data_directory, who_uses_a_metric]))
