@@ -185,7 +185,7 @@ static void roll(const RollupCall *call, const FloatPoints *points, RollupFn *fn
     const PlanNode *node = call->node;
     Stepping stepping = find_stepping(call, points);
     RollupView view = {.window = stepping.window, .call = call};
-    size_t from = 0, to = 0;
+    size_t from = 0, to = 0, looked_at = 0;
     for (size_t step = 0; step < node->grid.count; step++) {
         view.now = plan_node_ref(node, step);
         TimeMs start = view.now - stepping.window;
@@ -211,6 +211,13 @@ static void roll(const RollupCall *call, const FloatPoints *points, RollupFn *fn
         double value = fn(&view);
         out[step] = isnan(value) ? value_none() : value;
         call->worker->samples_seen += view.count;
+        looked_at += view.count;
+        if (looked_at > ROLLUP_SAMPLES_AT_ONCE) {
+            looked_at = 0;
+            if (!exec_check(call->worker->exec, &call->worker->err)) {
+                return;
+            }
+        }
     }
 }
 

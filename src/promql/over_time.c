@@ -363,7 +363,8 @@ static void predict_linear(const RollupCall *call, const FloatPoints *points,
         size_t from = windows->from[step], to = windows->to[step];
         double slope, intercept;
         if (to - from >= 2) {
-            linear_regression(points, from, to, grid_time(&call->node->grid, step), &slope,
+            linear_regression(points, from, to,
+                              grid_time(&call->node->grid, call->step_first + step), &slope,
                               &intercept);
             out[step] = slope * rollup_number(call, 1, step) + intercept;
         }

@@ -5,7 +5,7 @@
 
 double rollup_number(const RollupCall *call, size_t index, size_t step) {
     const PlanNode *arg = call->node->args[index];
-    return arg ? exec_scalar(arg, step) : value_nan();
+    return arg ? exec_scalar(arg, call->step_first + step) : value_nan();
 }
 
 /* ---- windows ---- */
@@ -87,7 +87,8 @@ static Windows make_windows(Worker *worker, WorkerWindows *known, const PlanNode
         learn_windows(worker, known, node, times, count);
     }
     worker->samples_seen += known->samples;
-    return (Windows){node->grid.count, known->from, known->to, known->end, node->range};
+    return (Windows){node->grid.count, known->from, known->to,
+                     known->end,       node->range, known->samples};
 }
 
 /* ---- the input ---- */
@@ -241,6 +242,28 @@ static void run_histogram_steps(const RollupCall *call, const SeriesPoints *poin
     }
 }
 
+/* The kernel over all windows; piece by piece where they are so many and long that one might have
+ * to stop before the end: most kernels look at each sample of each window. */
+static void run_kernel(RollupCall *call, const FloatPoints *points, const Windows *windows,
+                       double *out) {
+    FloatKernel *kernel = find_kernel(call->id);
+    size_t pieces = windows->samples / ROLLUP_SAMPLES_AT_ONCE + 1;
+    size_t at_once = windows->steps / pieces + 1;
+    for (size_t first = 0; first < windows->steps; first += at_once) {
+        size_t left = windows->steps - first;
+        Windows piece = *windows;
+        piece.steps = left < at_once ? left : at_once;
+        piece.from += first;
+        piece.to += first;
+        piece.end += first;
+        call->step_first = first;
+        kernel(call, points, &piece, out + first);
+        if (pieces > 1 && !exec_check(call->worker->exec, &call->worker->err)) {
+            return;
+        }
+    }
+}
+
 static bool any_float(const double *values, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (!value_is_none(values[i])) {
@@ -274,7 +297,7 @@ bool rollup_column(Worker *worker, PlanNode *node, size_t index, Column *ret_col
     const FloatPoints *floats = &points.floats;
     Windows windows = make_windows(worker, windows_place(worker, floats->times, floats->count),
                                    node, floats->times, floats->count);
-    find_kernel(call.id)(&call, floats, &windows, ret_column->values);
+    run_kernel(&call, floats, &windows, ret_column->values);
     if (points.histograms.count) {
         run_histogram_steps(&call, &points, &windows, ret_column);
     }

@@ -19,7 +19,11 @@ typedef struct Windows {
     const uint32_t *from, *to; /* [from, to) of each step */
     const TimeMs *end;         /* the window ends here, inclusive */
     DurationMs range;
+    uint64_t samples; /* in all windows together */
 } Windows;
+
+/* Time and cancellation are looked at after so many samples of windows. */
+enum { ROLLUP_SAMPLES_AT_ONCE = 32 << 20 };
 
 typedef struct RollupCall {
     Worker *worker;
@@ -27,13 +31,14 @@ typedef struct RollupCall {
     FunctionId id;
     Str metric; /* the input's name, for notes */
     int window_arg;
+    size_t step_first; /* the kernel's step 0 is this one of the node */
 } RollupCall;
 
 /* Writes all steps that have a result; the others stay VALUE_NONE. */
 typedef void FloatKernel(const RollupCall *call, const FloatPoints *points, const Windows *windows,
                          double *out);
 
-/* The numeric argument at `index` of the call, at a step. */
+/* The numeric argument at `index` of the call, at a step of the kernel's. */
 double rollup_number(const RollupCall *call, size_t index, size_t step);
 
 /* NULL where there is none. */
