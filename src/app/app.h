@@ -29,6 +29,7 @@ typedef struct App {
     pthread_mutex_t reload_lock;
     pthread_mutex_t generation_lock;
     Pool *pool;
+    Metadata *metadata; /* what is said about metrics */
     Net *net;
     Net *watch_net; /* of the thread that watches the others */
     Web *web;

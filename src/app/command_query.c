@@ -6,7 +6,9 @@
 
 #include "app/command.h"
 #include "app/commands.h"
+#include "base/json.h"
 #include "base/number.h"
+#include "model/label.h"
 
 typedef struct QueryAsk {
     Str url;
@@ -26,6 +28,27 @@ static bool ask_time(const char *text, TimeMs now, TimeMs *ret_time, Err *err) {
     return time_parse(str_of(text), ret_time, err);
 }
 
+/* A duration, or seconds. */
+static bool ask_step(const char *text, DurationMs *ret_step, Err *err) {
+    double seconds;
+    if (number_parse(str_of(text), &seconds) && fabs(seconds) < 1e12) {
+        *ret_step = (DurationMs)(seconds * 1000);
+    } else if (!duration_parse(str_of(text), ret_step, err)) {
+        return false;
+    }
+    return *ret_step > 0 || err_set(err, ERR_INVALID, "\"%s\" is not above zero", text);
+}
+
+/* A range begins with --from, and has no --time. */
+static bool check_times(const QueryAsk *ask, Err *err) {
+    if (!ask->from && (ask->to || ask->step)) {
+        return err_set(err, ERR_INVALID, "%s is of a range query, which takes --from",
+                       ask->to ? "--to" : "--step");
+    }
+    return !ask->from || !ask->time ||
+           err_set(err, ERR_INVALID, "--time is of an instant query, --from of a range: not both");
+}
+
 static bool query_path(const QueryAsk *ask, Arena *arena, Str *ret_body, bool *ret_range,
                        Err *err) {
     TimeMs now = clock_now();
@@ -38,6 +61,9 @@ static bool query_path(const QueryAsk *ask, Arena *arena, Str *ret_body, bool *r
                                        ask->flavour ? "&flavour=" : "",
                                        STR_ARG(client_escape(arena, str_of(ask->flavour)))));
     *ret_range = ask->from != NULL;
+    if (!check_times(ask, err)) {
+        return false;
+    }
     if (!ask->from) {
         if (ask->time && !ask_time(ask->time, now, &to, err)) {
             return err_context(err, "--time");
@@ -54,7 +80,7 @@ static bool query_path(const QueryAsk *ask, Arena *arena, Str *ret_body, bool *r
     }
     step = (to - from) / 60000 * 1000; /* about sixty points */
     step = step < SECOND_MS ? SECOND_MS : step;
-    if (ask->step && !duration_parse(str_of(ask->step), &step, err)) {
+    if (ask->step && !ask_step(ask->step, &step, err)) {
         return err_context(err, "--step");
     }
     *ret_body = arena_printf(arena, "query=%.*s&start=%lld.%03lld&end=%lld.%03lld&step=%lldms%s",
@@ -64,16 +90,29 @@ static bool query_path(const QueryAsk *ask, Arena *arena, Str *ret_body, bool *r
 }
 
 static void put_metric(const cJSON *metric, Buf *out) {
-    const char *name = client_text(metric, "__name__");
-    const char *comma = "";
-    buf_str(out, str_of(name));
+    Str name = str_of(client_text(metric, "__name__"));
+    bool plain = name.len == 0 || metric_name_is_legacy(name);
+    const char *comma = plain ? "" : ", ";
+    buf_str(out, plain ? name : STR(""));
     buf_byte(out, '{');
+    if (!plain) {
+        json_quote(out, name);
+    }
     const cJSON *label;
     cJSON_ArrayForEach(label, metric) {
-        if (strcmp(label->string, "__name__") != 0) {
-            buf_printf(out, "%s%s=\"%s\"", comma, label->string, label->valuestring);
-            comma = ", ";
+        Str label_name = str_of(label->string);
+        if (strcmp(label->string, "__name__") == 0) {
+            continue;
         }
+        buf_str(out, str_of(comma));
+        if (label_name_is_legacy(label_name)) {
+            buf_str(out, label_name);
+        } else {
+            json_quote(out, label_name);
+        }
+        buf_byte(out, '=');
+        json_quote(out, str_of(cJSON_GetStringValue(label)));
+        comma = ", ";
     }
     buf_byte(out, '}');
 }
@@ -114,6 +153,14 @@ static void put_sparkline(const cJSON *points, Buf *out) {
     buf_printf(out, "  %g .. %g", min, max);
 }
 
+static void put_rows(const cJSON *points, Buf *out) {
+    const cJSON *point;
+    cJSON_ArrayForEach(point, points) {
+        buf_printf(out, "\n  %.3f  ", point_time(point));
+        put_point(point, out);
+    }
+}
+
 static void put_table_series(const cJSON *series, bool sparkline, Buf *out) {
     const cJSON *points = cJSON_GetObjectItem(series, "values");
     const cJSON *value = cJSON_GetObjectItem(series, "value");
@@ -121,16 +168,14 @@ static void put_table_series(const cJSON *series, bool sparkline, Buf *out) {
     if (sparkline && points) {
         buf_str(out, STR("\n  "));
         put_sparkline(points, out);
-    } else if (points) {
-        const cJSON *point;
-        cJSON_ArrayForEach(point, points) {
-            buf_printf(out, "\n  %.3f  ", point_time(point));
-            put_point(point, out);
-        }
     } else {
-        const cJSON *histogram = cJSON_GetObjectItem(series, "histogram");
+        put_rows(points, out);
+    }
+    put_rows(cJSON_GetObjectItem(series, "histograms"), out);
+    const cJSON *single = value ? value : cJSON_GetObjectItem(series, "histogram");
+    if (single) {
         buf_str(out, STR("  "));
-        put_point(value ? value : histogram, out);
+        put_point(single, out);
     }
     buf_byte(out, '\n');
 }
@@ -146,34 +191,58 @@ static void put_csv_field(Str text, Buf *out) {
     buf_byte(out, '"');
 }
 
+static void put_csv_row(Str metric, const cJSON *point, Buf *out) {
+    AUTO(buf_finish) Buf value = {0};
+    put_point(point, &value);
+    put_csv_field(metric, out);
+    buf_printf(out, ",%.3f,", point_time(point));
+    bool plain = str_find(buf_view(&value), ',') == value.len &&
+                 str_find(buf_view(&value), '"') == value.len &&
+                 str_find(buf_view(&value), '\n') == value.len;
+    if (plain) {
+        buf_str(out, buf_view(&value));
+    } else {
+        put_csv_field(buf_view(&value), out);
+    }
+    buf_byte(out, '\n');
+}
+
 static void put_csv_series(const cJSON *series, Buf *out) {
     AUTO(buf_finish) Buf metric = {0};
     put_metric(cJSON_GetObjectItem(series, "metric"), &metric);
-    const cJSON *points = cJSON_GetObjectItem(series, "values");
-    const cJSON *single = cJSON_GetObjectItem(series, "value");
-    const cJSON *point = points ? points->child : single;
-    for (; point; point = points ? point->next : NULL) {
-        put_csv_field(buf_view(&metric), out);
-        buf_printf(out, ",%.3f,", point_time(point));
-        put_point(point, out);
-        buf_byte(out, '\n');
+    static const char *const lists[] = {"values", "histograms"}, *const alone[] = {"value",
+                                                                                   "histogram"};
+    for (size_t i = 0; i < 2; i++) {
+        const cJSON *point;
+        cJSON_ArrayForEach(point, cJSON_GetObjectItem(series, lists[i])) {
+            put_csv_row(buf_view(&metric), point, out);
+        }
+        point = cJSON_GetObjectItem(series, alone[i]);
+        if (point) {
+            put_csv_row(buf_view(&metric), point, out);
+        }
     }
 }
 
 static void put_result(const cJSON *data, const char *format, Buf *out) {
     const cJSON *result = cJSON_GetObjectItem(data, "result");
     const char *type = client_text(data, "resultType");
-    if (strcmp(type, "scalar") == 0 || strcmp(type, "string") == 0) {
-        put_point(result, out);
-        buf_byte(out, '\n');
-        return;
-    }
-    if (strcmp(format, "csv") == 0) {
+    bool csv = strcmp(format, "csv") == 0;
+    if (csv) {
         buf_str(out, STR("series,time,value\n"));
+    }
+    if (strcmp(type, "scalar") == 0 || strcmp(type, "string") == 0) {
+        if (csv) {
+            put_csv_row(STR(""), result, out);
+        } else {
+            put_point(result, out);
+            buf_byte(out, '\n');
+        }
+        return;
     }
     const cJSON *series;
     cJSON_ArrayForEach(series, result) {
-        if (strcmp(format, "csv") == 0) {
+        if (csv) {
             put_csv_series(series, out);
         } else {
             put_table_series(series, strcmp(format, "sparkline") == 0, out);
@@ -246,9 +315,9 @@ static int print_answer(Str answer, const char *format, bool explain) {
 int command_query(int argc, char **argv) {
     static const ArgOption options[] = {
         {"time", "TIME", "of an instant query: RFC 3339, Unix seconds or -5m (default now)"},
-        {"from", "TIME", "makes it a range query"},
+        {"from", "TIME", "makes it a range query, from then on"},
         {"to", "TIME", "its end (default now)"},
-        {"step", "SPAN", "between its points (default a sixtieth)"},
+        {"step", "SPAN", "between its points: 30s, or seconds (default a sixtieth)"},
         {"format", "FORM", "table (default), json, csv or sparkline"},
         {"flavour", "NAME", "prometheus (default) or metricsql"},
         {"explain", NULL, "show the plan with series, samples, bytes and time per node"},
@@ -285,7 +354,11 @@ int command_query(int argc, char **argv) {
         .explain = args_has(&args, "explain"),
     };
     if (args.word_count != 1 || !known) {
-        status = command_usage(&spec, known ? "one expression, in quotes" : "unknown format");
+        Str usage =
+            known
+                ? STR("one expression, in quotes")
+                : arena_printf(&arena, "--format is table, json, csv or sparkline, not %s", format);
+        status = command_usage(&spec, arena_cstr(&arena, usage));
     } else if (!query_path(&ask, &arena, &body, &range, &err) ||
                !client_call(ask.url, "POST",
                             range ? STR("/api/v1/query_range") : STR("/api/v1/query"), body, &arena,

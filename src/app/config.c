@@ -25,6 +25,7 @@ static Config *new_with_defaults(Str file) {
     config->query.lookback = 5 * MINUTE_MS;
     config->query.timeout = 2 * MINUTE_MS;
     config->query.concurrency = 20;
+    config->query.queue_max = 1000;
     config->query.memory_max = UINT64_C(2) << 30;
     static const ConfigRules shipped = {{"rules.d/**/*.y*ml", 17}, {"auto", 4}};
     config->rules = &shipped;
@@ -242,12 +243,13 @@ static void read_backup(const YamlReader *reader, const YamlNode *map, Config *c
 }
 
 static void read_query(const YamlReader *reader, const YamlNode *map, Config *config) {
-    static const char *const known[] = {"lookback_delta", "timeout",    "concurrency", "series_max",
-                                        "samples_max",    "memory_max", NULL};
+    static const char *const known[] = {"lookback_delta", "timeout",     "concurrency", "queue_max",
+                                        "series_max",     "samples_max", "memory_max",  NULL};
     yaml_check_keys(reader, map, known);
     yaml_duration(reader, map, "lookback_delta", &config->query.lookback);
     yaml_duration(reader, map, "timeout", &config->query.timeout);
     yaml_int(reader, map, "concurrency", 1, 1000, &config->query.concurrency);
+    yaml_int(reader, map, "queue_max", 1, 100000, &config->query.queue_max);
     read_count(reader, map, "series_max", &config->query.series_max);
     read_count(reader, map, "samples_max", &config->query.samples_max);
     yaml_bytes(reader, map, "memory_max", &config->query.memory_max);

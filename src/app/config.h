@@ -63,7 +63,7 @@ typedef struct Config {
     } ingest;
     struct {
         DurationMs lookback, timeout;
-        int64_t concurrency;
+        int64_t concurrency, queue_max;
         uint64_t series_max, samples_max, memory_max;
     } query;
     struct {

@@ -63,6 +63,7 @@ static bool load_scraper(const App *app, Generation *generation, Problems *probl
         .timeout = config->global.scrape_timeout,
         .external_labels = config->global.external_labels,
         .own_job = app->options->self_scrape ? STR("belfry") : STR(""),
+        .metadata = app->metadata,
     };
     generation->scraper = scraper_new(&reader, list, &options);
     return generation->scraper != NULL;
@@ -231,7 +232,8 @@ WebDoors app_web_doors(const App *app, const Generation *generation) {
                       .notify = app->notify,
                       .net = app->net,
                       .backups = app->backups,
-                      .scraper = generation->scraper};
+                      .scraper = generation->scraper,
+                      .metadata = app->metadata};
 }
 
 WebOptions app_web_options(const App *app, const Generation *generation) {
@@ -246,6 +248,7 @@ WebOptions app_web_options(const App *app, const Generation *generation) {
             {
                 .body_bytes_max = config->limits.body_bytes_max,
                 .query_concurrency = (int)config->query.concurrency,
+                .query_queue = (int)config->query.queue_max,
                 .query_timeout = config->query.timeout,
                 .budget = query_budget(config),
                 .lookback = config->query.lookback,

@@ -225,6 +225,7 @@ static void close_doors(App *app) {
     net_close(app->net);
     net_close(app->watch_net);
     pool_free(app->pool);
+    metadata_free(app->metadata);
 }
 
 static int cpu_count(void) {
@@ -247,6 +248,7 @@ static bool open_all(App *app, Err *err) {
     Generation first = {.config = config};
     WebOptions web = app_web_options(app, &first);
     app->pool = pool_new("work", cpu_count(), 10000);
+    app->metadata = metadata_new();
     bool good = net_open(&app->net, err) && net_open(&app->watch_net, err) &&
                 web_start(&web, &app->web, err);
     config_free(config);

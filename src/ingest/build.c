@@ -48,7 +48,27 @@ void build_histogram(IngestBatch *batch, TimeMs time, const Histogram *histogram
     batch->histogram_column[batch->row_count - 1] = histogram;
 }
 
+void build_meta(IngestBatch *batch, Str metric, MetricMeta meta) {
+    if (!str_eq(metric, batch->meta_metric)) {
+        build_meta_end(batch);
+        batch->meta_metric = metric;
+    }
+    batch->meta.type = meta.type.len ? meta.type : batch->meta.type;
+    batch->meta.unit = meta.unit.len ? meta.unit : batch->meta.unit;
+    batch->meta.help = meta.help.len ? meta.help : batch->meta.help;
+    batch->metadata++;
+}
+
+void build_meta_end(IngestBatch *batch) {
+    if (batch->meta_metric.len) {
+        metadata_note(batch->table, batch->meta_metric, batch->meta);
+        batch->meta_metric = (Str){0};
+        batch->meta = (MetricMeta){0};
+    }
+}
+
 void build_seal(IngestBatch *batch, DecodeFn *decode, const IngestLabels *labels) {
+    build_meta_end(batch);
     batch->batch = (SampleBatch){
         .series = batch->series,
         .series_count = batch->series_count,
@@ -69,6 +89,7 @@ void build_reset(IngestBatch *batch) {
     free(batch->starts);
     *batch = (IngestBatch){
         .arena = batch->arena,
+        .table = batch->table,
         .series = batch->series,
         .times = batch->times,
         .values = batch->values,

@@ -61,6 +61,11 @@ static inline void build_series_end(IngestBatch *batch) {
     batch->series_count -= series->row_count == 0;
 }
 
+/* What a page says of a metric, a piece at a time; the pieces about one metric follow each other.
+ * The texts have to live until the next metric's, or the end. */
+void build_meta(IngestBatch *batch, Str metric, MetricMeta meta);
+void build_meta_end(IngestBatch *batch);
+
 /* Sets `batch->batch` to what was built. */
 typedef SeriesDecode DecodeFn(void *ctx, Str raw, Arena *arena, LabelSet *ret_labels, Err *err);
 void build_seal(IngestBatch *batch, DecodeFn *decode, const IngestLabels *labels);

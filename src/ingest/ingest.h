@@ -11,6 +11,7 @@
  */
 
 #include "base/yaml.h"
+#include "ingest/metadata.h"
 #include "model/batch.h"
 #include "net/net.h"
 
@@ -28,10 +29,13 @@ typedef struct IngestBatch {
     Arena arena;
     SampleBatch batch; /* what to give to store_append() */
     uint64_t samples, histograms, exemplars,
-        metadata;      /* seen in the request; the last two are skipped */
+        metadata;      /* seen in the request; exemplars are skipped */
     uint64_t refused;  /* rows left out because they cannot be right (a histogram's shape); the rest
                           goes on */
     Err first_refused; /* why the first of them was */
+    Metadata *table;   /* set by the caller: where metadata goes; NULL = nowhere */
+    Str meta_metric;   /* of a page's comments about one metric, until the next one: private */
+    MetricMeta meta;
     /* columns while growing, on the heap: private */
     BatchSeries *series;
     TimeMs *times;
@@ -106,6 +110,7 @@ typedef struct IngestStreamOptions {
     Str influx_db, influx_separator;
     DurationMs influx_precision_ns; /* nanoseconds per unit; 0 = nanoseconds themselves */
     size_t line_bytes_max;          /* 0 = 1 MiB (JSON lines: 64 MiB) */
+    Metadata *metadata;             /* NULL: not kept */
     bool skip_bad; /* a bad line is counted and remembered, the rest goes on; else it ends the
                       stream */
 } IngestStreamOptions;
@@ -154,6 +159,7 @@ typedef struct Scraper Scraper;
 typedef struct ScraperOptions {
     Net *net;
     DurationMs interval, timeout; /* global defaults */
+    Metadata *metadata;           /* NULL: not kept */
     LabelSet external_labels;     /* added to scraped series where they have none of that name */
     Str own_job; /* whose targets are this program: its batches are marked as `own`; "" = none */
 } ScraperOptions;

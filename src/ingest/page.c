@@ -239,6 +239,8 @@ static bool read_page(Page *page, const PageScrape *scrape, IngestBatch *batch, 
                 ok = take_sample(page, scrape, &sample, batch, counts, err);
                 break;
             case TEXT_META:
+                text_meta(batch, &sample);
+                break;
             case TEXT_COMMENT:
                 break;
             }

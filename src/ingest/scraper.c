@@ -357,6 +357,7 @@ Scraper *scraper_new(const YamlReader *reader, const YamlNode *configs,
     }
     Scraper *scraper = mem_zero(1, sizeof *scraper);
     scraper->options = *options;
+    scraper->batch.table = options->metadata;
     scraper->options.external_labels = labels_copy(&scraper->arena, options->external_labels);
     scraper->jobs = jobs;
     scraper->files = mem_zero(jobs.count + 1, sizeof *scraper->files);

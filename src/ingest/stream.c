@@ -48,7 +48,7 @@ static LineResult text_result(IngestStream *stream, Str line, bool open_metrics,
     case TEXT_EOF:
         return LINE_LAST;
     case TEXT_META:
-        stream->batch.metadata++;
+        text_meta(&stream->batch, &sample);
         return LINE_TAKEN;
     case TEXT_COMMENT:
         return LINE_TAKEN;
@@ -316,6 +316,7 @@ IngestStream *ingest_stream_new(const IngestStreamOptions *options) {
     IngestStream *stream = mem_zero(1, sizeof *stream);
     stream->options = *options;
     stream->format = &formats[options->format];
+    stream->batch.table = options->metadata;
     stream->options.influx_db = arena_str(&stream->arena, options->influx_db);
     stream->options.influx_separator = options->influx_separator.len
                                            ? arena_str(&stream->arena, options->influx_separator)

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/number.h"
+#include "ingest/build.h"
 #include "ingest/number_in.h"
 #include "ingest/raw.h"
 
@@ -356,7 +357,7 @@ static bool known_type(Str text) {
 }
 
 /* "TYPE name type", "HELP name text" or "UNIT name unit"; the word is taken already. */
-static bool read_meta(Cursor *cursor, Str word, Err *err) {
+static bool read_meta(Cursor *cursor, Str word, TextSample *ret_sample, Err *err) {
     Str name;
     bool high = false;
     if (!take_quoted(cursor, &name, &high)) {
@@ -384,11 +385,17 @@ static bool read_meta(Cursor *cursor, Str word, Err *err) {
         return err_set(err, ERR_INVALID, "unit \"%.*s\" not a suffix of metric \"%.*s\"",
                        (int)(text.len < 100 ? text.len : 100), text.ptr, STR_ARG(name));
     }
+    ret_sample->metric = name;
+    ret_sample->meta = (MetricMeta){0};
+    Str *part = str_eq(word, STR("TYPE"))   ? &ret_sample->meta.type
+                : str_eq(word, STR("UNIT")) ? &ret_sample->meta.unit
+                                            : &ret_sample->meta.help;
+    *part = str_eq(word, STR("HELP")) ? text : str_trim(text);
     return true;
 }
 
 /* OpenMetrics knows four comments; the older format ignores whatever is not HELP or TYPE. */
-static TextLine read_comment(Cursor *cursor, Err *err) {
+static TextLine read_comment(Cursor *cursor, TextSample *ret_sample, Err *err) {
     cursor->at++; /* "#" */
     bool open = cursor->open_metrics;
     if (open ? !take(cursor, ' ') : cursor->at == cursor->end || !is_space(*cursor->at)) {
@@ -418,7 +425,29 @@ static TextLine read_comment(Cursor *cursor, Err *err) {
     } else {
         skip_space(cursor);
     }
-    return read_meta(cursor, word, err) ? TEXT_META : TEXT_BAD;
+    return read_meta(cursor, word, ret_sample, err) ? TEXT_META : TEXT_BAD;
+}
+
+/* \\ and \n; in OpenMetrics \" besides. */
+static Str unescaped_help(Arena *arena, Str help) {
+    if (str_find(help, '\\') == help.len) {
+        return help;
+    }
+    char *out = arena_alloc(arena, help.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < help.len; i++) {
+        char next = i + 1 < help.len ? help.ptr[i + 1] : '\0';
+        bool escape = help.ptr[i] == '\\' && (next == '\\' || next == 'n' || next == '"');
+        out[len++] = (char)(!escape ? help.ptr[i] : next == 'n' ? '\n' : next);
+        i += escape;
+    }
+    return (Str){out, len};
+}
+
+void text_meta(IngestBatch *batch, const TextSample *sample) {
+    MetricMeta meta = sample->meta;
+    meta.help = unescaped_help(&batch->arena, meta.help);
+    build_meta(batch, sample->metric, meta);
 }
 
 TextLine text_line(Str line, bool open_metrics, TextSample *ret_sample, Err *err) {
@@ -436,7 +465,8 @@ TextLine text_line(Str line, bool open_metrics, TextSample *ret_sample, Err *err
         err_set(err, ERR_INVALID, "empty line");
         return TEXT_BAD;
     }
-    return *cursor.at == '#' ? read_comment(&cursor, err) : read_sample(&cursor, ret_sample, err);
+    return *cursor.at == '#' ? read_comment(&cursor, ret_sample, err)
+                             : read_sample(&cursor, ret_sample, err);
 }
 
 /* ---- decoding ---- */

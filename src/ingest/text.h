@@ -22,6 +22,8 @@ typedef struct TextSample {
     TimeMs time; /* if has_time */
     bool has_time;
     bool has_exemplar;
+    Str metric; /* TEXT_META: whom it is about, and what is said, as written (help with escapes) */
+    MetricMeta meta;
 } TextSample;
 
 typedef enum TextLine {
@@ -34,6 +36,9 @@ typedef enum TextLine {
 
 /* `line` is without its newline. */
 TextLine text_line(Str line, bool open_metrics, TextSample *ret_sample, Err *err);
+
+/* Puts a TEXT_META line into the batch. */
+void text_meta(IngestBatch *batch, const TextSample *sample);
 
 /* SampleBatch.decode for TEXT bytes. `ctx` is an IngestLabels or NULL. */
 SeriesDecode text_decode(void *ctx, Str raw, Arena *arena, LabelSet *ret_labels, Err *err);

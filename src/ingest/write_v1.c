@@ -199,6 +199,37 @@ static inline bool next_field(ProtoReader *reader, ProtoField *field) {
     return proto_next(reader, field);
 }
 
+/* MetricMetadata { MetricType type = 1; string metric_family_name = 2; string help = 4; string unit
+ * = 5; } */
+static void read_metadata(IngestBatch *batch, Str message) {
+    ProtoReader reader = proto_reader(message);
+    ProtoField field;
+    Str metric = {0};
+    MetricMeta meta = {0};
+    batch->metadata++;
+    while (proto_next(&reader, &field)) {
+        switch (field.tag) {
+        case PROTO_TAG(1, PROTO_VARINT):
+            meta.type = metadata_type(field.value);
+            break;
+        case PROTO_TAG(2, PROTO_BYTES):
+            metric = field.bytes;
+            break;
+        case PROTO_TAG(4, PROTO_BYTES):
+            meta.help = field.bytes;
+            break;
+        case PROTO_TAG(5, PROTO_BYTES):
+            meta.unit = field.bytes;
+            break;
+        default:
+            break;
+        }
+    }
+    if (!reader.bad) {
+        metadata_note(batch->table, metric, meta);
+    }
+}
+
 bool ingest_remote_write_v1(Str message, const IngestLabels *labels, IngestBatch *ret_batch,
                             Err *err) {
     build_reset(ret_batch);
@@ -210,7 +241,7 @@ bool ingest_remote_write_v1(Str message, const IngestLabels *labels, IngestBatch
     Err reason; /* a kilobyte: cleared by its kind, not whole for each series */
     for (size_t number = 0; next_field(&reader, &field);) {
         if (field.tag == PROTO_TAG(3, PROTO_BYTES)) {
-            ret_batch->metadata++;
+            read_metadata(ret_batch, field.bytes);
         } else if (field.tag == PROTO_TAG(1, PROTO_BYTES)) {
             number++;
             reason.kind = ERR_NONE;

@@ -25,6 +25,8 @@ enum {
 typedef struct Symbols {
     Str *items;
     size_t count;
+    uint32_t name;  /* which one is "__name__"; `count` if none */
+    uint8_t *noted; /* metrics whose metadata was taken from this request */
 } Symbols;
 
 typedef struct SeriesReader {
@@ -33,6 +35,7 @@ typedef struct SeriesReader {
     uint32_t refs[REFS_MAX];
     size_t ref_count;
     TimeMs created;
+    Str metadata; /* the message, or empty */
 } SeriesReader;
 
 /* ---- labels ---- */
@@ -119,6 +122,7 @@ static bool read_field(SeriesReader *series, const ProtoField *field, Err *err) 
         return true;
     case PROTO_TAG(5, PROTO_BYTES):
         series->batch->metadata++;
+        series->metadata = field->bytes;
         return true;
     case PROTO_TAG(6, PROTO_VARINT):
         series->created = (TimeMs)field->value;
@@ -148,11 +152,62 @@ static void refuse_rows(IngestBatch *batch, size_t row_first, const Err *reason)
     batch->row_count = row_first;
 }
 
+/* ---- metadata ---- */
+
+/* Histograms and summaries are several series of one metric. */
+static Str family_of(Str name, Str type) {
+    static const char *const suffixes[] = {"_bucket", "_count", "_sum"};
+    bool family = str_eq(type, STR("histogram")) || str_eq(type, STR("summary")) ||
+                  str_eq(type, STR("gaugehistogram"));
+    for (size_t i = 0; family && i < sizeof suffixes / sizeof *suffixes; i++) {
+        if (str_ends(name, str_of(suffixes[i]))) {
+            return (Str){name.ptr, name.len - strlen(suffixes[i])};
+        }
+    }
+    return name;
+}
+
+static Str symbol_at(const Symbols *symbols, uint64_t ref) {
+    return ref < symbols->count ? symbols->items[ref] : STR("");
+}
+
+/* Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; } */
+static void note_metadata(const SeriesReader *series, Str name) {
+    ProtoReader reader = proto_reader(series->metadata);
+    ProtoField field;
+    MetricMeta meta = {0};
+    while (proto_next(&reader, &field)) {
+        if (field.tag == PROTO_TAG(1, PROTO_VARINT)) {
+            meta.type = metadata_type(field.value);
+        } else if (field.tag == PROTO_TAG(3, PROTO_VARINT)) {
+            meta.help = symbol_at(series->symbols, field.value);
+        } else if (field.tag == PROTO_TAG(4, PROTO_VARINT)) {
+            meta.unit = symbol_at(series->symbols, field.value);
+        }
+    }
+    if (!reader.bad) {
+        metadata_note(series->batch->table, family_of(name, meta.type), meta);
+    }
+}
+
+/* Every series of a metric says the same: the first is listened to. */
+static void take_metadata(const SeriesReader *series) {
+    const Symbols *symbols = series->symbols;
+    for (size_t i = 0; series->batch->table && i < series->ref_count; i += 2) {
+        uint32_t name = series->refs[i + 1];
+        if (series->refs[i] == symbols->name && !symbols->noted[name]) {
+            symbols->noted[name] = 1;
+            note_metadata(series, symbols->items[name]);
+        }
+    }
+}
+
 static bool read_series(SeriesReader *series, Str message, Err *err) {
     IngestBatch *batch = series->batch;
     size_t row_first = batch->row_count;
     series->ref_count = 0;
     series->created = 0;
+    series->metadata = (Str){0};
     build_series(batch, STR(""));
     ProtoReader reader = proto_reader(message);
     ProtoField field;
@@ -168,6 +223,9 @@ static bool read_series(SeriesReader *series, Str message, Err *err) {
     if (refs_valid(series, &reason)) {
         batch->series[batch->series_count - 1].raw = write_labels(series);
         spread_created(batch, row_first, series->created);
+        if (series->metadata.len) {
+            take_metadata(series);
+        }
     } else {
         refuse_rows(batch, row_first, &reason);
     }
@@ -195,6 +253,12 @@ static bool read_symbols(Str message, Arena *arena, Symbols *ret_symbols, Err *e
         if (field.tag == PROTO_TAG(4, PROTO_BYTES)) {
             symbols.items[symbols.count++] = field.bytes;
         }
+    }
+    symbols.noted = arena_alloc(arena, symbols.count + 1);
+    symbols.name = 0;
+    while (symbols.name < symbols.count &&
+           !str_eq(symbols.items[symbols.name], LABEL_METRIC_NAME)) {
+        symbols.name++;
     }
     *ret_symbols = symbols;
     return true;

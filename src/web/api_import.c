@@ -83,6 +83,7 @@ static Import *new_import(Web *web, Request *request, IngestFormat format) {
         .format = format,
         .labels = &import->labels,
         .default_time = now,
+        .metadata = web_doors(web)->metadata,
         .influx_db = params_get(&request->params, STR("db")),
         .influx_separator = STR("_"),
         .influx_precision_ns = influx_unit_ns(params_get(&request->params, STR("precision"))),

@@ -190,22 +190,52 @@ void handle_series(Web *web, Request *request) {
     api_matches_finish(&ask.matches);
 }
 
-/* Metadata of remote write is counted and skipped, so there is none to show. */
-void handle_metadata(Web *web, Request *request) {
-    (void)web;
-    static const char *const numbers[] = {"limit", "limit_per_metric"};
-    for (size_t i = 0; i < 2; i++) {
-        Str text = params_get(&request->params, str_of(numbers[i]));
-        int64_t ignored;
-        Err err = {0};
-        if (text.len && !number_parse_int(text, &ignored)) {
-            err_set(&err, ERR_INVALID, "%s must be a number", numbers[i]);
-            respond_error(request, &err);
-            return;
-        }
+/* ---- metadata ---- */
+
+/* As strconv.Atoi; nothing given is -1, which is no limit. */
+static bool metadata_limit(const Request *request, const char *name, int64_t *ret_limit, Err *err) {
+    Str text = params_get(&request->params, str_of(name));
+    *ret_limit = -1;
+    return text.len == 0 || number_parse_int(text, ret_limit) ||
+           err_set(err, ERR_INVALID, "%s must be a number", name);
+}
+
+/* What nothing was said about is unknown. */
+static Str meta_type(const MetricMeta *meta) {
+    return meta->type.len ? meta->type : STR("unknown");
+}
+
+static void put_metadata(JsonWriter *json, const MetadataRow *row, int64_t per_metric) {
+    json_key(json, row->metric);
+    json_array(json);
+    for (size_t i = 0; i < row->count && (per_metric <= 0 || (int64_t)i < per_metric); i++) {
+        json_object(json);
+        json_put_str(json, "type", meta_type(&row->items[i]));
+        json_put_str(json, "help", row->items[i].help);
+        json_put_str(json, "unit", row->items[i].unit);
+        json_end(json);
     }
+    json_end(json);
+}
+
+void handle_metadata(Web *web, Request *request) {
+    Err err = {0};
+    int64_t limit, per_metric;
+    if (!metadata_limit(request, "limit", &limit, &err) ||
+        !metadata_limit(request, "limit_per_metric", &per_metric, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    MetadataRow *rows = NULL;
+    size_t count = 0;
+    metadata_list(web_doors(web)->metadata, params_get(&request->params, STR("metric")),
+                  limit < 0 ? SIZE_MAX : (size_t)limit, &arena, &rows, &count);
     JsonWriter json = respond_success(request);
     json_object(&json);
+    for (size_t i = 0; i < count; i++) {
+        put_metadata(&json, &rows[i], per_metric);
+    }
     json_end(&json);
     respond_success_end(&json);
 }

@@ -101,9 +101,8 @@ static void put_own(Web *web, MetricWriter *out) {
     const WebCounters *counters = web_counters(web);
     metric_counter(out, "belfry_ingest_samples_total", "Samples stored from requests.",
                    counter_get(&counters->samples));
-    metric_counter(out, "belfry_ingest_metadata_skipped_total",
-                   "Metadata entries of remote writes, which are not kept.",
-                   counter_get(&counters->metadata_skipped));
+    metric_counter(out, "belfry_ingest_metadata_total", "Metadata entries of remote writes.",
+                   counter_get(&counters->metadata));
     metric_counter(out, "belfry_ingest_exemplars_skipped_total",
                    "Exemplars of remote writes, which are not kept.",
                    counter_get(&counters->exemplars_skipped));
@@ -205,6 +204,22 @@ void handle_config(Web *web, Request *request) {
     respond_success_end(&json);
 }
 
+/* There is no replay to tell of: whoever can ask has it behind them. */
+void handle_walreplay(Web *web, Request *request) {
+    (void)web;
+    JsonWriter json = respond_success(request);
+    json_raw(&json, STR("{\"min\":0,\"max\":0,\"current\":0}"));
+    respond_success_end(&json);
+}
+
+/* Those Prometheus would find; ours are receivers (/api/v2/receivers). */
+void handle_alertmanagers(Web *web, Request *request) {
+    (void)web;
+    JsonWriter json = respond_success(request);
+    json_raw(&json, STR("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
+    respond_success_end(&json);
+}
+
 static void put_target(JsonWriter *json, const ScrapeTargetView *target) {
     json_object(json);
     json_key(json, STR("discoveredLabels"));
@@ -238,19 +253,54 @@ static bool wants_state(const Request *request, const char *state) {
     return asked.len == 0 || strcmp(text, "any") == 0 || strcmp(text, state) == 0;
 }
 
+static void list_targets(Web *web, Arena *arena, ScrapeTargetView **ret_targets,
+                         size_t *ret_count) {
+    *ret_targets = NULL;
+    *ret_count = 0;
+    if (web_doors(web)->scraper) {
+        scraper_targets(web_doors(web)->scraper, arena, ret_targets, ret_count);
+    }
+}
+
+static int compare_jobs(const void *a, const void *b) {
+    return str_cmp(((const ScrapeTargetView *)a)->job, ((const ScrapeTargetView *)b)->job);
+}
+
+void handle_scrape_pools(Web *web, Request *request) {
+    AUTO(arena_finish) Arena arena = {0};
+    ScrapeTargetView *targets;
+    size_t count;
+    list_targets(web, &arena, &targets, &count);
+    if (count) {
+        qsort(targets, count, sizeof *targets, compare_jobs);
+    }
+    JsonWriter json = respond_success(request);
+    json_object(&json);
+    json_put_array(&json, "scrapePools");
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || !str_eq(targets[i].job, targets[i - 1].job)) {
+            json_str(&json, targets[i].job);
+        }
+    }
+    json_end(&json);
+    json_end(&json);
+    respond_success_end(&json);
+}
+
 void handle_targets(Web *web, Request *request) {
     AUTO(arena_finish) Arena arena = {0};
-    ScrapeTargetView *targets = NULL;
-    size_t count = 0;
-    if (web_doors(web)->scraper) {
-        scraper_targets(web_doors(web)->scraper, &arena, &targets, &count);
-    }
+    ScrapeTargetView *targets;
+    size_t count;
+    list_targets(web, &arena, &targets, &count);
+    Str pool = params_get(&request->params, STR("scrapePool"));
     bool active = wants_state(request, "active"), dropped = wants_state(request, "dropped");
     JsonWriter json = respond_success(request);
     json_object(&json);
     json_put_array(&json, "activeTargets");
     for (size_t i = 0; active && i < count; i++) {
-        put_target(&json, &targets[i]);
+        if (pool.len == 0 || str_eq(pool, targets[i].job)) {
+            put_target(&json, &targets[i]);
+        }
     }
     json_end(&json);
     json_put_array(&json, "droppedTargets");

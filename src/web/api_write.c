@@ -189,6 +189,7 @@ static bool write_body(Web *web, Request *request, bool version_2, WriteScratch 
     IngestLabels labels = {0};
     IngestBatch *batch = &scratch->batch;
     Str message;
+    batch->table = web_doors(web)->metadata;
     return api_ingest_labels(web, request, &labels, err) &&
            api_unpack_body(web, request, STR("snappy"), &scratch->unpacked, &message, err) &&
            (version_2 ? ingest_remote_write_v2(message, &labels, batch, err)
@@ -207,7 +208,7 @@ static void respond_write(Web *web, Request *request, bool version_2, WriteScrat
         return;
     }
     counter_add(&web_counters(web)->samples, outcome.stored);
-    counter_add(&web_counters(web)->metadata_skipped, batch->metadata);
+    counter_add(&web_counters(web)->metadata, batch->metadata);
     counter_add(&web_counters(web)->exemplars_skipped, batch->exemplars);
     add_refused(&outcome, batch);
     respond_outcome(request, &outcome, lsn);

@@ -7,9 +7,34 @@
 
 enum { WORTH_BYTES = 1400 }; /* what fits one packet anyway stays as it is */
 
-static bool accepts(const Request *request, const char *coding) {
-    Str header = request_header(request, STR("accept-encoding"));
-    return memmem(header.ptr, header.len, coding, strlen(coding)) != NULL;
+/* True for ";q=0", ";q=0.0" and the like: not wanted. */
+static bool is_unwanted(Str params) {
+    params = str_trim(params);
+    if (!str_starts(params, STR("q="))) {
+        return false;
+    }
+    for (size_t i = 2; i < params.len; i++) {
+        if (params.ptr[i] != '0' && params.ptr[i] != '.') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether Accept-Encoding (RFC 9110, 12.5.3) names the coding. `*` would mean any, but who writes
+ * that is rarely ready for zstd. */
+static bool accepts(const Request *request, Str coding) {
+    Str rest = request_header(request, STR("accept-encoding"));
+    while (rest.len) {
+        size_t end = str_find(rest, ',');
+        Str item = {rest.ptr, end};
+        rest = str_skip(rest, end < rest.len ? end + 1 : end);
+        size_t name_end = str_find(item, ';');
+        if (str_eq(str_trim((Str){item.ptr, name_end}), coding)) {
+            return name_end == item.len || !is_unwanted(str_skip(item, name_end + 1));
+        }
+    }
+    return false;
 }
 
 static bool pack_zstd(Str body, Buf *out) {
@@ -39,9 +64,9 @@ static bool pack_gzip(Str body, Buf *out) {
 void compress_response(Request *request) {
     Response *response = &request->response;
     Str body = buf_view(&response->body);
-    bool zstd = accepts(request, "zstd");
+    bool zstd = accepts(request, STR("zstd"));
     if (body.len < WORTH_BYTES || params_has(&response->headers, STR("Content-Encoding")) ||
-        (!zstd && !accepts(request, "gzip"))) {
+        (!zstd && !accepts(request, STR("gzip")))) {
         return;
     }
     Buf packed = {0};

@@ -131,7 +131,7 @@ const char *error_type_of_err(ErrKind kind);
 
 /* Counted by handlers, written by /metrics. */
 typedef struct WebCounters {
-    Counter samples, metadata_skipped, exemplars_skipped;
+    Counter samples, metadata, exemplars_skipped;
 } WebCounters;
 WebCounters *web_counters(Web *web);
 

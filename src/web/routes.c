@@ -40,7 +40,7 @@ static const Route routes[] = {
     {"GET|POST", "/api/v1/series", handle_series, ROUTE_POOL, false},
     {"GET|POST", "/api/v1/labels", handle_labels, ROUTE_POOL, false},
     {"GET", "/api/v1/label/*/values", handle_label_values, ROUTE_POOL, false},
-    {"GET", "/api/v1/metadata", handle_metadata, ROUTE_INLINE, false},
+    {"GET", "/api/v1/metadata", handle_metadata, ROUTE_POOL, false},
 
     {"GET", "/api/v1/rules", handle_rules, ROUTE_POOL, false},
     {"GET", "/api/v1/alerts", handle_alerts, ROUTE_POOL, false},
@@ -51,7 +51,10 @@ static const Route routes[] = {
     {"GET", "/api/v1/status/config", handle_config, ROUTE_INLINE, false},
     {"GET", "/api/v1/status/tsdb", handle_tsdb, ROUTE_POOL, false},
     {"GET", "/api/v1/status/store", handle_store_status, ROUTE_POOL, false},
+    {"GET", "/api/v1/status/walreplay", handle_walreplay, ROUTE_INLINE, false},
     {"GET", "/api/v1/targets", handle_targets, ROUTE_POOL, false},
+    {"GET", "/api/v1/scrape_pools", handle_scrape_pools, ROUTE_POOL, false},
+    {"GET", "/api/v1/alertmanagers", handle_alertmanagers, ROUTE_INLINE, false},
     {"GET", "/api/v1/sources", handle_sources, ROUTE_POOL, false},
     {"DELETE", "/api/v1/sources/*", handle_forget_source, ROUTE_POOL, false},
 

@@ -18,6 +18,9 @@ void handle_runtimeinfo(Web *web, Request *request);
 void handle_flags(Web *web, Request *request);
 void handle_config(Web *web, Request *request);
 void handle_targets(Web *web, Request *request);
+void handle_scrape_pools(Web *web, Request *request);
+void handle_alertmanagers(Web *web, Request *request);
+void handle_walreplay(Web *web, Request *request);
 void handle_sources(Web *web, Request *request);
 void handle_forget_source(Web *web, Request *request);
 

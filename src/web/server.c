@@ -39,7 +39,7 @@ enum {
     BODY_BYTES_DEFAULT = 64 << 20,
     BODY_RESERVE_MAX = 1 << 20,
     WATCH_MS = 200,
-    POOL_QUEUE_MAX = 1000,
+    QUEUE_DEFAULT = 1000,
 };
 
 /* ---- views ---- */
@@ -276,7 +276,9 @@ static bool to_pool(Web *web, Request *request) {
         return true;
     }
     Err err = {0};
-    err_set(&err, ERR_BUSY, "too many queries are waiting (query.concurrency); try again later");
+    err_set(&err, ERR_BUSY,
+            "too many queries are waiting: try again later, or raise query.concurrency or "
+            "query.queue_max");
     respond_error(request, &err);
     server_finish(web, request);
     return true;
@@ -576,7 +578,9 @@ bool web_start(const WebOptions *options, Web **ret_web, Err *err) {
         return false;
     }
     int concurrency = options->limits.query_concurrency;
-    web->pool = pool_new("query", concurrency > 0 ? concurrency : 20, POOL_QUEUE_MAX);
+    int queue = options->limits.query_queue;
+    web->pool = pool_new("query", concurrency > 0 ? concurrency : 20,
+                         queue > 0 ? (size_t)queue : QUEUE_DEFAULT);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned workers = cpus < 2 ? 2 : cpus > 16 ? 16 : (unsigned)cpus;
     web->daemon = MHD_start_daemon(

@@ -48,12 +48,14 @@ typedef struct WebDoors {
     Notify *notify;
     Net *net;
     Backups *backups;
+    Metadata *metadata;
     Scraper *scraper; /* NULL = none; replaced by web_open_doors() after a reload */
 } WebDoors;
 
 typedef struct WebLimits {
     size_t body_bytes_max;    /* 0 = 64 MiB (compressed); decompressed 8 x */
     int query_concurrency;    /* 20 */
+    int query_queue;          /* further ones that wait; 1000 */
     DurationMs query_timeout; /* 2 m */
     QueryBudget budget;
     DurationMs lookback;
