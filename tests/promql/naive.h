@@ -189,8 +189,8 @@ static double extrapolate(const Window *window, const Windows *all, bool counter
         before = to_zero < before ? to_zero : before;
     }
     after = after >= gap * 1.1 ? gap / 2 : after;
-    double whole = change * ((sampled + before + after) / sampled);
-    return per_second ? whole / (all->to - all->from) : whole;
+    double stretch = (sampled + before + after) / sampled;
+    return change * (per_second ? stretch / (all->to - all->from) : stretch);
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -211,20 +211,55 @@ static double quantile(double q, double *values, size_t count) {
     return values[low] * (1 - weight) + values[high] * weight;
 }
 
-static double mean_of(const double *values, size_t count) {
-    double off = 0; /* from the first, so that equal values have a mean like them */
-    for (size_t i = 1; i < count; i++) {
-        off += values[i] - values[0];
+/* Neumaier's sum: Prometheus compensates, so what is nearly equal differs by the same last bits. */
+static void add_to(double value, double *sum, double *lost) {
+    double total = *sum + value;
+    if (isinf(total)) {
+        *lost = 0;
+    } else {
+        *lost += fabs(*sum) >= fabs(value) ? (*sum - total) + value : (value - total) + *sum;
     }
-    return values[0] + off / (double)count;
+    *sum = total;
 }
 
-static double variance_of(const double *values, size_t count) {
-    double mean = mean_of(values, count), squares = 0;
-    for (size_t i = 0; i < count; i++) {
-        squares += (values[i] - mean) * (values[i] - mean) / (double)count;
+/* A sum, divided; a running mean from where the sum is no number any more. */
+static double mean_of(const double *values, size_t count) {
+    double sum = values[0], lost = 0, mean = 0;
+    bool running = false;
+    for (size_t i = 1; i < count; i++) {
+        double number = (double)i + 1, next = sum, next_lost = lost;
+        add_to(values[i], &next, &next_lost);
+        if (!running && !isinf(next)) {
+            sum = next;
+            lost = next_lost;
+            continue;
+        }
+        if (!running) {
+            mean = sum / (double)i;
+            lost /= (double)i;
+            running = true;
+        }
+        mean *= (double)i / number;
+        lost *= (double)i / number;
+        add_to(values[i] / number, &mean, &lost);
     }
-    return squares;
+    return running ? mean + lost : sum / (double)count + lost / (double)count;
+}
+
+/* Welford's; over time with compensated sums, as an aggregation without. */
+static double variance_of(const double *values, size_t count, bool compensated) {
+    double mean = 0, mean_lost = 0, squares = 0, squares_lost = 0;
+    for (size_t i = 0; i < count; i++) {
+        double delta = values[i] - (mean + mean_lost);
+        if (compensated) {
+            add_to(delta / (double)(i + 1), &mean, &mean_lost);
+            add_to(delta * (values[i] - (mean + mean_lost)), &squares, &squares_lost);
+        } else {
+            mean += delta / (double)(i + 1);
+            squares += delta * (values[i] - mean);
+        }
+    }
+    return (squares + squares_lost) / (double)count;
 }
 
 static double extreme_of(const double *values, size_t count, double sign) {
@@ -238,11 +273,11 @@ static double extreme_of(const double *values, size_t count, double sign) {
 }
 
 static double sum_of(const double *values, size_t count) {
-    double sum = 0;
+    double sum = 0, lost = 0;
     for (size_t i = 0; i < count; i++) {
-        sum += values[i];
+        add_to(values[i], &sum, &lost);
     }
-    return sum;
+    return isinf(sum) ? sum : sum + lost;
 }
 
 static double count_turns(const Window *window, bool falls) {
@@ -280,7 +315,7 @@ static double window_value(FunctionId id, Window *window, const Windows *all, do
     case FUNC_PRESENT_OVER_TIME:
         return 1;
     case FUNC_STDVAR_OVER_TIME:
-        return variance_of(values, count);
+        return variance_of(values, count, true);
     case FUNC_CHANGES:
         return count_turns(window, false);
     case FUNC_RESETS:
@@ -379,7 +414,7 @@ static double aggregate_value(AggregateId id, double *values, size_t count, doub
     case AGGREGATE_GROUP:
         return 1;
     case AGGREGATE_STDVAR:
-        return variance_of(values, count);
+        return variance_of(values, count, false);
     default:
         return quantile(number, values, count);
     }
