@@ -85,14 +85,16 @@ static void read_choice(const YamlReader *reader, const YamlNode *map, const cha
 }
 
 static void read_web(const YamlReader *reader, const YamlNode *map, Config *config) {
-    static const char *const known[] = {"listen", "external_url", "actor_header", "trusted_proxies",
-                                        NULL};
+    static const char *const known[] = {"listen",          "external_url",    "actor_header",
+                                        "trusted_proxies", "allowed_origins", NULL};
     yaml_check_keys(reader, map, known);
     yaml_str(reader, map, "listen", &config->web.listen);
     yaml_str(reader, map, "external_url", &config->web.external_url);
     yaml_str(reader, map, "actor_header", &config->web.actor_header);
     read_strings(reader, map, "trusted_proxies", &config->arena, &config->web.trusted_proxies,
                  &config->web.trusted_proxy_count);
+    read_strings(reader, map, "allowed_origins", &config->arena, &config->web.allowed_origins,
+                 &config->web.allowed_origin_count);
 }
 
 /* A map of label names to values. */

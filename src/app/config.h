@@ -36,6 +36,8 @@ typedef struct Config {
         Str listen, external_url, actor_header;
         const Str *trusted_proxies;
         size_t trusted_proxy_count;
+        const Str *allowed_origins;
+        size_t allowed_origin_count;
     } web;
     struct {
         DurationMs scrape_interval, scrape_timeout, evaluation_interval;

@@ -7,7 +7,25 @@
 #include "base/mem.h"
 #include "state/rows_rule_file.h"
 
-static bool load_notify(Generation *generation, Problems *problems) {
+/* Where people reach us: as configured, else where we listen; "" before that is known. */
+static Str external_url(const App *app, const Config *config) {
+    static char fallback[64];
+    if (config->web.external_url.len) {
+        return config->web.external_url;
+    }
+    if (app->web) {
+        snprintf(fallback, sizeof fallback, "http://127.0.0.1:%d", web_port(app->web));
+        return str_of(fallback);
+    }
+    Str listen = app->options->listen.len ? app->options->listen : config->web.listen;
+    if (str_ends(listen, STR(":0"))) {
+        return STR("");
+    }
+    snprintf(fallback, sizeof fallback, "http://%.*s", STR_ARG(listen));
+    return str_of(fallback);
+}
+
+static bool load_notify(const App *app, Generation *generation, Problems *problems) {
     /* A file that `notify.config` names is read there, so that our keys beside it count. */
     Config *config = generation->config;
     NotifyConfigSource source = {
@@ -15,7 +33,7 @@ static bool load_notify(Generation *generation, Problems *problems) {
         .severities = config->severities,
         .maintenance = config->maintenance,
         .file = config->file,
-        .external_url = config->web.external_url,
+        .external_url = external_url(app, config),
     };
     generation->notify = notify_config_load(&source, problems);
     return generation->notify != NULL;
@@ -107,7 +125,7 @@ Generation *generation_load(App *app, Problems *problems) {
     generation->config = config_load(app->options->config_file, problems);
     bool good = generation->config != NULL;
     if (good) {
-        good = load_notify(generation, problems);
+        good = load_notify(app, generation, problems);
         good = load_relabel(generation, problems) && good;
         good = load_scraper(app, generation, problems) && good;
     }
@@ -188,22 +206,12 @@ static QueryBudget rule_budget(const Config *config) {
     return budget;
 }
 
-/* Where people reach us: as configured, else where we listen. */
-static Str external_url(const App *app, const Generation *generation) {
-    static char fallback[64];
-    if (generation->config->web.external_url.len) {
-        return generation->config->web.external_url;
-    }
-    snprintf(fallback, sizeof fallback, "http://127.0.0.1:%d", app->web ? web_port(app->web) : 0);
-    return str_of(fallback);
-}
-
 RulesOptions app_rules_options(const App *app, const Generation *generation) {
     const Config *config = generation->config;
     return (RulesOptions){
         .evaluation_interval = config->global.evaluation_interval,
         .external_labels = config->global.external_labels,
-        .external_url = external_url(app, generation),
+        .external_url = external_url(app, generation->config),
         .source_label = config->sources.label,
         .late_after = config->sources.late,
         .lost_after = config->sources.lost,
@@ -240,10 +248,12 @@ WebOptions app_web_options(const App *app, const Generation *generation) {
     const Config *config = generation->config;
     return (WebOptions){
         .listen = app->options->listen.len ? app->options->listen : config->web.listen,
-        .external_url = external_url(app, generation),
+        .external_url = external_url(app, generation->config),
         .actor_header = config->web.actor_header,
         .trusted_proxies = config->web.trusted_proxies,
         .trusted_proxy_count = config->web.trusted_proxy_count,
+        .allowed_origins = config->web.allowed_origins,
+        .allowed_origin_count = config->web.allowed_origin_count,
         .limits =
             {
                 .body_bytes_max = config->limits.body_bytes_max,

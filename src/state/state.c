@@ -4,10 +4,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "state/state_impl.h"
@@ -45,6 +47,14 @@ static bool open_writer(State *state, bool skip_check, Err *err) {
     return ok;
 }
 
+/* For its owner and group, like the store's files: SQLite gives its own the same rights. */
+static void create_private(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 bool state_open(const StateOptions *options, State **ret_state, Err *err) {
     AUTO(state_closep) State *state = mem_zero(1, sizeof *state);
     state->path = mem_strdup(options->path);
@@ -52,6 +62,7 @@ bool state_open(const StateOptions *options, State **ret_state, Err *err) {
     state->texts = mem_zero(TEXT_CACHE_SLOTS, sizeof *state->texts);
     state->alerts = mem_zero(ALERT_CACHE_SLOTS, sizeof *state->alerts);
     pthread_mutex_init(&state->lock, NULL);
+    create_private(state->path);
     if (!open_writer(state, options->skip_check, err)) {
         return false;
     }
@@ -374,6 +385,7 @@ bool state_backup(State *state, const char *path, Err *err) {
     if (stat(path, &exists) == 0) {
         return err_set(err, ERR_CONFLICT, "%s: exists already", path);
     }
+    create_private(path);
     Db *db = mem_zero(1, sizeof *db);
     bool ok = db_open(db, state->path, false, state->busy_timeout, err) &&
               db_run(db, err, "VACUUM INTO ?", DB_TEXT(str_of(path)));

@@ -94,6 +94,7 @@ struct Request {
     bool path_known;       /* some route has this path, if not this method */
     struct Import *import; /* a body taken in pieces; NULL = it is in `body` */
     bool refused;          /* body too large and the like: the rest is read and thrown away */
+    bool foreign;          /* a page of another origin wants a change (origin.h) */
     bool running;          /* suspended, being worked on */
     Request *next;         /* in one of the server's lists */
     uint64_t order_id;

@@ -30,6 +30,7 @@
 #include "base/mem.h"
 #include "web/api.h"
 #include "web/import.h"
+#include "web/origin.h"
 #include "web/routes.h"
 #include "web/server.h"
 
@@ -90,18 +91,25 @@ static void publish_view(Web *web, WebView *view) {
     pthread_mutex_unlock(&web->lock);
 }
 
+static const Str *copy_texts(Arena *arena, const Str *texts, size_t count) {
+    Str *copy = arena_array(arena, Str, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = arena_str(arena, texts[i]);
+    }
+    return copy;
+}
+
 void web_set_options(Web *web, const WebOptions *options) {
     WebView *view = begin_view(web);
     Arena *arena = &view->arena;
-    Str *proxies = arena_array(arena, Str, options->trusted_proxy_count);
-    for (size_t i = 0; i < options->trusted_proxy_count; i++) {
-        proxies[i] = arena_str(arena, options->trusted_proxies[i]);
-    }
     view->options = *options;
     view->options.listen = arena_str(arena, options->listen);
     view->options.external_url = arena_str(arena, options->external_url);
     view->options.actor_header = arena_str(arena, options->actor_header);
-    view->options.trusted_proxies = proxies;
+    view->options.trusted_proxies =
+        copy_texts(arena, options->trusted_proxies, options->trusted_proxy_count);
+    view->options.allowed_origins =
+        copy_texts(arena, options->allowed_origins, options->allowed_origin_count);
     publish_view(web, view);
 }
 
@@ -379,7 +387,8 @@ static Request *begin_request(Web *web, struct MHD_Connection *connection, const
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_header, request);
     MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, add_param, request);
     request->route = route_find(request);
-    request->import = request->route ? import_begin(web, request) : NULL;
+    request->foreign = request->refused = origin_is_foreign(request);
+    request->import = request->route && !request->foreign ? import_begin(web, request) : NULL;
     return request;
 }
 
@@ -476,7 +485,9 @@ static enum MHD_Result handle_access(void *context, struct MHD_Connection *conne
     }
     Err err = {0};
     if (request->response.status == 0) {
-        if (request->refused) {
+        if (request->foreign) {
+            respond_foreign(request);
+        } else if (request->refused) {
             refuse_body(web, request);
         } else if (web->ending) {
             err_set(&err, ERR_BUSY, "the server is ending");

@@ -67,6 +67,8 @@ typedef struct WebOptions {
     Str actor_header;
     const Str *trusted_proxies;
     size_t trusted_proxy_count;
+    const Str *allowed_origins; /* whose pages may change things: "https://grafana.example"; "*" */
+    size_t allowed_origin_count;
     WebLimits limits;
     IngestLabels ingest_labels;
     TimeMs started_at;

@@ -1,6 +1,7 @@
 """Belfry as other programs' Alertmanager: every subcommand of Debian's amtool, and a real Prometheus that sends its alerts."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -174,6 +175,39 @@ def many_alerts_are_listed_whole():
         assert get_json(port, "/api/v2/alerts?filter=alertname%3DNobody") == []
 
 
+def pages_of_others_change_nothing():
+    """A browser sends what a page of another origin asks for; what changes something is refused then."""
+    hour = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    silence = json.dumps({"matchers": [{"name": "a", "value": "b", "isRegex": False}], "comment": "c", "createdBy": "e2e",
+                          "startsAt": "0001-01-01T00:00:00Z", "endsAt": hour})
+    writes = [("POST", "/api/v2/silences", silence), ("POST", "/api/v2/alerts", "[]"),
+              ("DELETE", "/api/v2/silence/00000000-0000-4000-8000-000000000000", None), ("POST", "/api/v1/maintenance", "{}"),
+              ("POST", "/api/v1/admin/tsdb/delete_series?match[]=up", ""), ("POST", "/-/reload", ""),
+              ("POST", "/api/v1/import/prometheus", "up 1"), ("POST", "/api/v1/notifications/test", "{}")]
+    reads = [("GET", "/api/v2/alerts", None), ("GET", "/api/v2/status", None), ("POST", "/search", "{}"),
+             ("POST", "/annotations", '{"range": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}, "annotation": {}}'),
+             ("OPTIONS", "/annotations", None)]
+    with World() as world:
+        port = free_port()
+        config = world.write("belfry.yml", CONFIG + "web: {allowed_origins: ['https://karma.example.org']}\n")
+        world.belfry(config, port, extra=("--rules", "none", "--self-scrape", "off")).start()
+
+        def ask(origin, method, path, body):
+            headers = {"Content-Type": "application/json", **({"Origin": origin} if origin else {})}
+            return call(port, method, path, body, headers)[0]
+
+        for method, path, body in writes:
+            assert ask("https://evil.example", method, path, body) == 403, (method, path)
+            assert ask("null", method, path, body) == 403, (method, path)
+            for origin in (None, f"http://127.0.0.1:{port}", "https://karma.example.org"):
+                assert ask(origin, method, path, body) != 403, (origin, method, path)
+        for method, path, body in reads:
+            assert ask("https://evil.example", method, path, body) == 200, (method, path)
+        assert len(get_json(port, "/api/v2/silences")) == 3
+        mode = os.stat(world.path("data/state.db")).st_mode & 0o777
+        assert mode == 0o640, oct(mode)
+
+
 if __name__ == "__main__":
     sys.exit(run_cases([amtool_drives_belfry, prometheus_sends_its_alerts, a_silence_answered_survives_kill_9,
-                        many_alerts_are_listed_whole]))
+                        many_alerts_are_listed_whole, pages_of_others_change_nothing]))
