@@ -191,7 +191,7 @@ static Message *make_message(Notify *notify, const OutboxEntry *entry, Arena *ar
             group->route ? labels_copy(arena, group->route->labels) : (LabelSet){0};
     }
     const Sent *sent = sent_by_id(notify, row);
-    message->data = sent ? arena_str(arena, str_of(sent->data)) : STR("");
+    message->data = sent ? arena_str(arena, str_of(sent_data(sent))) : STR("");
     return message;
 }
 
@@ -411,9 +411,7 @@ static bool keep_answer(Notify *notify, StateTx *tx, const OutboxEntry *entry,
     bool changed = !sent->delivered && delivery->verdict == VERDICT_DELIVERED;
     sent->delivered |= changed;
     if (delivery->answer.data.len) {
-        free(sent->data);
-        AUTO(arena_finish) Arena arena = {0};
-        sent->data = mem_strdup(arena_cstr(&arena, delivery->answer.data));
+        sent_set_data(sent, delivery->answer.data);
         changed = true;
     }
     return !changed || sent_store(tx, sent, err);

@@ -106,18 +106,13 @@ static bool tell(Flush *flush, Telling *telling, const int64_t *open, size_t ope
     if (sent->firing.count == 0) {
         sent->delivered = flush->notify->config->policy.shadow; /* a new incident */
         if (telling->integration && !integration_forwards_all(telling->integration)) {
-            free(sent->data); /* what was learned belongs to the last one */
-            sent->data = mem_strdup("");
+            sent_set_data(sent, STR("")); /* what was learned belongs to the last one */
         }
         if (sent->delivered) {
             shadow_mark(sent);
         }
         if (telling->integration) {
-            free(sent->target);
-            Str target = target_of(telling->integration);
-            sent->target = mem_grow(NULL, target.len + 1);
-            memcpy(sent->target, target.len ? target.ptr : "", target.len);
-            sent->target[target.len] = '\0';
+            sent->target = live_share(flush->notify, target_of(telling->integration));
         }
     }
     sent_set_firing(sent, open, open_count);
@@ -130,12 +125,11 @@ static bool tell(Flush *flush, Telling *telling, const int64_t *open, size_t ope
 
 /* With `forward: all` what is suppressed is told, marked; a change of that is news. */
 static bool mark_changed(const Sent *sent, bool quiet) {
-    return (strcmp(sent->data, "suppressed") == 0) != quiet;
+    return (strcmp(sent_data(sent), "suppressed") == 0) != quiet;
 }
 
 static void set_mark(Sent *sent, bool quiet) {
-    free(sent->data);
-    sent->data = mem_strdup(quiet ? "suppressed" : "");
+    sent_set_data(sent, quiet ? STR("suppressed") : STR(""));
 }
 
 static bool decide_alert(Flush *flush, LiveAlert *alert, const Integration *integration, Str id,
@@ -169,7 +163,8 @@ static bool decide_alert(Flush *flush, LiveAlert *alert, const Integration *inte
         return true;
     }
     if (!sent) {
-        sent = sent_add(&alert->sent, flush->group, alert->id, id, str_of(alert->key), STR(""));
+        sent = sent_add(flush->notify, &alert->sent, flush->group, alert, id, str_of(alert->key),
+                        STR(""));
     }
     if (marks && firing) {
         set_mark(sent, is_quiet);
@@ -270,7 +265,8 @@ static bool decide_group(Flush *flush, const Integration *integration, Str id, S
     bool ok = true;
     if (reason != NOTIFY_NOTHING_NEW) {
         if (!sent) {
-            sent = sent_add(&group->sent, group, 0, id, str_of(group->dedup_key), STR(""));
+            sent = sent_add(flush->notify, &group->sent, group, NULL, id, str_of(group->dedup_key),
+                            STR(""));
         }
         Telling telling = {.integration = integration,
                            .integration_id = id,

@@ -72,11 +72,32 @@ static Str share_name(Notify *notify, Str name) {
     return same ? (Str){shared->text, shared->len} : (Str){0};
 }
 
-void live_names_free(Notify *notify) {
-    for (size_t i = 0; i < notify->label_names.cap; i++) {
-        free(notify->label_names.slots[i].value);
+const char *live_share(Notify *notify, Str text) {
+    uint64_t key = hash64(text) | 1;
+    SharedName *shared;
+    while ((shared = idmap_get(&notify->texts, key)) &&
+           !str_eq((Str){shared->text, shared->len}, text)) {
+        key += 2;
     }
-    idmap_finish(&notify->label_names);
+    if (!shared) {
+        shared = mem_zero(1, sizeof *shared + text.len + 1);
+        shared->len = text.len;
+        memcpy(shared->text, text.len ? text.ptr : "", text.len);
+        idmap_put(&notify->texts, key ? key : 1, shared);
+    }
+    return shared->text;
+}
+
+static void free_texts(IdMap *map) {
+    for (size_t i = 0; i < map->cap; i++) {
+        free(map->slots[i].value);
+    }
+    idmap_finish(map);
+}
+
+void live_names_free(Notify *notify) {
+    free_texts(&notify->label_names);
+    free_texts(&notify->texts);
 }
 
 /* The names that are shared; the others have a NULL `ptr`. Adds up the bytes of the rest. */
@@ -170,9 +191,9 @@ LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *from) {
 }
 
 static void free_sent(Sent *sent) {
-    free(sent->integration);
-    free(sent->dedup_key);
-    free(sent->target);
+    if (sent->owns_key) {
+        free((char *)(uintptr_t)sent->dedup_key);
+    }
     free(sent->data);
     free(sent->firing.ids);
     free(sent);
@@ -422,17 +443,23 @@ static char *dup_str(Str text) {
     return copy;
 }
 
-Sent *sent_add(SentList *list, Group *group, int64_t alert_id, Str integration, Str dedup_key,
-               Str target) {
+Sent *sent_add(Notify *notify, SentList *list, Group *group, const LiveAlert *alert,
+               Str integration, Str dedup_key, Str target) {
     Sent *sent = mem_zero(1, sizeof *sent);
+    bool own = !alert || !str_eq(str_of(alert->key), dedup_key);
     *sent = (Sent){.group = group,
-                   .alert_id = alert_id,
-                   .integration = dup_str(integration),
-                   .dedup_key = dup_str(dedup_key),
-                   .target = dup_str(target),
-                   .data = dup_str(STR(""))};
+                   .alert_id = alert ? alert->id : 0,
+                   .integration = live_share(notify, integration),
+                   .dedup_key = own ? dup_str(dedup_key) : alert->key,
+                   .owns_key = own,
+                   .target = live_share(notify, target)};
     VEC_PUSH(*list, items, sent);
     return sent;
+}
+
+void sent_set_data(Sent *sent, Str data) {
+    free(sent->data);
+    sent->data = data.len ? dup_str(data) : NULL;
 }
 
 void sent_set_firing(Sent *sent, const int64_t *ids, size_t count) {
@@ -455,7 +482,7 @@ bool sent_store(StateTx *tx, Sent *sent, Err *err) {
                    .delivered = sent->delivered,
                    .firing = sent->firing.ids,
                    .firing_count = sent->firing.count,
-                   .data = str_of(sent->data)};
+                   .data = str_of(sent_data(sent))};
     bool ok = state_put_sent(tx, &row, err);
     sent->id = row.id;
     return ok;
@@ -565,14 +592,13 @@ static void load_sent(Notify *notify, const SentRow *row) {
     if (!group || (row->alert_id && !alert)) {
         return;
     }
-    Sent *sent = sent_add(alert ? &alert->sent : &group->sent, group, row->alert_id,
+    Sent *sent = sent_add(notify, alert ? &alert->sent : &group->sent, group, alert,
                           row->integration, row->dedup_key, row->target);
     sent->id = row->id;
     sent->at = row->at;
     sent->delivered = row->delivered;
     sent_set_firing(sent, row->firing, row->firing_count);
-    free(sent->data);
-    sent->data = dup_str(row->data);
+    sent_set_data(sent, row->data);
 }
 
 static bool load_groups(Notify *notify, Err *err) {

@@ -36,14 +36,15 @@ typedef struct RecentNotice RecentNotice;
 typedef struct Sent {
     int64_t id;
     Group *group;
-    int64_t alert_id; /* 0 = the whole group */
-    char *integration;
-    char *dedup_key;
-    char *target;
+    int64_t alert_id;        /* 0 = the whole group */
+    const char *integration; /* live_share() */
+    const char *dedup_key;   /* the alert's own key where it is that */
+    bool owns_key;
+    const char *target; /* live_share() */
     TimeMs at;
     bool delivered;
     IdSet firing; /* of a group: what it knows to be firing. Of an alert: itself while open */
-    char *data;
+    char *data;   /* sent_set_data(); NULL = "" */
 } Sent;
 
 typedef struct SentList {
@@ -203,6 +204,7 @@ struct Notify {
     IdMap groups;         /* by hash of key */
     IdMap groups_by_id;
     IdMap label_names; /* by hash: texts that alerts share */
+    IdMap texts;       /* by hash: live_share() */
     Group **group_list;
     size_t group_list_count, group_list_cap;
 
@@ -296,8 +298,15 @@ void live_group_changed(Group *group, LiveAlert *alert);
 
 Sent *sent_find(const SentList *list, const Group *group, Str integration);
 bool sent_store(StateTx *tx, Sent *sent, Err *err) MUST_CHECK;
-Sent *sent_add(SentList *list, Group *group, int64_t alert_id, Str integration, Str dedup_key,
-               Str target);
+/* `alert` NULL: of the group as a whole. */
+Sent *sent_add(Notify *notify, SentList *list, Group *group, const LiveAlert *alert,
+               Str integration, Str dedup_key, Str target);
+void sent_set_data(Sent *sent, Str data);
+static inline const char *sent_data(const Sent *sent) {
+    return sent->data ? sent->data : "";
+}
+/* A text that a configuration has few of and a storm repeats: kept once, until the end. */
+const char *live_share(Notify *notify, Str text);
 bool sent_drop(StateTx *tx, SentList *list, Sent *sent, Err *err) MUST_CHECK;
 void sent_set_firing(Sent *sent, const int64_t *ids, size_t count);
 Sent *sent_by_id(Notify *notify, const OutboxRow *row);

@@ -7,14 +7,13 @@
 static const char shadow_data[] = "shadow";
 
 void shadow_mark(Sent *sent) {
-    free(sent->data);
-    sent->data = mem_strdup(shadow_data);
+    sent_set_data(sent, str_of(shadow_data));
 }
 
 static bool forget(StateTx *tx, SentList *list, Err *err) {
     for (size_t i = list->items_count; i > 0; i--) {
         Sent *sent = list->items[i - 1];
-        if (strcmp(sent->data, shadow_data) == 0 && !sent_drop(tx, list, sent, err)) {
+        if (strcmp(sent_data(sent), shadow_data) == 0 && !sent_drop(tx, list, sent, err)) {
             return false;
         }
     }

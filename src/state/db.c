@@ -23,10 +23,11 @@ static ErrKind kind_of(int code) {
     }
 }
 
-bool db_failed(const Db *db, Err *err, const char *what) {
+bool db_failed(Db *db, Err *err, const char *what) {
     int code = db->conn ? sqlite3_extended_errcode(db->conn) : SQLITE_NOMEM;
     const char *text = db->conn ? sqlite3_errmsg(db->conn) : "out of memory";
     if ((code & 0xff) == SQLITE_FULL) {
+        db->disk_full = true;
         return err_set(err, ERR_IO, "%s: %s: the disk is full; what was committed is kept",
                        db->path, what);
     }

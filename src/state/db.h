@@ -32,6 +32,7 @@ typedef struct DbStatement {
 } DbStatement;
 
 typedef struct Db {
+    _Atomic bool disk_full; /* as the last write that failed found it */
     sqlite3 *conn;
     const char *path; /* for messages; belongs to the caller */
     DbStatement statements[DB_STATEMENTS_MAX];
@@ -93,4 +94,4 @@ int64_t db_inserted_id(const Db *db);
 int64_t db_changed(const Db *db);
 
 /* Fills `err` from the connection's last failure. Returns false. */
-bool db_failed(const Db *db, Err *err, const char *what);
+bool db_failed(Db *db, Err *err, const char *what);

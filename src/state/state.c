@@ -206,7 +206,9 @@ bool state_begin(State *state, StateTx **ret_tx, Err *err) {
         pass_turn(state);
         return false;
     }
-    state->tx = (StateTx){.state = state, .began_ns = clock_monotonic_ns()};
+    state->tx = (StateTx){.state = state,
+                          .began_ns = clock_monotonic_ns(),
+                          .changes_before = sqlite3_total_changes64(state->writer.conn)};
     *ret_tx = &state->tx;
     return true;
 }
@@ -237,6 +239,9 @@ bool state_commit(StateTx *tx, Err *err) {
         counter_add(&state->failures, 1);
         undo(tx);
         return false;
+    }
+    if (sqlite3_total_changes64(state->writer.conn) != tx->changes_before) {
+        state->writer.disk_full = false; /* something was written, so there is room */
     }
     counter_add(&state->commits, 1);
     counter_add(&state->commit_ns, (uint64_t)(clock_monotonic_ns() - start_ns));
@@ -415,6 +420,9 @@ void state_metrics(State *state, MetricWriter *out) {
                   "Time of COMMIT, the disk's sync included.");
     metric_value(out, "_sum", NULL, 0, (double)counter_get(&state->commit_ns) / 1e9);
     metric_value(out, "_count", NULL, 0, (double)counter_get(&state->commits));
+    metric_gauge(out, "belfry_state_disk_full",
+                 "1 while changes are refused because the disk of state.db is full.",
+                 state->writer.disk_full);
     metric_gauge(out, "belfry_state_database_bytes", "Size of state.db.",
                  file_bytes(state->path, ""));
     metric_gauge(out, "belfry_state_wal_bytes", "Size of its write-ahead log.",

@@ -36,6 +36,7 @@ typedef struct AlertSlot {
 struct StateTx {
     State *state;
     int64_t began_ns;
+    int64_t changes_before; /* of the connection */
 };
 
 /* Somebody waiting for the writer's turn; lives on the waiter's stack. First come, first served, so

@@ -307,6 +307,7 @@ void handle_am_post_alerts(Web *web, Request *request) {
         if (notify_post_alerts(web_doors(web)->notify, alerts, count, clock_now(), &err)) {
             am_empty(request, 200);
         } else {
+            log_trouble(request, &err);
             am_string_error(request, err.kind == ERR_INVALID ? 400 : status_of_err(err.kind), "%s",
                             err.text);
         }

@@ -186,6 +186,7 @@ static void respond_silence_error(Request *request, const Err *err) {
         am_string_error(request, 400, "%s", err->text);
         break;
     default:
+        log_trouble(request, err);
         am_string_error(request, err->kind == ERR_CORRUPT ? 500 : 503, "%s", err->text);
     }
 }

@@ -122,6 +122,8 @@ void respond_header(Request *request, const char *name, Str value);
 /* Prometheus' {"status":"error","errorType":...,"error":...}, status and type by the error's kind.
  */
 void respond_error(Request *request, const Err *err);
+/* A line in the log where it is our trouble and not the client's: the disk, the database. */
+void log_trouble(const Request *request, const Err *err);
 /* {"status":"success","data": ... }: opens up to data; respond_success_end() closes. */
 JsonWriter respond_success(Request *request);
 void respond_success_end(JsonWriter *json);

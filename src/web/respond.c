@@ -1,5 +1,6 @@
 /* Filling a response. */
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "web/http.h"
 
@@ -67,8 +68,16 @@ void respond_header(Request *request, const char *name, Str value) {
     VEC_PUSH(request->response.headers, items, header);
 }
 
+void log_trouble(const Request *request, const Err *err) {
+    if (err->kind == ERR_IO || err->kind == ERR_CORRUPT) {
+        log_event(LOG_ERROR, "request refused", LOG_STR("method", request->method),
+                  LOG_STR("path", request->path), LOG_STR("reason", str_of(err->text)));
+    }
+}
+
 void respond_error(Request *request, const Err *err) {
     int status = status_of_err(err->kind);
+    log_trouble(request, err);
     JsonWriter json = respond_json(request, status);
     json_object(&json);
     json_put_str(&json, "status", STR("error"));
