@@ -290,15 +290,21 @@ static bool read_message(const cJSON *message, TimeMs now, Arena *arena, ShadowR
     return true;
 }
 
+bool shadow_message_read(Str body, TimeMs now, Arena *arena, ShadowRow **ret_rows,
+                         size_t *ret_count, Err *err) {
+    cJSON *message = cJSON_ParseWithLength(body.ptr, body.len);
+    bool ok = read_message(message, now, arena, ret_rows, ret_count, err);
+    cJSON_Delete(message);
+    return ok;
+}
+
 bool notify_shadow_take(Notify *notify, Str body, TimeMs now, size_t *ret_count, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     AUTO(state_rollbackp) StateTx *tx = NULL;
-    cJSON *message = cJSON_ParseWithLength(body.ptr, body.len);
     ShadowRow *rows = NULL;
     size_t count = 0;
-    bool ok = read_message(message, now, &arena, &rows, &count, err);
-    cJSON_Delete(message);
-    if (!ok || !state_begin(notify->state, &tx, err)) {
+    if (!shadow_message_read(body, now, &arena, &rows, &count, err) ||
+        !state_begin(notify->state, &tx, err)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {

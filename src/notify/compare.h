@@ -57,6 +57,10 @@ typedef struct CompareInput {
 /* Pure. */
 void compare_tellings(const CompareInput *input, Arena *arena, Compare *ret_compare);
 
+/* The alerts of such a notification as below. */
+bool shadow_message_read(Str body, TimeMs now, Arena *arena, ShadowRow **ret_rows,
+                         size_t *ret_count, Err *err) MUST_CHECK;
+
 /* A notification in the shape of Alertmanager's webhook, version 4: keeps its alerts. ERR_INVALID
  * for anything else. */
 bool notify_shadow_take(Notify *notify, Str body, TimeMs now, size_t *ret_count,

@@ -41,14 +41,20 @@ static void grow(IdMap *map) {
     *map = bigger;
 }
 
-void idmap_put(IdMap *map, uint64_t key, void *value) {
-    assert(key && value);
+void **idmap_at(IdMap *map, uint64_t key) {
+    assert(key);
     if ((map->count + 1) * 2 > map->cap) {
         grow(map);
     }
     IdSlot *slot = find(map, key);
     map->count += slot->key == 0;
-    *slot = (IdSlot){key, value};
+    slot->key = key;
+    return &slot->value;
+}
+
+void idmap_put(IdMap *map, uint64_t key, void *value) {
+    assert(value);
+    *idmap_at(map, key) = value;
 }
 
 /* Closes the gap, so that no probe ends too early (Knuth, algorithm 6.4R). */

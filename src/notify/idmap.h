@@ -19,5 +19,7 @@ typedef struct IdMap {
 
 void idmap_finish(IdMap *map);
 void *idmap_get(const IdMap *map, uint64_t key); /* NULL if there is none */
+/* Where its value is, NULL there if it is new: to be set before anything else is done. */
+void **idmap_at(IdMap *map, uint64_t key);
 void idmap_put(IdMap *map, uint64_t key, void *value);
 void idmap_remove(IdMap *map, uint64_t key);

@@ -175,6 +175,7 @@ LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *from) {
     if (is_new) {
         alert = new_alert(notify, id, from);
     } else {
+        assert(labels_eq(alert->alert.labels, from->labels)); /* they are its identity */
         inhibit_remove(notify, alert);
     }
     char *old = alert->block;

@@ -15,12 +15,13 @@ void postings_add(Notify *notify, LiveAlert *alert) {
     LabelSet labels = alert->alert.labels;
     for (size_t i = 0; i < labels.count; i++) {
         uint64_t key = list_key(labels.items[i].name, labels.items[i].value);
-        AlertLink *link = &alert->links[i], *first = idmap_get(&notify->postings, key);
+        void **place = idmap_at(&notify->postings, key);
+        AlertLink *link = &alert->links[i], *first = *place;
         *link = (AlertLink){.alert = alert, .next = first};
         if (first) {
             first->previous = link;
         }
-        idmap_put(&notify->postings, key, link);
+        *place = link;
     }
 }
 

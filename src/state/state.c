@@ -338,12 +338,6 @@ bool state_find_audit(State *state, const AuditQuery *query, Arena *arena, Audit
     return ok;
 }
 
-bool state_load_audit(State *state, TimeMs from, TimeMs to, size_t limit, Arena *arena,
-                      AuditRow **ret_rows, size_t *ret_count, Err *err) {
-    AuditQuery query = {.from = from, .to = to, .limit = limit};
-    return state_find_audit(state, &query, arena, ret_rows, ret_count, err);
-}
-
 bool state_load_audit_of(State *state, const char *subject, TimeMs from, TimeMs to, Arena *arena,
                          AuditRow **ret_rows, size_t *ret_count, Err *err) {
     AuditQuery query = {.from = from,

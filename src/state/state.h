@@ -26,7 +26,7 @@
 typedef struct State State;
 typedef struct StateTx StateTx;
 
-enum { STATE_TX_ALERTS_MAX = 5000 };
+enum { STATE_TX_ALERTS_MAX = 2500 };
 
 typedef struct StateOptions {
     const char *path;        /* ".../state.db" */
@@ -103,10 +103,6 @@ typedef struct AuditQuery {
 } AuditQuery;
 bool state_find_audit(State *state, const AuditQuery *query, Arena *arena, AuditRow **ret_rows,
                       size_t *ret_count, Err *err) MUST_CHECK;
-/* All between two times, newest first. */
-bool state_load_audit(State *state, TimeMs from, TimeMs to, size_t limit, Arena *arena,
-                      AuditRow **ret_rows, size_t *ret_count, Err *err) MUST_CHECK;
-
 /* Of one subject ("silence": silence.create, silence.expire, ...), oldest first. */
 bool state_load_audit_of(State *state, const char *subject, TimeMs from, TimeMs to, Arena *arena,
                          AuditRow **ret_rows, size_t *ret_count, Err *err) MUST_CHECK;

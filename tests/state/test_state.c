@@ -109,7 +109,7 @@ Test(state, audit_log_can_only_grow) {
     AUTO(arena_finish) Arena arena = {0};
     AuditRow *rows;
     size_t count;
-    cr_assert(state_load_audit(state, 0, 10, 0, &arena, &rows, &count, &err));
+    cr_assert(state_find_audit(state, &(AuditQuery){.to = 10}, &arena, &rows, &count, &err));
     cr_assert_eq(count, 1);
     cr_expect(str_eq(rows[0].actor, STR("claimed:ann")));
     cr_expect(str_eq(rows[0].after, STR("{}")));
