@@ -8,6 +8,7 @@
 #include "notify/lease.h"
 #include "notify/notice.h"
 #include "notify/outbox.h"
+#include "notify/receivers.h"
 #include "notify/recent.h"
 #include "notify/route.h"
 
@@ -401,6 +402,21 @@ static size_t type_index(const Integration *integration) {
     return integration ? (size_t)(integration->type - integration_types) : 31;
 }
 
+/* A key that is read from a file when it is used: the end has to go with the one that the trigger
+ * went with, whatever the file says then. */
+static void keep_key(Notify *notify, const OutboxEntry *entry, const Delivery *delivery,
+                     Sent *sent) {
+    AUTO(arena_finish) Arena arena = {0};
+    const Integration *integration = delivery->integration;
+    Str key = STR("");
+    Err ignored = {0};
+    if (integration && entry->row.action == OUTBOX_TRIGGER && !sent->target[0] &&
+        integration_has(integration, "routing_key_file") &&
+        receiver_secret(integration, "routing_key", "routing_key_file", &arena, &key, &ignored)) {
+        sent->target = live_share(notify, key);
+    }
+}
+
 /* Keeps with the incident what the answer taught. */
 static bool keep_answer(Notify *notify, StateTx *tx, const OutboxEntry *entry,
                         const Delivery *delivery, Err *err) {
@@ -410,6 +426,9 @@ static bool keep_answer(Notify *notify, StateTx *tx, const OutboxEntry *entry,
     }
     bool changed = !sent->delivered && delivery->verdict == VERDICT_DELIVERED;
     sent->delivered |= changed;
+    if (changed) {
+        keep_key(notify, entry, delivery, sent);
+    }
     if (delivery->answer.data.len) {
         sent_set_data(sent, delivery->answer.data);
         changed = true;

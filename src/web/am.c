@@ -70,12 +70,12 @@ cJSON *am_body(Request *request, const char *what) {
     return json;
 }
 
-bool am_filters(Request *request, MatcherSet *ret_filters) {
+bool am_filters(Request *request, const char *name, MatcherSet *ret_filters) {
     MatcherSet set = {arena_array(&request->arena, Matcher, request->params.items_count), 0};
     for (size_t i = 0; i < request->params.items_count; i++) {
         Param param = request->params.items[i];
         Err err = {0};
-        if (!str_eq(param.name, STR("filter"))) {
+        if (!str_eq(param.name, str_of(name))) {
             continue;
         }
         if (!matcher_parse(&request->arena, param.value, &set.items[set.count], &err)) {

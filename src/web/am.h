@@ -21,7 +21,7 @@ void am_framework_error(Request *request, int status, int code, const char *fmt,
 cJSON *am_body(Request *request, const char *what);
 
 /* The `filter` parameters; answers 400 itself. matcher_set_finish() the result. */
-bool am_filters(Request *request, MatcherSet *ret_filters);
+bool am_filters(Request *request, const char *name, MatcherSet *ret_filters);
 
 /* A boolean parameter, `fallback` where missing; answers 400 itself. */
 bool am_bool(Request *request, const char *name, bool fallback, bool *ret_value);

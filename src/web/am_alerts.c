@@ -12,11 +12,13 @@
 typedef struct AlertFilter {
     bool active, silenced, inhibited, muted;
     MatcherSet filters;
-    Regex *receiver; /* NULL = any */
+    MatcherSet receivers; /* of the labels a receiver has: its name */
+    Regex *receiver;      /* NULL = any */
 } AlertFilter;
 
 static void filter_finish(AlertFilter *filter) {
     matcher_set_finish(&filter->filters);
+    matcher_set_finish(&filter->receivers);
     regex_free(filter->receiver);
 }
 
@@ -29,7 +31,11 @@ static bool read_filter(Request *request, AlertFilter *filter) {
         !am_bool(request, "inhibited", true, &filter->inhibited) ||
         !am_bool(request, "muted", true, &filter->muted) ||
         !am_bool(request, "unprocessed", true, &unprocessed) ||
-        !am_filters(request, &filter->filters)) {
+        !am_filters(request, "filter", &filter->filters)) {
+        return false;
+    }
+    if (!am_filters(request, "receiver_matchers", &filter->receivers)) {
+        filter_finish(filter);
         return false;
     }
     if (receiver.len) {
@@ -44,7 +50,9 @@ static bool read_filter(Request *request, AlertFilter *filter) {
 }
 
 static bool shows_receiver(const AlertFilter *filter, Str name) {
-    return !filter->receiver || regex_matches(filter->receiver, name.ptr, name.len);
+    Label label = {STR("name"), name};
+    return matcher_set_matches(&filter->receivers, (LabelSet){&label, 1}) &&
+           (!filter->receiver || regex_matches(filter->receiver, name.ptr, name.len));
 }
 
 static bool shows(const AlertFilter *filter, const AlertView *view) {
@@ -53,7 +61,7 @@ static bool shows(const AlertFilter *filter, const AlertView *view) {
         (!filter->inhibited && view->inhibited_count) || (!filter->muted && view->muted_count)) {
         return false;
     }
-    bool received = filter->receiver == NULL;
+    bool received = filter->receiver == NULL && filter->receivers.count == 0;
     for (size_t i = 0; i < view->receiver_count && !received; i++) {
         received = shows_receiver(filter, view->receivers[i]);
     }
@@ -322,15 +330,22 @@ void handle_am_receivers(Web *web, Request *request) {
     AUTO(arena_finish) Arena arena = {0};
     Str *names;
     size_t count;
+    AlertFilter filter = {0};
+    if (!am_filters(request, "receiver_matchers", &filter.receivers)) {
+        return;
+    }
     notify_receivers(web_doors(web)->notify, &arena, &names, &count);
     JsonWriter json = am_json(request, 200);
     json_array(&json);
     for (size_t i = 0; i < count; i++) {
-        json_object(&json);
-        json_put_str(&json, "name", names[i]);
-        json_end(&json);
+        if (shows_receiver(&filter, names[i])) {
+            json_object(&json);
+            json_put_str(&json, "name", names[i]);
+            json_end(&json);
+        }
     }
     json_end(&json);
+    filter_finish(&filter);
 }
 
 void handle_am_status(Web *web, Request *request) {

@@ -58,7 +58,7 @@ void handle_am_silences(Web *web, Request *request) {
     bool pending, active, expired;
     if (!am_bool(request, "pending", true, &pending) ||
         !am_bool(request, "active", true, &active) ||
-        !am_bool(request, "expired", true, &expired) || !am_filters(request, &filters)) {
+        !am_bool(request, "expired", true, &expired) || !am_filters(request, "filter", &filters)) {
         return;
     }
     AUTO(arena_finish) Arena arena = {0};

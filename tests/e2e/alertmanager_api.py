@@ -173,6 +173,10 @@ def many_alerts_are_listed_whole():
         assert [g["receiver"]["name"] for g in groups] == ["pager"], "a group of which nothing is shown is left out"
         assert len(get_json(port, "/api/v2/alerts?silenced=false")) == count / 2
         assert get_json(port, "/api/v2/alerts?filter=alertname%3DNobody") == []
+        assert get_json(port, "/api/v2/receivers?receiver_matchers=name%3Dpager") == [{"name": "pager"}]
+        assert len(get_json(port, "/api/v2/alerts?receiver_matchers=name%3Dpager")) == count / 2
+        assert get_json(port, "/api/v2/alerts/groups?receiver_matchers=name%3D~no.*") == []
+        assert call(port, "GET", "/api/v2/receivers?receiver_matchers=name")[0] == 400
 
 
 def pages_of_others_change_nothing():

@@ -435,3 +435,45 @@ Test(delivery, forward_all_tells_of_suppressed_alerts_and_of_the_change) {
     rig_close(&rig);
     listener_stop(&listener);
 }
+
+static void write_key(const char *path, const char *key) {
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fputs(key, file) >= 0 && fclose(file) == 0, "%s", path);
+}
+
+Test(delivery, an_incident_ends_with_the_key_it_was_opened_with_when_the_file_says_another) {
+    Listener listener;
+    Rig rig;
+    char path[] = "/tmp/belfry-key-XXXXXX", text[512];
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    close(fd);
+    write_key(path, "first-key");
+    listener_start(&listener, 202);
+    snprintf(text, sizeof text,
+             "route: {receiver: pager, group_wait: 0s, group_interval: 1s}\n"
+             "receivers:\n"
+             "  - name: pager\n"
+             "    pagerduty_configs: [{routing_key_file: %s, incident: alert,\n"
+             "      url: 'http://127.0.0.1:%d/v2/enqueue'}]\n",
+             path, listener.port);
+    rig_open(&rig, rig_config(text, NULL, NULL));
+    change(&rig, true, 1);
+    rig_pass(&rig, 5 * SECOND_MS, SECOND_MS);
+    cr_assert_eq(listener_count(&listener), 1);
+    cr_expect(listener_has(&listener, 0, "first-key"));
+    write_key(path, "second-key");
+    rig_shut(&rig);
+    rig_open_again(&rig);
+    change(&rig, false, 1);
+    rig_pass(&rig, 5 * SECOND_MS, SECOND_MS);
+    cr_assert_eq(listener_count(&listener), 2);
+    cr_expect(listener_has(&listener, 1, "resolve") && listener_has(&listener, 1, "first-key"));
+    change(&rig, true, 2);
+    rig_pass(&rig, 5 * SECOND_MS, SECOND_MS);
+    cr_assert_eq(listener_count(&listener), 3);
+    cr_expect(listener_has(&listener, 2, "second-key"), "a new incident goes with the new key");
+    rig_close(&rig);
+    listener_stop(&listener);
+    unlink(path);
+}
