@@ -126,7 +126,9 @@ SLOW = "/api/v1/query_range?" + urlencode({"query": "quantile_over_time(0.5, vec
 def leave_open(port, count):
     """Clients that ask a slow query and do not read."""
     sockets = []
-    for _ in range(count):
+    for number in range(count):
+        if number == 1:
+            time.sleep(0.5)  # the first is under way, the others wait
         sock = socket.create_connection(("127.0.0.1", port))
         sock.sendall(f"GET {SLOW} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         sockets.append(sock)
@@ -149,7 +151,7 @@ def full_queue_and_clients_that_leave():
         for sock in sockets:
             sock.close()
         wait_for("an answer", lambda: call(at.port, "GET", "/api/v1/query?query=1")[0] == 200, 60)
-        assert wait_for("the count", lambda: at.metric('prometheus_http_requests_total{code="4xx"}') >= 3)
+        assert wait_for("the count", lambda: at.metric('prometheus_http_requests_total{code="4xx"}') >= 2)
 
 
 def packed_answers():

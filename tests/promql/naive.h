@@ -170,6 +170,12 @@ static Windows eval_window(const NaiveData *data, Arena *arena, const Expr *expr
     return windows;
 }
 
+/* Times are whole milliseconds: their differences, too, which a difference of seconds is not to the
+ * last bit. */
+static double between(double from, double to) {
+    return round((to - from) * 1000) / 1000;
+}
+
 /* What rate(), increase() and delta() make of a window: its change, stretched to its edges. */
 static double extrapolate(const Window *window, const Windows *all, bool counter, bool per_second) {
     size_t last = window->count - 1;
@@ -180,8 +186,9 @@ static double extrapolate(const Window *window, const Windows *all, bool counter
     for (size_t i = 1; counter && i <= last; i++) {
         change += window->values[i] < window->values[i - 1] ? window->values[i - 1] : 0;
     }
-    double sampled = window->seconds[last] - window->seconds[0];
-    double before = window->seconds[0] - all->from, after = all->to - window->seconds[last];
+    double sampled = between(window->seconds[0], window->seconds[last]);
+    double before = between(all->from, window->seconds[0]);
+    double after = between(window->seconds[last], all->to);
     double gap = sampled / (double)last;
     before = before >= gap * 1.1 ? gap / 2 : before;
     if (counter && change > 0 && window->values[0] >= 0) {
@@ -190,7 +197,7 @@ static double extrapolate(const Window *window, const Windows *all, bool counter
     }
     after = after >= gap * 1.1 ? gap / 2 : after;
     double stretch = (sampled + before + after) / sampled;
-    return change * (per_second ? stretch / (all->to - all->from) : stretch);
+    return change * (per_second ? stretch / between(all->from, all->to) : stretch);
 }
 
 static int compare_doubles(const void *a, const void *b) {
