@@ -141,7 +141,8 @@ def full_queue_and_clients_that_leave():
         sockets = leave_open(at.port, 3)
 
         def refused():
-            status, headers, body = call(at.port, "GET", "/api/v1/query?query=1")
+            # One that came before the others waits in their place, and is given up.
+            status, headers, body = call(at.port, "GET", "/api/v1/query?query=1", timeout=1)
             return status == 503 and (headers, json.loads(body))
         headers, answer = wait_for("the queue to be full", refused, 20)
         assert answer["status"] == "error" and answer["errorType"] == "unavailable", answer
