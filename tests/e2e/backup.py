@@ -152,7 +152,7 @@ backup:
         assert bucket.secret_key not in shown, shown
         browser = call(server.port, "POST", "/api/v1/admin/backup", '{"to":"/tmp/x"}',
                        {"Content-Type": "application/json", "Origin": "http://evil.example"})
-        assert browser[0] == 400, browser
+        assert browser[0] == 403, browser
     bucket.close()
 
 
