@@ -353,12 +353,10 @@ int command_query(int argc, char **argv) {
         .flavour = args_get(&args, "flavour"),
         .explain = args_has(&args, "explain"),
     };
-    if (args.word_count != 1 || !known) {
-        Str usage =
-            known
-                ? STR("one expression, in quotes")
-                : arena_printf(&arena, "--format is table, json, csv or sparkline, not %s", format);
-        status = command_usage(&spec, arena_cstr(&arena, usage));
+    if (args.word_count != 1) {
+        status = command_usage(&spec, "one expression, in quotes");
+    } else if (!known) {
+        status = command_usage(&spec, "--format is table, json, csv or sparkline, not %s", format);
     } else if (!query_path(&ask, &arena, &body, &range, &err) ||
                !client_call(ask.url, "POST",
                             range ? STR("/api/v1/query_range") : STR("/api/v1/query"), body, &arena,

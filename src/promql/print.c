@@ -8,6 +8,7 @@
  */
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/number.h"
@@ -255,6 +256,20 @@ static void print_operator(Buf *buf, const ExprBinary *binary) {
     print_fill(buf, binary);
 }
 
+/* "+Inf ^ x" is read as +(Inf ^ x), so infinity has no sign there. */
+static bool is_bare_infinity(const ExprBinary *binary) {
+    return binary->op == OP_POW && binary->left->kind == EXPR_NUMBER &&
+           !binary->left->number.is_duration && binary->left->number.value == INFINITY;
+}
+
+static void print_left(Buf *buf, const ExprBinary *binary) {
+    if (is_bare_infinity(binary)) {
+        put(buf, "Inf");
+    } else {
+        print_one(buf, binary->left);
+    }
+}
+
 static void print_one(Buf *buf, const Expr *expr) {
     switch (expr->kind) {
     case EXPR_NUMBER:
@@ -292,7 +307,7 @@ static void print_one(Buf *buf, const Expr *expr) {
         buf_byte(buf, ')');
         break;
     case EXPR_BINARY:
-        print_one(buf, expr->binary.left);
+        print_left(buf, &expr->binary);
         buf_byte(buf, ' ');
         print_operator(buf, &expr->binary);
         buf_byte(buf, ' ');
@@ -382,7 +397,12 @@ static void pretty_split(const Pretty *pretty, const Expr *expr, int level) {
         pretty_call(pretty, &expr->paren, 1, level);
         break;
     case EXPR_BINARY:
-        pretty_one(pretty, expr->binary.left, level + 1);
+        if (is_bare_infinity(&expr->binary)) {
+            indent(pretty, level + 1);
+            print_left(pretty->buf, &expr->binary);
+        } else {
+            pretty_one(pretty, expr->binary.left, level + 1);
+        }
         buf_byte(pretty->buf, '\n');
         indent(pretty, level);
         print_operator(pretty->buf, &expr->binary);

@@ -83,6 +83,14 @@ Test(parse, prints_the_canonical_text) {
     cJSON_Delete(root);
 }
 
+Test(parse, infinity_to_a_power_is_read_back_as_it_was) {
+    assert_print("inf ^ b", "Inf ^ b");
+    assert_print("a - Inf ^ b", "a - Inf ^ b");
+    assert_print("Inf ^ Inf", "Inf ^ +Inf");
+    assert_print("-Inf ^ 2", "-Inf ^ 2");
+    assert_print("+Inf * 2", "+Inf * 2");
+}
+
 Test(parse, breaks_long_expressions_over_lines) {
     cJSON *root = corpus_open("promql-prettify.json");
     const cJSON *item;
