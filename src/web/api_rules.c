@@ -252,7 +252,8 @@ static bool contains(Str text, Str part) {
 /* vmalert's `search`: in the name, whatever the case, of the group, the file or the rule. */
 static bool is_found(const RuleFilter *filter, const GroupView *group, const RuleView *rule) {
     Str part = params_get(filter->params, STR("search"));
-    return contains(group->name, part) || contains(group->file, part) || contains(rule->name, part);
+    return part.len == 0 || contains(group->name, part) || contains(group->file, part) ||
+           contains(rule->name, part);
 }
 
 static bool keeps_rule(const RuleFilter *filter, const GroupView *group, const RuleView *rule) {
