@@ -81,28 +81,30 @@ static void put_padded(Buf *buf, int64_t value, int width) {
     buf_put(buf, start, (size_t)(end - start));
 }
 
+static char *put_two(char *at, int value) {
+    at[0] = (char)('0' + value / 10);
+    at[1] = (char)('0' + value % 10);
+    return at + 2;
+}
+
+/* A hundred thousand alerts have three times each. */
 void time_put(Buf *buf, TimeMs time) {
     CivilTime civil = civil_of(time);
     if (civil.year < 0) {
         buf_byte(buf, '-');
     }
-    const struct {
-        int64_t value;
-        int width;
-        char after;
-    } fields[] = {
-        {civil.year < 0 ? -civil.year : civil.year, 4, '-'},
-        {civil.month, 2, '-'},
-        {civil.day, 2, 'T'},
-        {civil.hour, 2, ':'},
-        {civil.minute, 2, ':'},
-        {civil.second, 2, '.'},
-        {civil.ms, 3, 'Z'},
-    };
+    put_padded(buf, civil.year < 0 ? -civil.year : civil.year, 4);
+    const int fields[] = {civil.month, civil.day, civil.hour, civil.minute, civil.second};
+    char text[32], *at = text;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        put_padded(buf, fields[i].value, fields[i].width);
-        buf_byte(buf, fields[i].after);
+        *at++ = "--T::"[i];
+        at = put_two(at, fields[i]);
     }
+    *at++ = '.';
+    *at++ = (char)('0' + civil.ms / 100);
+    at = put_two(at, civil.ms % 100);
+    *at++ = 'Z';
+    buf_put(buf, text, (size_t)(at - text));
 }
 
 /* Takes exactly `count` digits, as a number from `min` to `max`. */

@@ -100,38 +100,49 @@ void live_names_free(Notify *notify) {
     free_texts(&notify->texts);
 }
 
-/* The names that are shared; the others have a NULL `ptr`. Adds up the bytes of the rest. */
-static void share_names(Notify *notify, LabelSet set, Str *names, size_t *bytes) {
-    *bytes += set.count * sizeof(Label);
+/* The names that are shared; the others have a NULL `ptr`. Returns the bytes of those. */
+static size_t share_names(Notify *notify, LabelSet set, Str *names) {
+    size_t bytes = 0;
     for (size_t i = 0; i < set.count; i++) {
         names[i] = share_name(notify, set.items[i].name);
-        *bytes += set.items[i].value.len + (names[i].ptr ? 0 : set.items[i].name.len);
+        bytes += names[i].ptr ? 0 : set.items[i].name.len;
     }
+    return bytes;
 }
 
-static LabelSet pack_shared(char **at, Label *items, LabelSet set, const Str *names) {
+static size_t values_bytes(LabelSet set) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < set.count; i++) {
+        bytes += set.items[i].value.len;
+    }
+    return bytes;
+}
+
+/* `values` NULL: they are packed, too. */
+static LabelSet pack_shared(char **at, Label *items, LabelSet set, const Str *names,
+                            const Str *values) {
     for (size_t i = 0; i < set.count; i++) {
         items[i].name = names[i].ptr ? names[i] : pack_text(at, set.items[i].name);
-        items[i].value = pack_text(at, set.items[i].value);
+        items[i].value = values ? values[i] : pack_text(at, set.items[i].value);
     }
     return (LabelSet){items, set.count};
 }
 
-/* One block an alert: a hundred thousand of them are kept. */
-static char *pack(Notify *notify, const Alert *alert, Alert *ret_alert) {
-    size_t bytes = alert->rule_key.len + alert->generator_url.len;
-    arena_reset(&notify->scratch);
+/* One block an alert: a hundred thousand of them are kept. `values` are those of its labels. */
+static char *pack(Notify *notify, const Alert *alert, const Str *values, Alert *ret_alert) {
     size_t count = alert->labels.count + alert->annotations.count;
     Str *names = arena_array(&notify->scratch, Str, count + 1);
-    share_names(notify, alert->labels, names, &bytes);
-    share_names(notify, alert->annotations, names + alert->labels.count, &bytes);
+    size_t bytes = count * sizeof(Label) + share_names(notify, alert->labels, names) +
+                   share_names(notify, alert->annotations, names + alert->labels.count) +
+                   values_bytes(alert->annotations) + alert->rule_key.len +
+                   alert->generator_url.len;
     char *block = mem_grow(NULL, bytes + 1), *at = block;
     *ret_alert = *alert;
     Label *labels = pack_array(&at, alert->labels);
     Label *annotations = pack_array(&at, alert->annotations);
-    ret_alert->labels = pack_shared(&at, labels, alert->labels, names);
+    ret_alert->labels = pack_shared(&at, labels, alert->labels, names, values);
     ret_alert->annotations =
-        pack_shared(&at, annotations, alert->annotations, names + alert->labels.count);
+        pack_shared(&at, annotations, alert->annotations, names + alert->labels.count, NULL);
     ret_alert->rule_key = pack_text(&at, alert->rule_key);
     ret_alert->generator_url = pack_text(&at, alert->generator_url);
     return block;
@@ -172,18 +183,21 @@ static LiveAlert *new_alert(Notify *notify, int64_t id, const Alert *from) {
 LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *from) {
     LiveAlert *alert = live_alert(notify, id);
     bool is_new = !alert;
+    arena_reset(&notify->scratch);
+    Str *values = arena_array(&notify->scratch, Str, from->labels.count + 1);
     if (is_new) {
         alert = new_alert(notify, id, from);
+        postings_add(notify, alert, from->labels, values);
     } else {
         assert(labels_eq(alert->alert.labels, from->labels)); /* they are its identity */
         inhibit_remove(notify, alert);
+        for (size_t i = 0; i < from->labels.count; i++) {
+            values[i] = alert->alert.labels.items[i].value;
+        }
     }
     char *old = alert->block;
-    alert->block = pack(notify, from, &alert->alert);
+    alert->block = pack(notify, from, values, &alert->alert);
     free(old);
-    if (is_new) {
-        postings_add(notify, alert);
-    }
     if (is_new && str_eq(from->rule_key, STR("api"))) {
         idmap_put(&notify->posted, posted_key(alert->alert.labels), alert);
     }
@@ -219,11 +233,11 @@ static void free_alert(LiveAlert *alert) {
 void live_alert_drop(Notify *notify, LiveAlert *alert) {
     assert(alert->groups_count == 0);
     inhibit_remove(notify, alert);
-    postings_remove(notify, alert);
     if (idmap_get(&notify->posted, posted_key(alert->alert.labels)) == alert) {
         idmap_remove(&notify->posted, posted_key(alert->alert.labels));
     }
     idmap_remove(&notify->alerts, (uint64_t)alert->id);
+    postings_remove(notify, alert); /* and with it the texts of its labels */
     free_alert(alert);
 }
 
@@ -578,7 +592,7 @@ void live_clear(Notify *notify) {
     }
     idmap_finish(&notify->alerts);
     idmap_finish(&notify->posted);
-    idmap_finish(&notify->postings);
+    postings_clear(notify);
     notify->posted_expiry = 0;
     idmap_finish(&notify->groups);
     idmap_finish(&notify->groups_by_id);

@@ -20,6 +20,7 @@
 #include "notify/integration.h"
 #include "notify/match_index.h"
 #include "notify/notify.h"
+#include "notify/week.h"
 #include "state/rows_alert.h"
 #include "state/rows_group.h"
 #include "state/rows_ledger.h"
@@ -78,7 +79,7 @@ typedef struct AlertLink {
 
 struct LiveAlert {
     int64_t id;
-    Alert alert; /* texts in `block` */
+    Alert alert; /* texts in `block`, values of labels in postings */
     char *block;
     char key[65];
     int64_t short_key; /* of the ledger */
@@ -197,9 +198,10 @@ struct Notify {
     bool stale;
     NotifyConfig *config;
 
-    IdMap alerts;         /* by id */
-    IdMap posted;         /* by labels_hash().lo, alerts from outside */
-    IdMap postings;       /* by label: the first AlertLink */
+    IdMap alerts;   /* by id */
+    IdMap posted;   /* by labels_hash().lo, alerts from outside */
+    IdMap postings; /* postings.h: by label, and by its name */
+    IdMap postings_names;
     TimeMs posted_expiry; /* no lease of a posted alert ends before; TIME_MAX = there is none */
     IdMap groups;         /* by hash of key */
     IdMap groups_by_id;
@@ -221,6 +223,8 @@ struct Notify {
     size_t to_wake_count, to_wake_cap;
     TimeMs next_damped_end; /* until then at least, what flaps stays damped */
     bool wakes_all;         /* all that are quiet have to be */
+
+    Week week;
 
     Outbox outbox;
     struct Delivery *deliveries; /* under way; of the delivering thread */

@@ -88,6 +88,7 @@ bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
     pthread_rwlock_init(&notify->lock, NULL);
     pthread_mutex_init(&notify->deliver_lock, NULL);
     pthread_mutex_init(&notify->pulse.lock, NULL);
+    week_init(&notify->week);
     stall_configure(notify);
     notify->box = notify->net ? net_box_new(notify->net) : NULL;
     StateTx *tx;
@@ -113,6 +114,7 @@ void notify_close(Notify *notify) {
     stall_clear(notify);
     arena_finish(&notify->scratch);
     notify_config_unref(notify->config);
+    week_finish(&notify->week);
     pthread_mutex_destroy(&notify->pulse.lock);
     pthread_mutex_destroy(&notify->deliver_lock);
     pthread_rwlock_destroy(&notify->lock);

@@ -181,13 +181,16 @@ void notify_flag_signs(Notify *notify, Arena *arena, Str *ret_label, Str *ret_me
 
 /* What a silence or flag with these matchers would catch. */
 typedef struct QuietPreview {
-    struct AlertView *now; /* active alerts it covers, as notify_alerts() gives them */
-    size_t now_count;
+    struct AlertView *shown; /* active alerts it covers, as notify_alerts() gives them */
+    size_t shown_count;
+    size_t now_count;      /* how many they are */
     uint64_t week_firings; /* how often covered alerts began to fire in the last 7 days */
     uint64_t week_alerts;  /* of how many different alerts */
 } QuietPreview;
-bool notify_quiet_preview(Notify *notify, const SilenceMatcher *matchers, size_t count, TimeMs now,
-                          Arena *arena, QuietPreview *ret_preview, Err *err) MUST_CHECK;
+/* `shown_max` 0 = all. */
+bool notify_quiet_preview(Notify *notify, const SilenceMatcher *matchers, size_t count,
+                          size_t shown_max, TimeMs now, Arena *arena, QuietPreview *ret_preview,
+                          Err *err) MUST_CHECK;
 
 /* ---- looking at it ---- */
 

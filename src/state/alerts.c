@@ -362,26 +362,71 @@ bool state_load_episode_rows(State *state, TimeMs from, TimeMs to, int64_t alert
     return true;
 }
 
-bool state_each_firing(State *state, TimeMs from, TimeMs to, Str part, StateFiringFn *each,
-                       void *context, Err *err) {
+typedef struct FiringList {
+    Firing *rows;
+    size_t rows_count, rows_cap;
+} FiringList;
+
+/* Times and ids grow together, so either finds the few that are wanted. */
+static bool query_firings(Db *db, TimeMs from, int64_t after, DbRows *rows, Err *err) {
+    if (after) {
+        return db_query(db, rows, err,
+                        "SELECT id, at, labels_text FROM alert_history"
+                        " WHERE id > ? AND +at >= ? AND event = 1",
+                        DB_INT(after), DB_INT(from));
+    }
+    return db_query(db, rows, err,
+                    "SELECT id, at, labels_text FROM alert_history WHERE at >= ? AND event = 1",
+                    DB_INT(from));
+}
+
+bool state_load_firings(State *state, TimeMs from, int64_t after, Firing **ret_rows,
+                        size_t *ret_count, Err *err) {
+    _Static_assert(ALERT_BECAME_FIRING == 1, "the number in the statements");
     Db *db;
     DbRows rows;
+    FiringList list = {0};
     if (!state_reader(state, &db, err)) {
         return false;
     }
-    bool ok = db_query(db, &rows, err,
-                       "SELECT l.text FROM alert_history h CROSS JOIN texts l ON l.id = "
-                       "h.labels_text WHERE h.at BETWEEN ? AND ? AND h.event = 1"
-                       " AND instr(l.text, ?) > 0",
-                       DB_INT(from), DB_INT(to), DB_TEXT(part));
+    bool ok = query_firings(db, from, after, &rows, err);
     if (ok) {
         while (db_next(&rows)) {
-            each(db_view(&rows, 0), context);
+            VEC_PUSH(list, rows, ((Firing){db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2)}));
         }
         ok = db_done(&rows, err);
     }
     state_reader_done(state, db);
-    return ok || err_context(err, "alert history");
+    if (!ok) {
+        free(list.rows);
+        return err_context(err, "alert history");
+    }
+    *ret_rows = list.rows;
+    *ret_count = list.rows_count;
+    return true;
+}
+
+bool state_each_label_set(State *state, const int64_t *numbers, size_t count, StateLabelsFn *each,
+                          void *context, Err *err) {
+    Db *db;
+    DbRows rows;
+    bool ok = true;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count && ok; i++) {
+        ok = db_query(db, &rows, err, "SELECT text FROM texts WHERE id = ?", DB_INT(numbers[i]));
+        if (ok) {
+            if (db_next(&rows)) {
+                each(numbers[i], db_view(&rows, 0), context);
+            }
+            while (db_next(&rows)) {
+            }
+            ok = db_done(&rows, err);
+        }
+    }
+    state_reader_done(state, db);
+    return ok || err_context(err, "label sets");
 }
 
 bool state_labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) {

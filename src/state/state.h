@@ -71,13 +71,24 @@ bool state_alert_history(State *state, TimeMs from, TimeMs to, const char hex_ke
                          size_t limit, Arena *arena, AlertHistoryRow **ret_rows, size_t *ret_count,
                          Err *err) MUST_CHECK;
 
-/* Each time an alert began to fire, `from` to `to`, told to `each` by its label set as JSON (valid
- * during the call); only of label sets whose JSON contains `part` ("" = all). */
-typedef void StateFiringFn(Str labels_json, void *context);
-bool state_each_firing(State *state, TimeMs from, TimeMs to, Str part, StateFiringFn *each,
-                       void *context, Err *err) MUST_CHECK;
+/* A time at which an alert began to fire. */
+typedef struct Firing {
+    int64_t id; /* grows as they are stored */
+    TimeMs at;
+    int64_t labels; /* the number of its label set */
+} Firing;
 
-/* What the two above give as JSON. ERR_CORRUPT for what is no label set. */
+/* Those not before `from` whose id is above `after` (0 = all). free() `*ret_rows`. */
+bool state_load_firings(State *state, TimeMs from, int64_t after, Firing **ret_rows,
+                        size_t *ret_count, Err *err) MUST_CHECK;
+
+/* Tells `each` the label sets of these numbers as JSON (valid during the call); those that are gone
+ * are left out. */
+typedef void StateLabelsFn(int64_t number, Str json, void *context);
+bool state_each_label_set(State *state, const int64_t *numbers, size_t count, StateLabelsFn *each,
+                          void *context, Err *err) MUST_CHECK;
+
+/* What that gives as JSON. ERR_CORRUPT for what is no label set. */
 bool state_labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) MUST_CHECK;
 
 /* ---- audit and meta ---- */

@@ -3,11 +3,12 @@
 #include <stdarg.h>
 
 #include "base/number.h"
+#include "web/origin.h"
 
 static void open_to_all(Request *request) {
     respond_header(request, "Cache-Control", STR("no-store"));
     respond_header(request, "Access-Control-Allow-Origin", STR("*"));
-    respond_header(request, "Access-Control-Allow-Methods", STR("GET, POST, DELETE, OPTIONS"));
+    respond_header(request, "Access-Control-Allow-Methods", origin_methods(request));
     respond_header(request, "Access-Control-Allow-Headers",
                    STR("Accept, Authorization, Content-Type, Origin"));
     respond_header(request, "Access-Control-Expose-Headers", STR("Date"));

@@ -14,6 +14,7 @@ typedef struct AlertFilter {
     MatcherSet filters;
     MatcherSet receivers; /* of the labels a receiver has: its name */
     Regex *receiver;      /* NULL = any */
+    size_t limit;         /* of alerts, ours and not Alertmanager's; 0 = none */
 } AlertFilter;
 
 static void filter_finish(AlertFilter *filter) {
@@ -35,6 +36,11 @@ static bool read_filter(Request *request, AlertFilter *filter) {
         return false;
     }
     if (!am_filters(request, "receiver_matchers", &filter->receivers)) {
+        filter_finish(filter);
+        return false;
+    }
+    if (!api_limit(request, &filter->limit, &err)) {
+        am_string_error(request, 400, "%s", err.text);
         filter_finish(filter);
         return false;
     }
@@ -120,6 +126,7 @@ typedef struct Listing {
     AlertGroupView *groups; /* of /api/v2/alerts: one, with all of them */
     size_t group_count, group_at;
     size_t alert_at;
+    size_t shown_count;
     bool is_open; /* the group at `group_at` is begun: somebody in it is shown */
     TimeMs now;
     JsonWriter json;
@@ -173,23 +180,36 @@ static void mark_muted(AlertView *view, const AlertGroupView *group) {
     }
 }
 
+/* True when there may be more to show. */
+static bool put_alerts(Listing *listing, const AlertGroupView *group, AlertView *views,
+                       size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        mark_muted(&views[i], group);
+        if (shows(&listing->filter, &views[i])) {
+            open_group(listing);
+            put_alert(&listing->json, &views[i]);
+            if (++listing->shown_count == listing->filter.limit) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void put_piece(Web *web, Listing *listing, const AlertGroupView *group) {
     size_t left = group->alert_count - listing->alert_at;
     size_t wanted = left < LISTING_PIECE_ALERTS ? left : LISTING_PIECE_ALERTS, count;
     AlertView *views;
     notify_alert_views(web_doors(web)->notify, group->alerts + listing->alert_at, wanted,
                        listing->now, &listing->pieces, &views, &count);
-    for (size_t i = 0; i < count; i++) {
-        mark_muted(&views[i], group);
-        if (shows(&listing->filter, &views[i])) {
-            open_group(listing);
-            put_alert(&listing->json, &views[i]);
-        }
-    }
+    bool more = put_alerts(listing, group, views, count);
     arena_reset(&listing->pieces);
     listing->alert_at += wanted;
-    if (listing->alert_at == group->alert_count) {
+    if (!more || listing->alert_at == group->alert_count) {
         close_group(listing, group);
+    }
+    if (!more) {
+        listing->group_at = listing->group_count;
     }
 }
 

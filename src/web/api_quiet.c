@@ -129,10 +129,11 @@ static void put_caught(JsonWriter *json, const AlertView *view) {
 static void put_preview(JsonWriter *json, const QuietPreview *preview) {
     json_object(json);
     json_put_array(json, "alerts");
-    for (size_t i = 0; i < preview->now_count; i++) {
-        put_caught(json, &preview->now[i]);
+    for (size_t i = 0; i < preview->shown_count; i++) {
+        put_caught(json, &preview->shown[i]);
     }
     json_end(json);
+    json_put_int(json, "alertCount", (int64_t)preview->now_count);
     json_put_object(json, "lastWeek");
     json_put_int(json, "firings", (int64_t)preview->week_firings);
     json_put_int(json, "alerts", (int64_t)preview->week_alerts);
@@ -140,20 +141,33 @@ static void put_preview(JsonWriter *json, const QuietPreview *preview) {
     json_end(json);
 }
 
-/* POST /api/v1/silences/preview {"matchers": [...]}: what a silence or flag would catch. */
+/* A number of alerts; 0 where it is missing. */
+static bool read_limit(const cJSON *body, size_t *ret_limit, Err *err) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "limit");
+    double limit = item ? cJSON_GetNumberValue(item) : 0;
+    if (!(limit >= 0 && limit <= 1e9)) {
+        return err_set(err, ERR_INVALID, "limit: expected a number of alerts");
+    }
+    *ret_limit = (size_t)limit;
+    return true;
+}
+
+/* POST /api/v1/silences/preview {"matchers": [...], "limit": N}: what a silence or flag would
+ * catch. The limit is on the alerts that are listed; all are counted. */
 void handle_quiet_preview(Web *web, Request *request) {
     Err err = {0};
     Str text = buf_view(&request->body);
     cJSON *body = cJSON_ParseWithLength(text.ptr, text.len);
     SilenceMatcher *matchers;
-    size_t count;
+    size_t count, limit = 0;
     QuietPreview preview;
     bool good = cJSON_IsObject(body) ||
                 err_set(&err, ERR_INVALID, "expected a JSON object {\"matchers\": [...]}");
     good = good &&
            api_read_matchers(&request->arena, cJSON_GetObjectItemCaseSensitive(body, "matchers"),
                              &matchers, &count, &err) &&
-           notify_quiet_preview(web_doors(web)->notify, matchers, count, clock_now(),
+           read_limit(body, &limit, &err) &&
+           notify_quiet_preview(web_doors(web)->notify, matchers, count, limit, clock_now(),
                                 &request->arena, &preview, &err);
     if (good) {
         JsonWriter json = respond_success(request);

@@ -2,6 +2,8 @@
 
 #include <strings.h>
 
+#include "web/routes.h"
+
 /* "https://host:port" or "https://host:port/path" as "host:port". */
 static Str host_of(Str url) {
     size_t at = 0;
@@ -62,16 +64,40 @@ static bool is_question(Str path) {
 }
 
 /* What is asked by GET or POST, as one likes, is a question, too. */
-static bool only_reads(const Request *request) {
-    return str_eq(request->method, STR("GET")) || str_eq(request->method, STR("HEAD")) ||
-           str_eq(request->method, STR("OPTIONS")) || is_question(request->path) ||
-           str_starts(str_of(request->route->method), STR("GET|"));
+static bool only_reads(Str path, Str method, const Route *route) {
+    return str_eq(method, STR("GET")) || str_eq(method, STR("HEAD")) ||
+           str_eq(method, STR("OPTIONS")) || is_question(path) ||
+           str_starts(str_of(route->method), STR("GET|"));
+}
+
+/* A page that is not ours and that nobody has allowed more than to read. */
+static bool is_guest(const Request *request) {
+    Str origin = request_header(request, STR("origin"));
+    return origin.len && !is_ours(request, origin) && !is_allowed(request, origin);
 }
 
 bool origin_is_foreign(const Request *request) {
-    Str origin = request_header(request, STR("origin"));
-    return origin.len && request->route && !only_reads(request) && !is_ours(request, origin) &&
-           !is_allowed(request, origin);
+    return request->route && !only_reads(request->path, request->method, request->route) &&
+           is_guest(request);
+}
+
+Str origin_methods(const Request *request) {
+    if (!is_guest(request)) {
+        return STR("GET, POST, DELETE, OPTIONS");
+    }
+    Str args[PATH_ARGS_MAX];
+    bool path_known;
+    const Route *route = route_at(request->path, STR("POST"), args, &path_known);
+    return route && only_reads(request->path, STR("POST"), route) ? STR("GET, POST, OPTIONS")
+                                                                  : STR("GET, OPTIONS");
+}
+
+void origin_let_read(Request *request) {
+    if (request_header(request, STR("origin")).len && !request->foreign &&
+        !params_has(&request->response.headers, STR("Access-Control-Allow-Origin"))) {
+        respond_header(request, "Access-Control-Allow-Origin", STR("*"));
+        respond_header(request, "Access-Control-Expose-Headers", STR("Date"));
+    }
 }
 
 void respond_foreign(Request *request) {

@@ -149,21 +149,25 @@ static bool method_matches(Str allowed, Str method) {
     return false;
 }
 
-const Route *route_find(Request *request) {
-    static const Route preflight = {"OPTIONS", "", handle_am_preflight, ROUTE_INLINE, true};
-    if (str_eq(request->method, STR("OPTIONS"))) {
-        return &preflight;
-    }
-    request->path_known = false;
+const Route *route_at(Str path, Str method, Str ret_args[PATH_ARGS_MAX], bool *ret_path_known) {
+    *ret_path_known = false;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (path_matches(str_of(routes[i].path), request->path, request->path_args)) {
-            request->path_known = true;
-            if (method_matches(str_of(routes[i].method), request->method)) {
+        if (path_matches(str_of(routes[i].path), path, ret_args)) {
+            *ret_path_known = true;
+            if (method_matches(str_of(routes[i].method), method)) {
                 return &routes[i];
             }
         }
     }
     return NULL;
+}
+
+const Route *route_find(Request *request) {
+    static const Route preflight = {"OPTIONS", "", handle_am_preflight, ROUTE_INLINE, true};
+    if (str_eq(request->method, STR("OPTIONS"))) {
+        return &preflight;
+    }
+    return route_at(request->path, request->method, request->path_args, &request->path_known);
 }
 
 void respond_no_route(Request *request) {

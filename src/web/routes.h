@@ -6,6 +6,9 @@
 
 /* Finds the request's route and fills its path arguments; NULL if there is none. */
 const Route *route_find(Request *request);
+/* The route of a path and method, and the path's arguments; NULL if there is none.
+ * `ret_path_known`: some route has this path, if not this method. */
+const Route *route_at(Str path, Str method, Str ret_args[PATH_ARGS_MAX], bool *ret_path_known);
 /* 404 or 405, in the shape of the API the path belongs to. */
 void respond_no_route(Request *request);
 

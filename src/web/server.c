@@ -444,6 +444,7 @@ static bool take_form(Request *request, Err *err) {
 static enum MHD_Result send_response(Web *web, Request *request) {
     Response *response = &request->response;
     bool streams = response->stream.fill != NULL;
+    origin_let_read(request);
     if (!streams) {
         compress_response(request);
     }

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "base/json.h"
 
@@ -56,6 +57,24 @@ Test(json, quotes_as_go_does) {
         AUTO(buf_finish) Buf buf = {0};
         json_quote(&buf, cases[i].text);
         assert_buf(&buf, cases[i].want);
+    }
+}
+
+Test(json, quotes_the_same_wherever_a_byte_stands) {
+    char text[24], want[64];
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < sizeof text; at++) {
+            AUTO(buf_finish) Buf alone = {0};
+            AUTO(buf_finish) Buf among = {0};
+            memset(text, 'x', sizeof text);
+            text[at] = (char)byte;
+            json_quote(&alone, (Str){&text[at], 1});
+            json_quote(&among, (Str){text, sizeof text});
+            snprintf(want, sizeof want, "\"%.*s%.*s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxxxxxxx",
+                     (int)alone.len - 2, alone.ptr + 1, (int)(sizeof text - 1 - at),
+                     "xxxxxxxxxxxxxxxxxxxxxxxx");
+            assert_buf(&among, want);
+        }
     }
 }
 

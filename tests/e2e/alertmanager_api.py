@@ -207,6 +207,23 @@ def pages_of_others_change_nothing():
                 assert ask(origin, method, path, body) != 403, (origin, method, path)
         for method, path, body in reads:
             assert ask("https://evil.example", method, path, body) == 200, (method, path)
+
+        def preflight(origin, method, path):
+            status, headers, _ = call(port, "OPTIONS", path, headers={
+                "Origin": origin, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "content-type"})
+            return status, headers.get("Access-Control-Allow-Methods", ""), headers.get("Access-Control-Allow-Origin")
+
+        for method, path, _ in writes:
+            asked = path.partition("?")[0]
+            status, methods, allowed = preflight("https://evil.example", method, asked)
+            assert status == 200 and methods == "GET, OPTIONS" and allowed == "*", (method, path, status, methods, allowed)
+            status, methods, allowed = preflight("https://karma.example.org", method, asked)
+            assert status == 200 and method in methods and allowed == "*", (method, path, status, methods)
+        for method, path in (("GET", "/api/v2/alerts"), ("POST", "/annotations"), ("POST", "/api/v1/query")):
+            status, methods, allowed = preflight("https://evil.example", method, path)
+            assert status == 200 and method in methods and "DELETE" not in methods and allowed == "*", (path, status, methods)
+        headers = call(port, "GET", "/api/v1/query?query=1", headers={"Origin": "https://grafana.example"})[1]
+        assert headers["Access-Control-Allow-Origin"] == "*"
         assert len(get_json(port, "/api/v2/silences")) == 3
         mode = os.stat(world.path("data/state.db")).st_mode & 0o777
         assert mode == 0o640, oct(mode)

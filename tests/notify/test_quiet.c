@@ -335,11 +335,38 @@ Test(quiet, a_preview_counts_now_and_the_last_week) {
     rig_fire(&rig, "alertname=Other cluster=d");
     SilenceMatcher c = cluster_is("c");
     QuietPreview preview;
-    cr_assert(notify_quiet_preview(rig.notify, &c, 1, rig.now, &arena, &preview, &err), "%s",
+    cr_assert(notify_quiet_preview(rig.notify, &c, 1, 0, rig.now, &arena, &preview, &err), "%s",
               err.text);
     cr_expect_eq(preview.now_count, 1);
+    cr_expect_eq(preview.shown_count, 1);
     cr_expect_eq(preview.week_firings, 4);
     cr_expect_eq(preview.week_alerts, 2);
+
+    /* Asked again: with what has come meanwhile, without what is older than a week by now. */
+    rig.now += HOUR_MS;
+    rig_fire(&rig, "alertname=Later cluster=c zone=z");
+    rig_fire(&rig, "alertname=Latest cluster=cc");
+    SilenceMatcher some[] = {
+        {.name = STR("cluster"), .value = STR("c+"), .is_regex = true, .is_equal = true},
+        {.name = STR("alertname"), .value = STR("Now"), .is_equal = false},
+        {.name = STR("unknown"), .value = STR(""), .is_equal = true},
+    };
+    static const struct {
+        TimeMs later;
+        size_t now, shown;
+        uint64_t firings, alerts;
+    } rows[] = {
+        {0, 2, 1, 5, 3}, {7 * DAY_MS - 30 * MINUTE_MS, 2, 1, 2, 2}, {8 * DAY_MS, 2, 1, 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        cr_assert(notify_quiet_preview(rig.notify, some, 3, 1, rig.now + rows[i].later, &arena,
+                                       &preview, &err),
+                  "%s", err.text);
+        cr_expect_eq(preview.now_count, rows[i].now);
+        cr_expect_eq(preview.shown_count, rows[i].shown);
+        cr_expect_eq(preview.week_firings, rows[i].firings, "%zu", i);
+        cr_expect_eq(preview.week_alerts, rows[i].alerts, "%zu", i);
+        notify_watch(rig.notify, rig.net, rig.now); /* may forget, and does not change an answer */
+    }
     rig_close(&rig);
 }
 
@@ -452,6 +479,15 @@ Test(quiet, filters_find_by_label_what_looking_at_each_finds) {
         "alertname=~A1,cluster!~c1",
         "nothing!=x",
         "team=~.+",
+        "alertname=~\"A[1-4].*\"",
+        "alertname=~\".*5.*\",cluster=~\"c[12]\"",
+        "alertname=~\"A1.*|A2.*\",team=t",
+        "cluster=~\"c.+\",alertname=~\"A[12]?\"",
+        "alertname!=\"\"",
+        "alertname!~\"\",team!~\"x|\"",
+        "alertname=~\"(A5)?\"",
+        "gone=~.+",
+        "gone!~.+",
     };
     Rig rig;
     rig_open(&rig, rig_config(nobody, NULL, NULL));

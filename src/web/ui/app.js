@@ -61,10 +61,24 @@ function alertCard(alert, silences, flags) {
       h("button", { onclick: () => openQuiet(alert.labels) }, "Keep quiet…")));
 }
 
+// In a storm nobody reads more, and a browser cannot show a hundred thousand.
+const shownMost = 300;
+
+/* Alerts of these severities, the loud or the quiet ones; one more than is shown tells that there are more. */
+function alertsOf(severities, quiet) {
+  const filter = encodeURIComponent(`severity${severities}`);
+  return call("GET", `/api/v2/alerts?filter=${filter}&limit=${shownMost + 1}&${quiet ? "active=false" : "silenced=false&inhibited=false"}`);
+}
+
+const number = (alerts) => (alerts.length > shownMost ? `More than ${shownMost}` : alerts.length);
+
 async function burning() {
-  const [alerts, silenceList, flagList, rules] = await Promise.all([
-    call("GET", "/api/v2/alerts"), call("GET", "/api/v2/silences?expired=false"),
+  const urgent = '"critical|page|error"', calm = '"critical|page|error|info|none"';
+  const [critical, warnings, hushed, silenceList, flagList, rules] = await Promise.all([
+    alertsOf(`=~${urgent}`, false), alertsOf(`!~${calm}`, false), alertsOf('!~"info|none"', true),
+    call("GET", "/api/v2/silences?expired=false"),
     call("GET", "/api/v1/maintenance"), call("GET", "/api/v1/rules?type=alert")]);
+  const alerts = critical.concat(warnings, hushed);
   const silences = new Map(silenceList.map((s) => [s.id, `silenced by ${s.createdBy} until ${clock(s.endsAt)}: ${s.comment}`]));
   const flags = new Map(flagList.data.map((f) => [f.id, `flagged by ${f.owner}: ${f.reason}`]));
   const real = alerts.filter((alert) => rank(alert) < 3)
@@ -75,13 +89,13 @@ async function burning() {
     .filter((alert) => alert.state === "pending");
   const card = (alert) => alertCard(alert, silences, flags);
   return [
-    h("h2", {}, loud.length ? `${loud.length} burning` : "Nothing burns"), ...loud.map(card),
+    h("h2", {}, loud.length ? `${number(loud)} burning` : "Nothing burns"), ...loud.slice(0, shownMost).map(card),
     pending.length ? h("h2", {}, `${pending.length} about to`) : null,
     ...pending.map((alert) => h("article", { class: `card ${tone(alert)}` },
       h("h3", {}, h("span", { class: "word" }, "pending"), alert.labels.alertname,
         h("span", { class: "soft" }, `since ${ago(alert.activeAt)}`)),
       h("p", {}, alert.annotations.summary || ""), labelList(alert.labels, ["alertname"]))),
-    quiet.length ? h("h2", {}, `${quiet.length} kept quiet`) : null, ...quiet.map(card)];
+    quiet.length ? h("h2", {}, `${number(quiet)} kept quiet`) : null, ...quiet.slice(0, shownMost).map(card)];
 }
 
 // ---- keeping quiet ----
@@ -105,8 +119,8 @@ const chosenMatchers = () => [...dialog.querySelectorAll("fieldset input:checked
 async function previewQuiet() {
   const told = document.getElementById("quiet-error");
   try {
-    const { data } = await call("POST", "/api/v1/silences/preview", { matchers: chosenMatchers() });
-    told.textContent = `Now: ${data.alerts.length} alerts. Last 7 days: ${data.lastWeek.alerts} alerts rang ${data.lastWeek.firings} times.`;
+    const { data } = await call("POST", "/api/v1/silences/preview", { matchers: chosenMatchers(), limit: 1 });
+    told.textContent = `Now: ${data.alertCount} alerts. Last 7 days: ${data.lastWeek.alerts} alerts rang ${data.lastWeek.firings} times.`;
   } catch (error) {
     told.textContent = error.message;
   }

@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * What began to fire in the last seven days, for the question what a silence would have caught.
+ *
+ * Label sets are packed one behind the other, so that going over a hundred thousand of them takes
+ * milliseconds, where the database takes half a second to give them. They are read at the first
+ * question, each later one adds what has been stored since, and week_tidy() forgets them when
+ * nobody has asked for a while.
+ *
+ * Threads: any; it locks inside.
+ */
+
+#include <pthread.h>
+
+#include "model/matcher.h"
+#include "notify/idmap.h"
+#include "state/state.h"
+
+typedef struct WeekFiring {
+    TimeMs at;
+    size_t set;
+} WeekFiring;
+
+typedef struct Week {
+    pthread_mutex_t lock;
+    TimeMs built_at, asked_at; /* built_at 0 = nothing is kept */
+    int64_t last_id;           /* of the firings read */
+    Arena arena;               /* of names */
+    IdMap names;               /* by hash: WeekName */
+    Buf labels;                /* sets: how many labels, then number of the name, value */
+    size_t *sets;              /* where each begins in `labels` */
+    size_t sets_count, sets_cap;
+    IdMap by_number; /* by the database's number of a set: its place + 1 */
+    WeekFiring *firings;
+    size_t firings_count, firings_cap;
+} Week;
+
+void week_init(Week *week);
+void week_finish(Week *week);
+
+/* How often alerts with such labels began to fire in the seven days before `now`, and how many
+ * different ones. */
+bool week_count(Week *week, State *state, const MatcherSet *filter, TimeMs now,
+                uint64_t *ret_firings, uint64_t *ret_alerts, Err *err) MUST_CHECK;
+
+void week_tidy(Week *week, TimeMs now);
