@@ -31,4 +31,6 @@ uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t len);
  * room for 65 bytes. */
 void sha256(Str bytes, uint8_t digest[32]);
 void sha256_hex(Str bytes, char hex[65]);
+/* The same without the CPU's instructions; here for the tests. */
+void sha256_portable(Str bytes, uint8_t digest[32]);
 void hmac_sha256(Str key, Str bytes, uint8_t digest[32]);

@@ -77,6 +77,19 @@ Test(hash, sha256_has_the_values_of_fips) {
     }
 }
 
+Test(hash, sha256_without_instructions_is_the_same) {
+    char bytes[300];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)(i * 37 + 11);
+    }
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        uint8_t fast[32], slow[32];
+        sha256((Str){bytes, len}, fast);
+        sha256_portable((Str){bytes, len}, slow);
+        cr_expect_eq(memcmp(fast, slow, sizeof fast), 0, "%zu bytes", len);
+    }
+}
+
 /* RFC 4231, cases 2 and 6: a short key, and one longer than a block. */
 Test(hash, hmac_sha256_has_the_values_of_its_rfc) {
     static const uint8_t case2[] = {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e,
