@@ -26,6 +26,8 @@ typedef struct NetOptions {
     Str bearer, bearer_file, auth_type; /* auth_type: "Bearer" by default */
     Str aws_sigv4; /* "aws:amz:REGION:s3": signs with username and password as the two keys; not
                       in the file */
+    Str mail_auth; /* of mail: the one SASL mechanism to use, "CRAM-MD5"; "" = the best both know */
+    Str mail_identity;  /* of mail: who to act as (RFC 4616, authzid) */
     const Str *headers; /* "Name: value" */
     size_t header_count;
     bool no_redirects;

@@ -81,6 +81,14 @@ static bool add_headers(Transfer *transfer, const Str *headers, size_t count, Er
     return true;
 }
 
+static void set_mail_login(Transfer *transfer, const NetOptions *options) {
+    if (options->mail_auth.len) {
+        set_text(transfer, CURLOPT_LOGIN_OPTIONS,
+                 arena_printf(&transfer->arena, "AUTH=%.*s", STR_ARG(options->mail_auth)));
+    }
+    set_text(transfer, CURLOPT_SASL_AUTHZID, options->mail_identity);
+}
+
 static bool set_credentials(Transfer *transfer, const NetOptions *options, Err *err) {
     if (options->username.len) {
         Str password = options->password;
@@ -92,7 +100,9 @@ static bool set_credentials(Transfer *transfer, const NetOptions *options, Err *
         curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, text_of(transfer, password));
         if (options->aws_sigv4.len) {
             set_text(transfer, CURLOPT_AWS_SIGV4, options->aws_sigv4);
-        } else if (!transfer->is_mail) {
+        } else if (transfer->is_mail) {
+            set_mail_login(transfer, options);
+        } else {
             curl_easy_setopt(transfer->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
         }
     }

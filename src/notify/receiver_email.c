@@ -207,17 +207,23 @@ static void put_body(const Mail *mail, Buf *out) {
 static bool fill_request(const Mail *mail, const Buf *body, MessageRequest *ret_request) {
     const Integration *integration = mail->integration;
     Arena *arena = mail->world->arena;
-    Str smarthost = integration_text(integration, "smarthost"), password;
+    Str smarthost = integration_text(integration, "smarthost"), password, secret;
     bool implicit =
         integration_bool(integration, "force_implicit_tls") || str_ends(smarthost, STR(":465"));
     if (!receiver_secret(integration, "auth_password", "auth_password_file", arena, &password,
+                         mail->err) ||
+        !receiver_secret(integration, "auth_secret", "auth_secret_file", arena, &secret,
                          mail->err)) {
         return false;
     }
     NetOptions *options = arena_new(arena, NetOptions);
     *options = integration->http;
     options->username = integration_text(integration, "auth_username");
-    options->password = password;
+    /* The secret is for CRAM-MD5 alone, as in Alertmanager; the password for what else the server
+     * offers. */
+    options->password = secret.len ? secret : password;
+    options->mail_auth = secret.len ? STR("CRAM-MD5") : STR("");
+    options->mail_identity = integration_text(integration, "auth_identity");
     Str *to = arena_array(arena, Str, RECIPIENTS_MAX);
     NetRequest request = {.url = arena_printf(arena, "%s://%.*s/%.*s", implicit ? "smtps" : "smtp",
                                               STR_ARG(smarthost),

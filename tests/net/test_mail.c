@@ -14,8 +14,13 @@ typedef struct MailServer {
     int fd, port;
     pthread_t thread;
     const char *refuse; /* a command to answer with 550 */
+    const char *offers; /* mechanisms of AUTH; NULL = none */
     Buf seen;
 } MailServer;
+
+static bool is_base64(const char *line) {
+    return strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") > 20;
+}
 
 static void serve_commands(MailServer *server, FILE *in, int out) {
     char line[1024];
@@ -33,7 +38,14 @@ static void serve_commands(MailServer *server, FILE *in, int out) {
         if (server->refuse && !strncmp(line, server->refuse, strlen(server->refuse))) {
             dprintf(out, "550 no such person\r\n");
         } else if (!strncmp(line, "EHLO", 4)) {
+            if (server->offers) {
+                dprintf(out, "250-AUTH %s\r\n", server->offers);
+            }
             dprintf(out, "250-test\r\n250 SIZE 1000000\r\n");
+        } else if (!strncmp(line, "AUTH CRAM-MD5", 13)) { /* the challenge of RFC 2195 */
+            dprintf(out, "334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\r\n");
+        } else if (is_base64(line)) {
+            dprintf(out, "235 known\r\n");
         } else if (!strncmp(line, "DATA", 4)) {
             data = true;
             dprintf(out, "354 go on\r\n");
@@ -66,7 +78,7 @@ static void start(MailServer *server) {
     pthread_create(&server->thread, NULL, serve, server);
 }
 
-static NetAnswer send_mail(MailServer *server, bool require_tls) {
+static NetAnswer send_mail_as(MailServer *server, bool require_tls, const NetOptions *options) {
     Net *net;
     Err err;
     cr_assert(net_open(&net, &err), "%s", err.text);
@@ -80,6 +92,7 @@ static NetAnswer send_mail(MailServer *server, bool require_tls) {
         .mail_to = to,
         .mail_to_count = 2,
         .mail_require_tls = require_tls,
+        .options = options,
         .timeout = 20 * SECOND_MS,
         .answer_bytes_max = 1000,
     };
@@ -90,6 +103,10 @@ static NetAnswer send_mail(MailServer *server, bool require_tls) {
     close(server->fd);
     buf_byte(&server->seen, '\0');
     return answer;
+}
+
+static NetAnswer send_mail(MailServer *server, bool require_tls) {
+    return send_mail_as(server, require_tls, NULL);
 }
 
 Test(mail, is_handed_over_with_its_envelope) {
@@ -127,6 +144,33 @@ Test(mail, is_not_sent_in_the_clear_where_tls_is_required) {
     start(&server);
     NetAnswer answer = send_mail(&server, true);
     cr_expect(!answer.ok);
+    cr_expect(!strstr(server.seen.ptr, "MAIL FROM"), "%s", server.seen.ptr);
+    net_answer_finish(&answer);
+    buf_finish(&server.seen);
+}
+
+/* RFC 2195's example: user tim, secret tanstaaftanstaaf. The server would take a password too. */
+Test(mail, a_secret_is_never_sent_but_answers_the_servers_challenge) {
+    MailServer server = {.offers = "LOGIN PLAIN CRAM-MD5"};
+    NetOptions options = {
+        .username = STR("tim"), .password = STR("tanstaaftanstaaf"), .mail_auth = STR("CRAM-MD5")};
+    start(&server);
+    NetAnswer answer = send_mail_as(&server, false, &options);
+    cr_expect(answer.ok, "%s", answer.err.text);
+    cr_expect(strstr(server.seen.ptr, "AUTH CRAM-MD5\r\n"
+                                      "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\r\n"),
+              "%s", server.seen.ptr);
+    net_answer_finish(&answer);
+    buf_finish(&server.seen);
+}
+
+Test(mail, a_server_that_cannot_take_the_secret_gets_no_mail) {
+    MailServer server = {.offers = "PLAIN LOGIN"};
+    NetOptions options = {
+        .username = STR("tim"), .password = STR("secret"), .mail_auth = STR("CRAM-MD5")};
+    start(&server);
+    NetAnswer answer = send_mail_as(&server, false, &options);
+    cr_expect(!answer.ok || answer.status / 100 != 2);
     cr_expect(!strstr(server.seen.ptr, "MAIL FROM"), "%s", server.seen.ptr);
     net_answer_finish(&answer);
     buf_finish(&server.seen);
