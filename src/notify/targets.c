@@ -1,16 +1,10 @@
 #include "notify/targets.h"
 
-#include <arpa/inet.h>
-#include <arpa/nameser.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <resolv.h>
-#include <stdio.h>
-
 #include "base/file.h"
 #include "notify/integration.h"
+#include "notify/names.h"
 
-enum { TARGETS_MAX = 64, TARGET_FILE_BYTES_MAX = 1 << 20, DNS_ANSWER_BYTES_MAX = 4096 };
+enum { TARGETS_MAX = 64, TARGET_FILE_BYTES_MAX = 1 << 20 };
 
 typedef struct TargetList {
     const Integration *integration;
@@ -86,45 +80,8 @@ static bool add_files(TargetList *list, const YamlNode *configs, Err *err) {
     return true;
 }
 
-/* ---- DNS ---- */
-
-static void add_hosts(TargetList *list, const char *name, const char *port) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    if (getaddrinfo(name, port, &hints, &found) != 0) {
-        return;
-    }
-    for (struct addrinfo *at = found; at; at = at->ai_next) {
-        char host[NI_MAXHOST], service[NI_MAXSERV];
-        if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof host, service, sizeof service,
-                        NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-            add_address(list, arena_printf(list->arena, strchr(host, ':') ? "[%s]:%s" : "%s:%s",
-                                           host, service));
-        }
-    }
-    freeaddrinfo(found);
-}
-
-static void add_services(TargetList *list, const char *name) {
-    unsigned char answer[DNS_ANSWER_BYTES_MAX];
-    ns_msg message;
-    int len = res_query(name, ns_c_in, ns_t_srv, answer, sizeof answer);
-    if (len < 0 ||
-        ns_initparse(answer, len > (int)sizeof answer ? (int)sizeof answer : len, &message) < 0) {
-        return;
-    }
-    for (int i = 0; i < ns_msg_count(message, ns_s_an); i++) {
-        ns_rr record;
-        char host[NS_MAXDNAME];
-        /* priority, weight, port: 2 bytes each, then the host */
-        if (ns_parserr(&message, ns_s_an, i, &record) == 0 && ns_rr_type(record) == ns_t_srv &&
-            ns_rr_rdlen(record) > 6 &&
-            ns_name_uncompress(ns_msg_base(message), ns_msg_end(message), ns_rr_rdata(record) + 6,
-                               host, sizeof host) >= 0) {
-            unsigned port = (unsigned)ns_get16(ns_rr_rdata(record) + 4);
-            add_address(list, arena_printf(list->arena, "%s:%u", host, port));
-        }
-    }
-}
+/* The delivering thread is held up once for a new name, and no longer than this. */
+static const DurationMs names_wait = 2 * SECOND_MS;
 
 static void add_names(TargetList *list, const YamlNode *configs) {
     for (size_t i = 0; configs && configs->kind == YAML_LIST && i < configs->count; i++) {
@@ -132,12 +89,13 @@ static void add_names(TargetList *list, const YamlNode *configs) {
         const YamlNode *type = yaml_get(configs->items[i], "type");
         const YamlNode *port = yaml_get(configs->items[i], "port");
         bool is_service = !type || str_eq(type->text, STR("SRV"));
+        const char *number = port ? arena_cstr(list->arena, port->text) : "9093";
         for (size_t j = 0; names && names->kind == YAML_LIST && j < names->count; j++) {
-            const char *name = arena_cstr(list->arena, names->items[j]->text);
-            if (is_service) {
-                add_services(list, name);
-            } else {
-                add_hosts(list, name, port ? arena_cstr(list->arena, port->text) : "9093");
+            Str found[NAMES_ADDRESSES_MAX];
+            size_t count = names_find(names->items[j]->text, is_service ? NULL : number, names_wait,
+                                      list->arena, found);
+            for (size_t k = 0; k < count; k++) {
+                add_address(list, found[k]);
             }
         }
     }

@@ -7,7 +7,7 @@
 
 #include "notify/config.h"
 
-/* The full URLs of /api/v2/alerts of all instances, each once. Files are read and names looked up
- * now. ERR_NOT_FOUND if there is none. */
+/* The full URLs of /api/v2/alerts of all instances, each once. Files are read now, names
+ * looked up as names.h says. ERR_NOT_FOUND if there is none. */
 bool targets_find(const Integration *integration, Arena *arena, const Str **ret_urls,
                   size_t *ret_count, Err *err) MUST_CHECK;
