@@ -379,6 +379,31 @@ static void add_row(Ours *ours, const LedgerRow *row, size_t episode_count) {
     }
 }
 
+/* Only of what Alertmanager alone told it is asked why. */
+typedef struct Asked {
+    IdMap fingerprints; /* without the labels that are ignored */
+    const Str *ignored;
+    size_t ignored_count;
+} Asked;
+
+static bool is_asked(LabelSet labels, const void *context) {
+    AUTO(arena_finish) Arena arena = {0};
+    const Asked *asked = context;
+    labels = labels_filter(&arena, labels, asked->ignored, asked->ignored_count, false);
+    uint64_t key = labels_fingerprint(labels);
+    return idmap_get(&asked->fingerprints, key ? key : 1) != NULL;
+}
+
+static void ask(Asked *asked, Compare *result) {
+    for (size_t i = 0; i < result->row_count; i++) {
+        CompareRow *row = &result->rows[i];
+        uint64_t key = labels_fingerprint(row->labels);
+        if (row->side == COMPARE_ONLY_ALERTMANAGER) {
+            *idmap_at(&asked->fingerprints, key ? key : 1) = row;
+        }
+    }
+}
+
 /* What Belfry decided about an alert instead of telling it. */
 static void add_verdicts(const Explanation *explanations, size_t count, const Str *ignored,
                          size_t ignored_count, Arena *arena, Compare *result) {
@@ -440,12 +465,16 @@ bool notify_shadow_compare(Notify *notify, TimeMs from, TimeMs to, DurationMs wi
     if (!ret_compare->only_theirs) {
         return true;
     }
-    ExplainQuery query = {.alert = STR(""), .from = from, .to = to};
+    Asked asked = {.ignored = ignored, .ignored_count = ignored_count};
+    ExplainQuery query = {
+        .alert = STR(""), .from = from, .to = to, .wants = is_asked, .context = &asked};
     Explanation *explanations;
     size_t count, matched;
-    if (!notify_explain(notify, &query, now, arena, &explanations, &count, &matched, err)) {
-        return false;
+    ask(&asked, ret_compare);
+    bool ok = notify_explain(notify, &query, now, arena, &explanations, &count, &matched, err);
+    if (ok) {
+        add_verdicts(explanations, count, ignored, ignored_count, arena, ret_compare);
     }
-    add_verdicts(explanations, count, ignored, ignored_count, arena, ret_compare);
-    return true;
+    idmap_finish(&asked.fingerprints);
+    return ok;
 }

@@ -361,6 +361,7 @@ static bool is_asked(const ExplainQuery *query, const Alert *alert, const char d
     bool named = !query->alert.len || str_eq(query->alert, name) ||
                  str_eq(query->alert, str_of(fingerprint)) ||
                  str_eq(query->alert, str_of(dedup_key));
+    named = named && (!query->wants || query->wants(alert->labels, query->context));
     return named && (!query->matchers || matcher_set_matches(query->matchers, alert->labels));
 }
 

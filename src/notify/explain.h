@@ -58,6 +58,9 @@ typedef struct ExplainQuery {
     const MatcherSet *matchers;
     TimeMs from, to;
     size_t limit; /* alerts; those with the newest events are given */
+    /* NULL = all. Of an alert that is not wanted nothing is read. */
+    bool (*wants)(LabelSet labels, const void *context);
+    const void *context;
 } ExplainQuery;
 
 /* What was pending or fired between `from` and `to`, each with its whole timeline since it began.

@@ -531,6 +531,41 @@ static bool flush_group(Flush *flush) {
     return ok;
 }
 
+/* The next few of what has changed. An alert may be among them twice. */
+static bool flush_changed(Flush *flush) {
+    Group *group = flush->group;
+    LiveAlert *alerts[DECIDE_CHUNK];
+    Suppression found[DECIDE_CHUNK];
+    size_t count = 0;
+    while (count < DECIDE_CHUNK && group->changed_count) {
+        alerts[count] = group->changed[--group->changed_count];
+        alerts[count++]->queued_count--;
+    }
+    live_breathe(flush->notify);
+    find_suppressions(flush, alerts, count, found);
+    flush->weight += count / 4 + 1; /* looking is cheap; telling is counted when it is done */
+    for (size_t i = 0; i < count; i++) {
+        LiveAlert *alert = alerts[i];
+        bool quiet;
+        if (!alert) {
+            continue;
+        }
+        if (!take_quiet(flush, alert, &found[i], &quiet) ||
+            !decide_alert_all(flush, alert, quiet)) {
+            return false;
+        }
+        if (may_leave(flush, alert)) {
+            for (size_t j = i + 1; j < count; j++) {
+                alerts[j] = alerts[j] == alert ? NULL : alerts[j];
+            }
+            if (!leave(flush, alert)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* Only what changed is looked at: a group that tells at once has all alerts of its route. */
 static bool flush_direct(Flush *flush) {
     Group *group = flush->group;
@@ -541,16 +576,7 @@ static bool flush_direct(Flush *flush) {
     }
     group->was_muted = flush->window.is_muted;
     while (group->changed_count && flush->weight < STATE_TX_ALERTS_MAX) {
-        LiveAlert *alert = group->changed[--group->changed_count];
-        bool quiet;
-        Suppression found;
-        alert->queued_count--;
-        if (++flush->weight % LIVE_BREATHE_EVERY == 0) {
-            live_breathe(flush->notify);
-        }
-        find_suppressions(flush, &alert, 1, &found);
-        if (!take_quiet(flush, alert, &found, &quiet) || !decide_alert_all(flush, alert, quiet) ||
-            (may_leave(flush, alert) && !leave(flush, alert))) {
+        if (!flush_changed(flush)) {
             return false;
         }
     }

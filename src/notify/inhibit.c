@@ -142,7 +142,8 @@ static const LiveAlert *source_of(const Notify *notify, size_t index, const Live
 }
 
 const LiveAlert *inhibit_source(const Notify *notify, const LiveAlert *alert) {
-    for (size_t i = 0; i < notify->config->inhibit_rule_count; i++) {
+    size_t rules = notify->inhibit.sources.count ? notify->config->inhibit_rule_count : 0;
+    for (size_t i = 0; i < rules; i++) {
         const LiveAlert *source = is_target(notify, alert, i) ? source_of(notify, i, alert) : NULL;
         if (source) {
             return source;

@@ -332,6 +332,9 @@ bool live_group(Notify *notify, StateTx *tx, const Route *route, bool direct, La
 
 static size_t member_at(const Group *group, int64_t id) {
     size_t low = 0, high = group->members_count;
+    if (high && group->members[high - 1]->id < id) {
+        return high; /* alerts mostly come in this order */
+    }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (group->members[middle]->id < id) {
@@ -411,6 +414,11 @@ bool live_leave(Notify *notify, StateTx *tx, Group *group, LiveAlert *alert, Err
 
 bool live_group_drop(Notify *notify, StateTx *tx, Group *group, Err *err) {
     assert(group->members_count == 0);
+    while (group->sent.items_count) {
+        if (!sent_drop(tx, &group->sent, group->sent.items[0], err)) {
+            return false;
+        }
+    }
     if (!state_delete_group(tx, group->id, err)) {
         return false;
     }

@@ -27,11 +27,14 @@ typedef struct AlertTexts {
 
 static bool intern(StateTx *tx, const Alert *alert, AlertTexts *ret_texts, Err *err) {
     char key[65];
+    bool is_new;
     alert_dedup_key(alert, key);
     ret_texts->key = state_alert_key(key);
     return text_intern(tx, alert->rule_key, &ret_texts->rule, err) &&
-           alert_labels_intern(tx, alert->labels, ret_texts->key, &ret_texts->labels, err) &&
-           labels_intern(tx, alert->annotations, &ret_texts->annotations, err) &&
+           alert_labels_intern(tx, alert->labels, ret_texts->key, &ret_texts->labels, &is_new,
+                               err) &&
+           annotations_intern(tx, alert->annotations, ret_texts->labels, is_new,
+                              &ret_texts->annotations, err) &&
            text_intern(tx, alert->generator_url, &ret_texts->url, err);
 }
 
@@ -259,7 +262,7 @@ static bool read_history_row(const DbRows *rows, Arena *arena, AlertHistoryRow *
     " JOIN texts l ON l.id = h.labels_text JOIN texts n ON n.id = h.annotations_text"              \
     " JOIN texts u ON u.id = h.url_text"
 
-#define LABELS_OF_KEY "(SELECT id FROM texts WHERE hash = ?1)"
+#define LABELS_OF_KEY "(SELECT id FROM texts WHERE hash = ?1 AND hash != 0)"
 
 static bool read_history(Db *db, TimeMs from, TimeMs to, const char *hex_key, size_t limit,
                          Arena *arena, HistoryList *list, Err *err) {

@@ -30,8 +30,7 @@ bool state_update_group(StateTx *tx, const GroupRow *row, Err *err) {
 }
 
 bool state_delete_group(StateTx *tx, int64_t id, Err *err) {
-    return db_run(tx_db(tx), err, "DELETE FROM sent WHERE group_id = ?", DB_INT(id)) &&
-           db_run(tx_db(tx), err, "DELETE FROM groups WHERE id = ?", DB_INT(id));
+    return db_run(tx_db(tx), err, "DELETE FROM groups WHERE id = ?", DB_INT(id));
 }
 
 bool state_add_member(StateTx *tx, int64_t group_id, int64_t alert_id, Err *err) {
@@ -102,14 +101,17 @@ static bool write_sent(StateTx *tx, SentRow *row, int64_t integration, int64_t t
 }
 
 bool state_put_sent(StateTx *tx, SentRow *row, Err *err) {
-    AUTO(buf_finish) Buf firing = {0};
-    AUTO(buf_finish) Buf resolved = {0};
-    put_ids(&firing, row->firing, row->firing_count);
-    put_ids(&resolved, row->resolved, row->resolved_count);
+    Buf *ids = &tx->state->json;
+    ids->len = 0;
+    buf_reserve(ids, 1);
+    put_ids(ids, row->firing, row->firing_count);
+    size_t firing_len = ids->len;
+    put_ids(ids, row->resolved, row->resolved_count);
+    Str firing = {ids->ptr, firing_len}, resolved = str_skip(buf_view(ids), firing_len);
     int64_t integration, target;
     return text_intern(tx, row->integration, &integration, err) &&
            text_intern(tx, row->target, &target, err) &&
-           write_sent(tx, row, integration, target, buf_view(&firing), buf_view(&resolved), err);
+           write_sent(tx, row, integration, target, firing, resolved, err);
 }
 
 bool state_delete_sent(StateTx *tx, int64_t id, Err *err) {

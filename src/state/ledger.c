@@ -1,33 +1,18 @@
 /*
- * ledger.
+ * ledger, reading. How rows are written: ledger_write.c.
  *
  * A decision about many alerts is one row with their keys in a blob. To find it again for one
  * alert, the alert's own rows name the groups it was in ("routed"), and the rows of those groups
- * are read and looked through.
+ * are read and looked through. In a storm "routed" itself may be one row for many; there are few
+ * such rows (alert_text LEDGER_MANY), and all of them are looked through.
  */
 
 #include "state/rows_ledger.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 #include "state/state_impl.h"
-
-bool state_put_ledger(StateTx *tx, const LedgerRow *row, Err *err) {
-    AUTO(buf_finish) Buf members = {0};
-    for (size_t i = 0; i < row->member_count; i++) {
-        buf_u64(&members, (uint64_t)row->members[i]);
-    }
-    int64_t alert_text = 0;
-    if (row->alert_key && !alert_labels_find(tx, row->alert_key, &alert_text, err)) {
-        return false;
-    }
-    return db_run(tx_db(tx), err,
-                  "INSERT INTO ledger (at, alert_key, group_id, decision, reason, subject, detail,"
-                  " members, until_at, alert_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                  DB_INT(row->at), DB_INT(row->alert_key), DB_INT(row->group_id),
-                  DB_TEXT(row->decision), DB_TEXT(row->reason), DB_TEXT(row->subject),
-                  DB_TEXT(row->detail), DB_BLOB(buf_view(&members)), DB_INT(row->until),
-                  DB_INT(alert_text));
-}
 
 typedef struct LedgerList {
     LedgerRow *rows;
@@ -72,10 +57,31 @@ static bool is_about(const LedgerRow *row, int64_t alert_key) {
     " FROM ledger"
 
 /* By the number of its labels; rows of earlier versions, and those about an alert that is not known
- * here, by its key. */
+ * here, by its key; and as one of many. */
 #define OF_ALERT                                                                                   \
-    "alert_text = (SELECT id FROM texts WHERE hash = ?1) AND alert_text != 0 AND alert_key = ?1"
+    "alert_text = (SELECT id FROM texts WHERE hash = ?1 AND hash != 0) AND alert_text != 0"        \
+    " AND alert_key = ?1"
 #define OF_ALERT_BY_KEY "alert_key = ?1 AND alert_key != 0 AND alert_text = 0"
+#define OF_MANY "alert_text = -1 AND alert_text != 0 AND has_key(members, ?1)"
+
+/* has_key(members, key): whether the alert is one of these. */
+static void sql_has_key(sqlite3_context *context, int count, sqlite3_value **values) {
+    const void *bytes = sqlite3_value_blob(values[0]);
+    ByteReader reader = reader_of((Str){bytes, (size_t)sqlite3_value_bytes(values[0])});
+    uint64_t key = (uint64_t)sqlite3_value_int64(values[1]);
+    bool found = false;
+    assert(count == 2);
+    while (!found && reader_left(&reader) >= sizeof key) {
+        found = reader_u64(&reader) == key;
+    }
+    sqlite3_result_int(context, found);
+}
+
+bool ledger_functions(Db *db, Err *err) {
+    return sqlite3_create_function_v2(db->conn, "has_key", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                      NULL, sql_has_key, NULL, NULL, NULL) == SQLITE_OK ||
+           db_failed(db, err, "cannot define has_key()");
+}
 
 static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
     if (!filter->alert_key) {
@@ -88,10 +94,12 @@ static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
         LEDGER_COLUMNS
         " WHERE id IN (SELECT id FROM ledger WHERE " OF_ALERT " AND at BETWEEN ?2 AND ?3"
         " UNION SELECT id FROM ledger WHERE " OF_ALERT_BY_KEY " AND at BETWEEN ?2 AND ?3"
+        " UNION SELECT id FROM ledger WHERE " OF_MANY " AND at BETWEEN ?2 AND ?3"
         " UNION SELECT id FROM ledger WHERE group_id != 0"
-        " AND at BETWEEN ?2 AND ?3 AND alert_key = 0 AND group_id IN"
+        " AND at BETWEEN ?2 AND ?3 AND alert_key = 0 AND alert_text = 0 AND group_id IN"
         " (SELECT group_id FROM ledger WHERE " OF_ALERT " AND group_id != 0"
-        " UNION SELECT group_id FROM ledger WHERE " OF_ALERT_BY_KEY
+        " UNION SELECT group_id FROM ledger WHERE " OF_ALERT_BY_KEY " AND group_id != 0"
+        " UNION SELECT group_id FROM ledger WHERE " OF_MANY
         " AND group_id != 0)) ORDER BY at DESC, id DESC",
         DB_INT(filter->alert_key), DB_INT(filter->from), DB_INT(filter->to));
 }

@@ -232,6 +232,31 @@ static const char alert_numbers_sql[] =
     "CREATE INDEX ledger_key ON ledger (alert_key, at) WHERE alert_key != 0 AND alert_text = 0;"
     "CREATE INDEX ledger_alert ON ledger (alert_text, at) WHERE alert_text != 0;";
 
+/*
+ * The rest for storms: annotations are found by their alert, so their hash is 0 and in no index;
+ * who deletes a group knows its sent sets; and the last id of the outbox is written once a
+ * transaction (outbox_ids_store), not with each row, as AUTOINCREMENT does.
+ */
+static const char fewer_indexes_sql[] =
+    "DROP INDEX texts_hash;"
+    "CREATE UNIQUE INDEX texts_hash ON texts (hash) WHERE hash != 0;"
+    "DROP INDEX sent_group;";
+
+static const char outbox_last_sql[] =
+    "ALTER TABLE outbox RENAME TO outbox_before;"
+    "CREATE TABLE outbox ("
+    " id INTEGER PRIMARY KEY, integration_text INTEGER NOT NULL, receiver TEXT NOT NULL,"
+    " dedup_key TEXT NOT NULL, target_text INTEGER NOT NULL, action INTEGER NOT NULL,"
+    " group_id INTEGER NOT NULL, alert_id INTEGER NOT NULL, sent_id INTEGER NOT NULL,"
+    " members BLOB NOT NULL, reason TEXT NOT NULL, created_at INTEGER NOT NULL,"
+    " due_at INTEGER NOT NULL, attempts INTEGER NOT NULL, status INTEGER NOT NULL,"
+    " maybe_delivered INTEGER NOT NULL, http_status INTEGER NOT NULL, answer TEXT NOT NULL) STRICT;"
+    "INSERT INTO outbox SELECT * FROM outbox_before;"
+    "INSERT OR REPLACE INTO meta VALUES ('outbox_last', CAST(coalesce((SELECT max(seq)"
+    " FROM sqlite_sequence WHERE name IN ('outbox', 'outbox_before')), 0) AS TEXT));"
+    "DROP TABLE outbox_before;";
+
+/* In the order they are applied. */
 static const Migration migrations[] = {
     {1, "alerts, history, audit", alerts_sql},
     {2, "groups, sent sets, outbox, ledger", notify_sql},
@@ -243,7 +268,9 @@ static const Migration migrations[] = {
     {22, "texts in the order they come, members and sent sets without checks", storms_sql},
     {23, "members in the order alerts come, hashes that are unique", in_order_sql},
     {24, "rows about an alert found by the number of its labels", alert_numbers_sql},
+    {25, "annotations found by their alert, no index of sent sets", fewer_indexes_sql},
     {29, "notification ids that are never used again", outbox_ids_sql},
+    {26, "notification ids that are never used again, once a transaction", outbox_last_sql},
     {30, "schedules and reminders of silences and flags", schedules_sql},
 };
 

@@ -23,7 +23,7 @@ typedef struct GroupRow {
 bool state_add_group(StateTx *tx, const GroupRow *row, int64_t *ret_id, Err *err) MUST_CHECK;
 /* Changes next_due, flushed_at and retired. */
 bool state_update_group(StateTx *tx, const GroupRow *row, Err *err) MUST_CHECK;
-/* One that has no members any more; with its sent sets. */
+/* One that has no members and no sent sets any more. */
 bool state_delete_group(StateTx *tx, int64_t id, Err *err) MUST_CHECK;
 
 bool state_add_member(StateTx *tx, int64_t group_id, int64_t alert_id, Err *err) MUST_CHECK;

@@ -63,7 +63,7 @@ bool state_open(const StateOptions *options, State **ret_state, Err *err) {
     state->alerts = mem_zero(ALERT_CACHE_SLOTS, sizeof *state->alerts);
     pthread_mutex_init(&state->lock, NULL);
     create_private(state->path);
-    if (!open_writer(state, options->skip_check, err)) {
+    if (!open_writer(state, options->skip_check, err) || !outbox_ids_load(state, err)) {
         return false;
     }
     *ret_state = TAKE(state);
@@ -84,6 +84,7 @@ void state_close(State *state) {
     free(state->texts);
     free(state->alerts);
     buf_finish(&state->json);
+    ledger_finish(state);
     free(state->path);
     free(state);
 }
@@ -99,7 +100,9 @@ bool state_reader(State *state, Db **ret_db, Err *err) {
     pthread_mutex_unlock(&state->lock);
     if (!db) {
         db = mem_zero(1, sizeof *db);
-        if (!db_open(db, state->path, true, state->busy_timeout, err)) {
+        if (!db_open(db, state->path, true, state->busy_timeout, err) ||
+            !ledger_functions(db, err)) {
+            db_close(db);
             free(db);
             return false;
         }
@@ -208,6 +211,7 @@ bool state_begin(State *state, StateTx **ret_tx, Err *err) {
     }
     state->tx = (StateTx){.state = state,
                           .began_ns = clock_monotonic_ns(),
+                          .outbox_before = state->outbox_last,
                           .changes_before = sqlite3_total_changes64(state->writer.conn)};
     *ret_tx = &state->tx;
     return true;
@@ -223,6 +227,8 @@ static void end(StateTx *tx) {
 static void undo(StateTx *tx) {
     State *state = tx->state;
     texts_forget(state);
+    ledger_forget(state);
+    state->outbox_last = tx->outbox_before;
     if (!sqlite3_get_autocommit(state->writer.conn)) {
         Err ignored;
         (void)!db_run(&state->writer, &ignored, "ROLLBACK");
@@ -235,7 +241,8 @@ bool state_commit(StateTx *tx, Err *err) {
     State *state = tx->state;
     assert(state);
     int64_t start_ns = clock_monotonic_ns();
-    if (!db_run(&state->writer, err, "COMMIT")) {
+    if (!ledger_write(tx, err) || !outbox_ids_store(tx, err) ||
+        !db_run(&state->writer, err, "COMMIT")) {
         counter_add(&state->failures, 1);
         undo(tx);
         return false;

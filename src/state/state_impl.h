@@ -14,12 +14,15 @@
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "state/db.h"
+#include "state/rows_ledger.h"
 #include "state/state.h"
 
 enum {
     STATE_READERS_IDLE_MAX = 8,  /* connections kept open between reads */
     TEXT_CACHE_SLOTS = 1 << 15,  /* texts known to be stored: a storm repeats few annotations */
     ALERT_CACHE_SLOTS = 1 << 17, /* label sets of alerts, by key */
+    LEDGER_SLOTS = 1 << 11,
+    LEDGER_MANY = -1, /* alert_text of a row about many alerts that says something of each */
 };
 
 typedef struct TextSlot {
@@ -33,10 +36,32 @@ typedef struct AlertSlot {
     int64_t id;   /* 0 = empty */
 } AlertSlot;
 
+/* The ledger's rows of this transaction: ledger_write.c. */
+typedef struct LedgerSaying {
+    LedgerRow row; /* of the first alert */
+    int64_t *keys; /* of all, when it is written */
+    size_t count;
+} LedgerSaying;
+
+typedef struct LedgerSaid {
+    int64_t alert_key; /* 0 = see the saying's members */
+    uint32_t saying;
+} LedgerSaid;
+
+typedef struct LedgerPending {
+    Arena arena;
+    LedgerSaying *sayings;
+    size_t sayings_count, sayings_cap;
+    LedgerSaid *said; /* in the order they came */
+    size_t said_count, said_cap;
+    uint32_t slots[LEDGER_SLOTS]; /* by hash: place of a saying, + 1 */
+} LedgerPending;
+
 struct StateTx {
     State *state;
     int64_t began_ns;
     int64_t changes_before; /* of the connection */
+    int64_t outbox_before;  /* outbox_last, when it began */
 };
 
 /* Somebody waiting for the writer's turn; lives on the waiter's stack. First come, first served, so
@@ -55,7 +80,9 @@ struct State {
     StateTx tx;
     TextSlot *texts;   /* by the writer only */
     AlertSlot *alerts; /* so, too */
-    Buf json;          /* and so: the text of the label set that is stored just now */
+    Buf json;          /* and so: the bytes that are stored just now */
+    LedgerPending ledger;
+    int64_t outbox_last; /* the highest id ever given to a row of the outbox */
 
     pthread_mutex_t lock;
     bool turn_taken;
@@ -79,9 +106,13 @@ void state_reader_done(State *state, Db *db);
 bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) MUST_CHECK;
 /* A label set as the JSON text that stands for it. */
 bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) MUST_CHECK;
-/* The label set of the alert with this key. */
+/* The label set of the alert with this key; `ret_new`: nothing was known of it. */
 bool alert_labels_intern(StateTx *tx, LabelSet labels, int64_t alert_key, int64_t *ret_id,
-                         Err *err) MUST_CHECK;
+                         bool *ret_new, Err *err) MUST_CHECK;
+/* Annotations of the alert with these labels. They are found again by the alert, not by a hash:
+ * most are of one alert alone, and an index of hashes is the dearest of a storm. */
+bool annotations_intern(StateTx *tx, LabelSet annotations, int64_t labels_text, bool is_new,
+                        int64_t *ret_id, Err *err) MUST_CHECK;
 /* Its id, 0 if no such alert is known. */
 bool alert_labels_find(StateTx *tx, int64_t alert_key, int64_t *ret_id, Err *err) MUST_CHECK;
 /* Forgets which texts are known to be stored: some may not be any more. */
@@ -90,6 +121,17 @@ void texts_forget(State *state);
 bool labels_decode(Arena *arena, Str json, LabelSet *ret_labels, Err *err) MUST_CHECK;
 /* Removes texts no row points to. */
 bool text_prune(StateTx *tx, Err *err) MUST_CHECK;
+
+/* Writes down what the transaction has decided, or forgets it. */
+bool ledger_write(StateTx *tx, Err *err) MUST_CHECK;
+void ledger_forget(State *state);
+void ledger_finish(State *state);
+/* What reading the ledger needs of a connection. */
+bool ledger_functions(Db *db, Err *err) MUST_CHECK;
+
+/* The ids of the outbox: read at the start, written once a transaction. */
+bool outbox_ids_load(State *state, Err *err) MUST_CHECK;
+bool outbox_ids_store(StateTx *tx, Err *err) MUST_CHECK;
 
 /* Applies what is missing, in one transaction. */
 bool migrations_apply(Db *db, TimeMs now, Err *err) MUST_CHECK;

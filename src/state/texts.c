@@ -5,8 +5,8 @@
 
 static bool find(Db *db, int64_t hash, Str text, int64_t *ret_id, Err *err) {
     DbRows rows;
-    if (!db_query(db, &rows, err, "SELECT id FROM texts WHERE hash = ? AND text = ?", DB_INT(hash),
-                  DB_TEXT(text))) {
+    if (!db_query(db, &rows, err, "SELECT id FROM texts WHERE hash = ? AND hash != 0 AND text = ?",
+                  DB_INT(hash), DB_TEXT(text))) {
         return false;
     }
     *ret_id = db_next(&rows) ? db_int(&rows, 0) : 0;
@@ -14,16 +14,19 @@ static bool find(Db *db, int64_t hash, Str text, int64_t *ret_id, Err *err) {
 }
 
 /* Where another text has the same number, this one gets the next free one. */
-static bool store(StateTx *tx, Str text, int64_t number, int64_t *ret_id, Err *err) {
+static bool store(StateTx *tx, Str text, int64_t number, int64_t *ret_id, bool *ret_new, Err *err) {
     int64_t id = 0; /* "none" in every column; SQLite begins with 1 */
+    *ret_new = false;
     for (; !id; number = (int64_t)((uint64_t)number + 2)) {
         if (!db_run(tx_db(tx), err,
-                    "INSERT INTO texts (text, hash) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
+                    "INSERT INTO texts (text, hash) VALUES (?, ?)"
+                    " ON CONFLICT (hash) WHERE hash != 0 DO NOTHING",
                     DB_TEXT(text), DB_INT(number))) {
             return false;
         }
         if (db_changed(tx_db(tx)) == 1) {
             id = db_inserted_id(tx_db(tx));
+            *ret_new = true;
         } else if (!find(tx_db(tx), number, text, &id, err)) {
             return false;
         }
@@ -32,13 +35,18 @@ static bool store(StateTx *tx, Str text, int64_t number, int64_t *ret_id, Err *e
     return true;
 }
 
+static TextSlot *text_slot(StateTx *tx, Hash128 hash) {
+    return &tx->state->texts[hash.hi % TEXT_CACHE_SLOTS];
+}
+
 bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
     Hash128 hash = hash128(text);
-    TextSlot *slot = &tx->state->texts[hash.hi % TEXT_CACHE_SLOTS];
+    TextSlot *slot = text_slot(tx, hash);
     /* Earlier versions used these numbers as ids. */
     if (!(slot->id && hash_eq(slot->hash, hash))) {
         int64_t id;
-        if (!store(tx, text, (int64_t)(hash.lo >> 1) | 1, &id, err)) {
+        bool is_new;
+        if (!store(tx, text, (int64_t)(hash.lo >> 1) | 1, &id, &is_new, err)) {
             return false;
         }
         *slot = (TextSlot){.hash = hash, .id = id};
@@ -65,13 +73,14 @@ static AlertSlot *alert_slot(StateTx *tx, int64_t alert_key) {
 }
 
 bool alert_labels_intern(StateTx *tx, LabelSet labels, int64_t alert_key, int64_t *ret_id,
-                         Err *err) {
+                         bool *ret_new, Err *err) {
     Str text = json_of(tx, labels);
     Hash128 hash = hash128(text);
     AlertSlot *slot = alert_slot(tx, alert_key);
+    *ret_new = false;
     if (!(slot->id && slot->key == alert_key && hash_eq(slot->hash, hash))) {
         int64_t id;
-        if (!store(tx, text, alert_key, &id, err)) {
+        if (!store(tx, text, alert_key, &id, ret_new, err)) {
             return false;
         }
         *slot = (AlertSlot){.key = alert_key, .hash = hash, .id = id};
@@ -87,12 +96,48 @@ bool alert_labels_find(StateTx *tx, int64_t alert_key, int64_t *ret_id, Err *err
         return true;
     }
     DbRows rows;
-    if (!db_query(tx_db(tx), &rows, err, "SELECT id FROM texts WHERE hash = ?",
+    if (!db_query(tx_db(tx), &rows, err, "SELECT id FROM texts WHERE hash = ? AND hash != 0",
                   DB_INT(alert_key))) {
         return false;
     }
     *ret_id = db_next(&rows) ? db_int(&rows, 0) : 0;
     return db_done(&rows, err);
+}
+
+/* The last annotations of the alert, if they are these. */
+static bool find_last(StateTx *tx, Str text, int64_t labels_text, int64_t *ret_id, Err *err) {
+    DbRows rows;
+    if (!db_query(tx_db(tx), &rows, err,
+                  "SELECT id FROM texts WHERE text = ?1 AND id IN"
+                  " (SELECT annotations_text FROM alert_state WHERE labels_text = ?2"
+                  " UNION ALL SELECT * FROM (SELECT annotations_text FROM alert_history"
+                  " WHERE labels_text = ?2 ORDER BY at DESC LIMIT 1)) LIMIT 1",
+                  DB_TEXT(text), DB_INT(labels_text))) {
+        return false;
+    }
+    *ret_id = db_next(&rows) ? db_int(&rows, 0) : 0;
+    return db_done(&rows, err);
+}
+
+bool annotations_intern(StateTx *tx, LabelSet annotations, int64_t labels_text, bool is_new,
+                        int64_t *ret_id, Err *err) {
+    Str text = json_of(tx, annotations);
+    Hash128 hash = hash128(text);
+    TextSlot *slot = text_slot(tx, hash);
+    int64_t id = slot->id && hash_eq(slot->hash, hash) ? slot->id : 0;
+    if (!id && !is_new && !find_last(tx, text, labels_text, &id, err)) {
+        return false;
+    }
+    if (!id) {
+        if (!db_run(tx_db(tx), err, "INSERT INTO texts (text, hash) VALUES (?, 0)",
+                    DB_TEXT(text))) {
+            return false;
+        }
+        id = db_inserted_id(tx_db(tx));
+    }
+    *slot = (TextSlot){.hash = hash, .id = id};
+    *ret_id = id;
+    return true;
 }
 
 void texts_forget(State *state) {

@@ -1,6 +1,7 @@
 /* Each kind of row comes back as it was put. */
 
 #include <math.h>
+#include <sqlite3.h>
 
 #include "state/rows_alert.h"
 #include "state/rows_group.h"
@@ -160,6 +161,7 @@ Test(rows, groups_members_and_sent_sets_come_back) {
 
     tx = test_begin(state);
     cr_assert(state_remove_member(tx, group.id, alert, &err));
+    cr_assert(state_delete_sent(tx, sent.id, &err));
     cr_assert(state_delete_group(tx, group.id, &err));
     test_commit(tx);
     cr_assert(state_load_groups(state, &arena, &rows, &err));
@@ -225,6 +227,119 @@ Test(rows, the_ledger_finds_an_alert_alone_and_among_others) {
     cr_assert(state_load_ledger(state, &(LedgerFilter){.to = 100, .limit = 3}, &arena, &rows,
                                 &count, &err));
     cr_expect_eq(count, 3);
+    state_close(state);
+}
+
+static int64_t count_texts(void) {
+    sqlite3 *conn;
+    sqlite3_stmt *stmt;
+    cr_assert_eq(sqlite3_open(test_path, &conn), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(conn, "SELECT count(*) FROM texts", -1, &stmt, NULL),
+                 SQLITE_OK);
+    cr_assert_eq(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t count = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(conn);
+    return count;
+}
+
+/* Annotations are in no index: they are found again by their alert, while it lives and later. */
+Test(rows, the_texts_of_an_alert_are_stored_once_over_restarts) {
+    int64_t first = 0;
+    for (int i = 0; i < 6; i++) {
+        State *state = test_open();
+        Alert alert = cpu_alert();
+        if (i % 2) {
+            alert.phase = ALERT_INACTIVE;
+            alert.resolved_at = alert.updated_at = 9000 + i;
+        }
+        put(state, i % 2 ? ALERT_BECAME_RESOLVED : ALERT_BECAME_FIRING, alert);
+        state_close(state);
+        first = i ? first : count_texts();
+        cr_expect_eq(count_texts(), first);
+    }
+    State *state = test_open();
+    Alert alert = cpu_alert();
+    Label other[] = {{STR("summary"), STR("another")}};
+    alert.annotations = (LabelSet){other, 1};
+    put(state, ALERT_CHANGED, alert);
+    state_close(state);
+    cr_expect_eq(count_texts(), first + 1);
+}
+
+static size_t count_ledger(State *state, int64_t alert_key, const char *decision) {
+    AUTO(arena_finish) Arena arena = {0};
+    LedgerFilter filter = {.to = 100, .alert_key = alert_key, .decision = str_of(decision)};
+    LedgerRow *rows;
+    size_t count;
+    Err err = {0};
+    cr_assert(state_load_ledger(state, &filter, &arena, &rows, &count, &err), "%s", err.text);
+    return count;
+}
+
+/* What is said of many alerts in one transaction is stored once, and found for each of them, with
+ * what is said of its group later. */
+Test(rows, the_ledger_of_a_storm_is_short_and_complete) {
+    enum { ALERTS = 300 };
+    State *state = test_open();
+    Err err = {0};
+    StateTx *tx = test_begin(state);
+    for (int64_t key = 1; key <= ALERTS; key++) {
+        LedgerRow row = {.at = 1,
+                         .alert_key = key,
+                         .group_id = 1 + key % 2,
+                         .decision = STR("routed"),
+                         .subject = STR("hook")};
+        cr_assert(state_put_ledger(tx, &row, &err));
+        row.decision = key % 3 ? STR("queued") : STR("silenced");
+        cr_assert(state_put_ledger(tx, &row, &err));
+    }
+    LedgerRow alone = {.at = 1, .alert_key = 999, .group_id = 2, .decision = STR("routed")};
+    cr_assert(state_put_ledger(tx, &alone, &err));
+    test_commit(tx);
+    tx = test_begin(state);
+    int64_t some[] = {3, 5};
+    LedgerRow later = {
+        .at = 2, .group_id = 2, .decision = STR("delivered"), .members = some, .member_count = 2};
+    cr_assert(state_put_ledger(tx, &later, &err));
+    test_commit(tx);
+    cr_expect_eq(count_ledger(state, 0, "routed"), 3);
+    cr_expect_eq(count_ledger(state, 0, "queued"), 2);
+    cr_expect_eq(count_ledger(state, 0, "silenced"), ALERTS / 3);
+    for (int64_t key = 1; key <= ALERTS; key++) {
+        cr_expect_eq(count_ledger(state, key, "routed"), 1);
+        cr_expect_eq(count_ledger(state, key, "queued"), key % 3 != 0);
+        cr_expect_eq(count_ledger(state, key, "silenced"), key % 3 == 0);
+        cr_expect_eq(count_ledger(state, key, "delivered"), key == 3 || key == 5);
+    }
+    cr_expect_eq(count_ledger(state, 999, ""), 1);
+    cr_expect_eq(count_ledger(state, 1000, ""), 0);
+    state_close(state);
+}
+
+Test(rows, what_a_transaction_that_is_undone_decided_is_forgotten) {
+    State *state = test_open();
+    Err err = {0};
+    StateTx *tx = test_begin(state);
+    LedgerRow row = {.at = 1, .alert_key = 1, .decision = STR("routed")};
+    OutboxRow page = {.integration = STR("i"), .dedup_key = STR("k")}, next = page;
+    cr_assert(state_put_ledger(tx, &row, &err));
+    cr_assert(state_put_outbox(tx, &page, &err));
+    state_rollback(tx);
+    tx = test_begin(state);
+    cr_assert(state_put_outbox(tx, &next, &err));
+    cr_expect_eq(next.id, page.id);
+    cr_assert(state_delete_outbox(tx, next.id, &err));
+    test_commit(tx);
+    cr_expect_eq(count_ledger(state, 0, ""), 0);
+    state_close(state);
+
+    state = test_open();
+    tx = test_begin(state);
+    OutboxRow third = {.integration = STR("i"), .dedup_key = STR("k")};
+    cr_assert(state_put_outbox(tx, &third, &err));
+    cr_expect_eq(third.id, next.id + 1, "an id is given once, over restarts too");
+    test_commit(tx);
     state_close(state);
 }
 
