@@ -397,27 +397,54 @@ static int compare_found(const void *a, const void *b) {
 }
 
 /* History tells what was, the alerts what is. */
-static bool find_alerts(State *state, const ExplainQuery *query, Arena *arena, FoundList *list,
-                        Err *err) {
-    AlertHistoryRow *rows;
+static void note_rows(FoundList *list, const ExplainQuery *query, const RowsOf *rows) {
+    for (size_t i = 0; i < rows->history_count; i++) {
+        note_found(list, query, &rows->history[i].alert, rows->history[i].at);
+    }
+    for (size_t i = 0; i < rows->alert_count; i++) {
+        const Alert *alert = &rows->alerts[i].alert;
+        if (alert->phase != ALERT_INACTIVE && alert->active_at <= query->to) {
+            note_found(list, query, alert, alert->updated_at);
+        }
+    }
+}
+
+/* All there is: of times that are long ago, or of one whom only his dedup key names. */
+static bool load_all(State *state, const ExplainQuery *query, Arena *arena, RowsOf *ret_rows,
+                     Err *err) {
+    return state_load_episode_rows(state, query->from, query->to, 0, arena, &ret_rows->history,
+                                   &ret_rows->history_count, err) &&
+           state_load_alert_rows(state, arena, &ret_rows->alerts, &ret_rows->alert_count, err);
+}
+
+enum { DEDUP_KEY_LEN = 64 };
+
+/* Among a hundred thousand alerts those that are asked about are known before they are read. */
+static bool load_rows(Notify *notify, const ExplainQuery *query, TimeMs now, Arena *arena,
+                      RowsOf *ret_rows, Err *err) {
+    WeekSearch search = {.filter = query->matchers, .name = query->alert};
+    int64_t *numbers;
     size_t count;
-    if (!state_load_episode_rows(state, query->from, query->to, 0, arena, &rows, &count, err)) {
+    if (query->alert.len == DEDUP_KEY_LEN) {
+        return load_all(notify->state, query, arena, ret_rows, err);
+    }
+    if (!week_find(&notify->week, notify->state, &search, query->from, now, arena, &numbers, &count,
+                   err)) {
+        bool is_older = err->kind == ERR_NOT_FOUND;
+        *err = is_older ? (Err){0} : *err;
+        return is_older && load_all(notify->state, query, arena, ret_rows, err);
+    }
+    return state_load_rows_of(notify->state, numbers, count, query->from, query->to, arena,
+                              ret_rows, err);
+}
+
+static bool find_alerts(Notify *notify, const ExplainQuery *query, TimeMs now, Arena *arena,
+                        FoundList *list, Err *err) {
+    RowsOf rows = {0};
+    if (!load_rows(notify, query, now, arena, &rows, err)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        note_found(list, query, &rows[i].alert, rows[i].at);
-    }
-    for (int outside = 0; outside < 2; outside++) {
-        Alert *alerts;
-        if (!state_load_alerts(state, outside, arena, &alerts, &count, err)) {
-            return false;
-        }
-        for (size_t i = 0; i < count; i++) {
-            if (alerts[i].active_at <= query->to) {
-                note_found(list, query, &alerts[i], alerts[i].updated_at);
-            }
-        }
-    }
+    note_rows(list, query, &rows);
     if (list->items_count) {
         qsort(list->items, list->items_count, sizeof *list->items, compare_found);
     }
@@ -451,7 +478,7 @@ bool notify_explain(Notify *notify, const ExplainQuery *query, TimeMs now, Arena
                     Explanation **ret_explanations, size_t *ret_count, size_t *ret_matched,
                     Err *err) {
     FoundList list = {0};
-    bool ok = find_alerts(notify->state, query, arena, &list, err);
+    bool ok = find_alerts(notify, query, now, arena, &list, err);
     size_t count =
         query->limit && list.items_count > query->limit ? query->limit : list.items_count;
     Explanation *explanations = arena_array(arena, Explanation, count + 1);

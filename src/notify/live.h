@@ -128,8 +128,9 @@ typedef struct SilenceEntry {
     Arena arena;
     Silence silence;
     MatcherSet set;
-    Calendar *calendar; /* its schedule; NULL = all the time */
-    TimeMs reminded_at; /* of its end; 0 = not yet */
+    Str text_head, text_tail; /* silence_text.c */
+    Calendar *calendar;       /* its schedule; NULL = all the time */
+    TimeMs reminded_at;       /* of its end; 0 = not yet */
     bool indexed;
     bool covers;        /* it kept alerts quiet when it was last looked at */
     TimeMs next_change; /* nothing about it changes before */

@@ -140,9 +140,11 @@ typedef struct SilenceFilter {
     bool without[3]; /* by SilenceState */
 } SilenceFilter;
 
-/* In the API's order: active, pending, expired. */
-void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now, Arena *arena,
-                         Silence **ret_silences, size_t *ret_count);
+/* As a JSON list in the API's shape and order: active, pending, expired. */
+void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now, Buf *out);
+/* One of them. */
+bool notify_silence_print(Notify *notify, Str id, TimeMs now, Buf *out, TimeMs *ret_updated_at,
+                          Err *err) MUST_CHECK;
 
 /* ---- maintenance flags ---- */
 

@@ -51,7 +51,7 @@ SilenceState silence_state(const Silence *silence, TimeMs now) {
     return now > silence->ends_at ? SILENCE_EXPIRED : SILENCE_ACTIVE;
 }
 
-static bool same_matcher(const SilenceMatcher *a, const SilenceMatcher *b) {
+bool silence_same_matcher(const SilenceMatcher *a, const SilenceMatcher *b) {
     return str_eq(a->name, b->name) && str_eq(a->value, b->value) && a->is_regex == b->is_regex &&
            a->is_equal == b->is_equal;
 }
@@ -61,7 +61,7 @@ static bool same_matchers(const Silence *a, const Silence *b) {
         return false;
     }
     for (size_t i = 0; i < a->matcher_count; i++) {
-        if (!same_matcher(&a->matchers[i], &b->matchers[i])) {
+        if (!silence_same_matcher(&a->matchers[i], &b->matchers[i])) {
             return false;
         }
     }
@@ -184,7 +184,7 @@ static uint64_t id_key(Str id) {
     return key ? key : 1;
 }
 
-static SilenceEntry *find_silence(const Notify *notify, Str id) {
+SilenceEntry *silence_find(const Notify *notify, Str id) {
     SilenceEntry *entry = idmap_get(&notify->silences_by_id, id_key(id));
     return entry && str_eq(entry->silence.id, id) ? entry : NULL;
 }
@@ -244,6 +244,7 @@ static bool add_entry(Notify *notify, const Silence *silence, TimeMs reminded_at
         free_entry(entry);
         return err_context(err, "silence %.*s", STR_ARG(silence->id));
     }
+    silence_write_text(entry);
     VEC_PUSH(*notify, silences, entry);
     idmap_put(&notify->silences_by_id, id_key(entry->silence.id), entry);
     reindex(notify, entry, now);
@@ -393,7 +394,7 @@ static bool audit(StateTx *tx, const char *action, Str id, const Actor *actor, S
 
 /* Replaces the entry of this id in memory, or adds it. */
 static bool put(Notify *notify, StateTx *tx, const Silence *silence, TimeMs now, Err *err) {
-    SilenceEntry *old = find_silence(notify, silence->id);
+    SilenceEntry *old = silence_find(notify, silence->id);
     /* Whoever was reminded of an end is reminded of a later one, too. */
     bool same_end = old && old->silence.ends_at == silence->ends_at;
     TimeMs reminded_at = same_end ? old->reminded_at : 0;
@@ -502,7 +503,7 @@ bool check_unchanged(TimeMs expected, TimeMs updated_at, Err *err) {
 static bool set_silence(Notify *notify, StateTx *tx, const Silence *wanted, const Actor *actor,
                         TimeMs now, Arena *arena, Str *ret_id, Err *err) {
     Silence silence = *wanted;
-    SilenceEntry *old = silence.id.len ? find_silence(notify, silence.id) : NULL;
+    SilenceEntry *old = silence.id.len ? silence_find(notify, silence.id) : NULL;
     if (silence.id.len && !old) {
         return err_set(err, ERR_NOT_FOUND, "silence not found");
     }
@@ -560,7 +561,7 @@ bool notify_silence_expire(Notify *notify, Str id, const Actor *actor, TimeMs no
     if (!live_begin(notify, now, &tx, err)) {
         return false;
     }
-    SilenceEntry *entry = find_silence(notify, id);
+    SilenceEntry *entry = silence_find(notify, id);
     bool ok = entry ? expire_entry(notify, tx, entry, actor, now, err)
                     : err_set(err, ERR_NOT_FOUND, "silence not found");
     return live_end(notify, tx, ok, err);
@@ -569,62 +570,11 @@ bool notify_silence_expire(Notify *notify, Str id, const Actor *actor, TimeMs no
 bool notify_silence_get(Notify *notify, Str id, TimeMs now, Arena *arena, Silence *ret_silence,
                         Err *err) {
     pthread_rwlock_rdlock(&notify->lock);
-    const SilenceEntry *entry = find_silence(notify, id);
+    const SilenceEntry *entry = silence_find(notify, id);
     if (entry) {
         *ret_silence = copy_silence(arena, &entry->silence, now);
         ret_silence->state = silence_entry_state(entry, now);
     }
     pthread_rwlock_unlock(&notify->lock);
     return entry || err_set(err, ERR_NOT_FOUND, "silence not found");
-}
-
-/* Active ones by end, pending ones by start, expired ones the latest first. */
-static int compare_silences(const void *a, const void *b) {
-    static const int rank[] = {[SILENCE_ACTIVE] = 0, [SILENCE_PENDING] = 1, [SILENCE_EXPIRED] = 2};
-    const Silence *x = a, *y = b;
-    if (x->state != y->state) {
-        return rank[x->state] - rank[y->state];
-    }
-    TimeMs s = x->state == SILENCE_PENDING ? x->starts_at : x->ends_at;
-    TimeMs t = y->state == SILENCE_PENDING ? y->starts_at : y->ends_at;
-    int order = (s > t) - (s < t);
-    order = x->state == SILENCE_EXPIRED ? -order : order;
-    return order ? order : str_cmp(x->id, y->id);
-}
-
-static bool has_matcher(const Silence *silence, const SilenceMatcher *wanted) {
-    for (size_t i = 0; i < silence->matcher_count; i++) {
-        if (same_matcher(&silence->matchers[i], wanted)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool passes(const Silence *silence, const SilenceFilter *filter) {
-    for (size_t i = 0; i < filter->matcher_count; i++) {
-        if (!has_matcher(silence, &filter->matchers[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now, Arena *arena,
-                         Silence **ret_silences, size_t *ret_count) {
-    pthread_rwlock_rdlock(&notify->lock);
-    size_t count = 0;
-    Silence *silences = arena_array(arena, Silence, notify->silences_count + 1);
-    for (size_t i = 0; i < notify->silences_count; i++) {
-        const SilenceEntry *entry = notify->silences[i];
-        SilenceState state = silence_entry_state(entry, now);
-        if (!filter->without[state] && passes(&entry->silence, filter)) {
-            silences[count] = copy_silence(arena, &entry->silence, now);
-            silences[count++].state = state;
-        }
-    }
-    pthread_rwlock_unlock(&notify->lock);
-    qsort(silences, count, sizeof *silences, compare_silences);
-    *ret_silences = silences;
-    *ret_count = count;
 }

@@ -12,6 +12,11 @@ SilenceState silence_state(const Silence *silence, TimeMs now);
 /* With its schedule: between two windows it is pending. */
 SilenceState silence_entry_state(const SilenceEntry *entry, TimeMs now);
 
+bool silence_same_matcher(const SilenceMatcher *a, const SilenceMatcher *b);
+SilenceEntry *silence_find(const Notify *notify, Str id); /* NULL = unknown */
+/* Makes its text for the API: text_head, the state, text_tail. */
+void silence_write_text(SilenceEntry *entry);
+
 /* True if `edit` may replace `old` under the same id: same matchers in the same order, and times
  * that do not rewrite the past. */
 bool silence_keeps_id(const Silence *old, const Silence *edit, TimeMs now);

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * What began to fire in the last seven days, for the question what a silence would have caught.
+ * The label sets of the last seven days, and when they began to fire: for the question what a
+ * silence would have caught, and to find those that somebody names among many.
  *
  * Label sets are packed one behind the other, so that going over a hundred thousand of them takes
  * milliseconds, where the database takes half a second to give them. They are read at the first
@@ -22,14 +23,20 @@ typedef struct WeekFiring {
     size_t set;
 } WeekFiring;
 
+typedef struct WeekSet {
+    int64_t number; /* the database's */
+    size_t at;      /* where it begins in `labels` */
+} WeekSet;
+
 typedef struct Week {
     pthread_mutex_t lock;
     TimeMs built_at, asked_at; /* built_at 0 = nothing is kept */
-    int64_t last_id;           /* of the firings read */
+    int64_t last_id;           /* of the history read */
     Arena arena;               /* of names */
     IdMap names;               /* by hash: WeekName */
-    Buf labels;                /* sets: how many labels, then number of the name, value */
-    size_t *sets;              /* where each begins in `labels` */
+    uint64_t names_count;
+    Buf labels; /* sets: how many labels, then number of the name, value */
+    WeekSet *sets;
     size_t sets_count, sets_cap;
     IdMap by_number; /* by the database's number of a set: its place + 1 */
     WeekFiring *firings;
@@ -43,5 +50,14 @@ void week_finish(Week *week);
  * different ones. */
 bool week_count(Week *week, State *state, const MatcherSet *filter, TimeMs now,
                 uint64_t *ret_firings, uint64_t *ret_alerts, Err *err) MUST_CHECK;
+
+/* The numbers of the label sets that match, of alerts that are stored now and of all that something
+ * happened to since `from`; false with ERR_NOT_FOUND if that is more than a week ago. */
+typedef struct WeekSearch {
+    const MatcherSet *filter; /* NULL = all */
+    Str name;                 /* of the alert, or its fingerprint in hex; "" = any */
+} WeekSearch;
+bool week_find(Week *week, State *state, const WeekSearch *search, TimeMs from, TimeMs now,
+               Arena *arena, int64_t **ret_numbers, size_t *ret_count, Err *err) MUST_CHECK;
 
 void week_tidy(Week *week, TimeMs now);

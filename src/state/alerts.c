@@ -327,16 +327,47 @@ static bool query_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, Db
                     DB_INT(from), DB_INT(to));
 }
 
+static bool take_episodes(DbRows *rows, Arena *arena, HistoryList *list, Err *err) {
+    bool ok = true;
+    while (ok && db_next(rows)) {
+        AlertHistoryRow row;
+        ok = read_history_row(rows, arena, &row, err);
+        if (ok) {
+            VEC_PUSH(*list, rows, row);
+        }
+    }
+    Err at_end;
+    bool done = db_done(rows, ok ? err : &at_end);
+    return ok && done;
+}
+
 static bool read_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, Arena *arena,
                           HistoryList *list, Err *err) {
     DbRows rows;
-    bool ok = query_episodes(db, from, to, alert_key, &rows, err);
-    if (!ok) {
+    return query_episodes(db, from, to, alert_key, &rows, err) &&
+           take_episodes(&rows, arena, list, err);
+}
+
+static bool query_episodes_of(Db *db, TimeMs from, TimeMs to, int64_t number, DbRows *rows,
+                              Err *err) {
+    return db_query(db, rows, err,
+                    HISTORY_COLUMNS " WHERE h.labels_text = ?1 AND (h.at BETWEEN ?2 AND ?3"
+                                    " OR (h.at > ?3 AND h.event = 2 AND h.fired_at <= ?3))"
+                                    " ORDER BY h.at, h.id",
+                    DB_INT(number), DB_INT(from), DB_INT(to));
+}
+
+static bool read_alerts_of(Db *db, int64_t number, Arena *arena, AlertList *list, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err,
+                  ALERT_COLUMNS " WHERE a.labels_text = ? AND a.phase != 0 ORDER BY a.origin, a.id",
+                  DB_INT(number))) {
         return false;
     }
+    bool ok = true;
     while (ok && db_next(&rows)) {
-        AlertHistoryRow row;
-        ok = read_history_row(&rows, arena, &row, err);
+        AlertRow row;
+        ok = read_alert(&rows, arena, &row, err);
         if (ok) {
             VEC_PUSH(*list, rows, row);
         }
@@ -344,6 +375,30 @@ static bool read_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, Are
     Err at_end;
     bool done = db_done(&rows, ok ? err : &at_end);
     return ok && done;
+}
+
+bool state_load_rows_of(State *state, const int64_t *numbers, size_t count, TimeMs from, TimeMs to,
+                        Arena *arena, RowsOf *ret_rows, Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    HistoryList history = {0};
+    AlertList alerts = {0};
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        DbRows rows;
+        ok = query_episodes_of(db, from, to, numbers[i], &rows, err) &&
+             take_episodes(&rows, arena, &history, err) &&
+             read_alerts_of(db, numbers[i], arena, &alerts, err);
+    }
+    state_reader_done(state, db);
+    ret_rows->history_count = history.rows_count;
+    ret_rows->history =
+        list_to_arena(arena, history.rows, history.rows_count * sizeof *history.rows);
+    ret_rows->alert_count = alerts.rows_count;
+    ret_rows->alerts = list_to_arena(arena, alerts.rows, alerts.rows_count * sizeof *alerts.rows);
+    return ok || err_context(err, "alert history");
 }
 
 bool state_load_episode_rows(State *state, TimeMs from, TimeMs to, int64_t alert_key, Arena *arena,
@@ -365,37 +420,38 @@ bool state_load_episode_rows(State *state, TimeMs from, TimeMs to, int64_t alert
     return true;
 }
 
-typedef struct FiringList {
-    Firing *rows;
+typedef struct MarkList {
+    HistoryMark *rows;
     size_t rows_count, rows_cap;
-} FiringList;
+} MarkList;
 
 /* Times and ids grow together, so either finds the few that are wanted. */
-static bool query_firings(Db *db, TimeMs from, int64_t after, DbRows *rows, Err *err) {
+static bool query_marks(Db *db, TimeMs from, int64_t after, DbRows *rows, Err *err) {
     if (after) {
         return db_query(db, rows, err,
-                        "SELECT id, at, labels_text FROM alert_history"
-                        " WHERE id > ? AND +at >= ? AND event = 1",
+                        "SELECT id, at, labels_text, event FROM alert_history"
+                        " WHERE id > ? AND +at >= ?",
                         DB_INT(after), DB_INT(from));
     }
     return db_query(db, rows, err,
-                    "SELECT id, at, labels_text FROM alert_history WHERE at >= ? AND event = 1",
+                    "SELECT id, at, labels_text, event FROM alert_history WHERE at >= ?",
                     DB_INT(from));
 }
 
-bool state_load_firings(State *state, TimeMs from, int64_t after, Firing **ret_rows,
-                        size_t *ret_count, Err *err) {
-    _Static_assert(ALERT_BECAME_FIRING == 1, "the number in the statements");
+bool state_load_marks(State *state, TimeMs from, int64_t after, HistoryMark **ret_rows,
+                      size_t *ret_count, Err *err) {
     Db *db;
     DbRows rows;
-    FiringList list = {0};
+    MarkList list = {0};
     if (!state_reader(state, &db, err)) {
         return false;
     }
-    bool ok = query_firings(db, from, after, &rows, err);
+    bool ok = query_marks(db, from, after, &rows, err);
     if (ok) {
         while (db_next(&rows)) {
-            VEC_PUSH(list, rows, ((Firing){db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2)}));
+            HistoryMark mark = {db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2),
+                                (AlertEvent)db_int(&rows, 3)};
+            VEC_PUSH(list, rows, mark);
         }
         ok = db_done(&rows, err);
     }
@@ -406,6 +462,35 @@ bool state_load_firings(State *state, TimeMs from, int64_t after, Firing **ret_r
     }
     *ret_rows = list.rows;
     *ret_count = list.rows_count;
+    return true;
+}
+
+typedef struct NumberList {
+    int64_t *items;
+    size_t items_count, items_cap;
+} NumberList;
+
+bool state_load_alert_numbers(State *state, int64_t **ret_numbers, size_t *ret_count, Err *err) {
+    Db *db;
+    DbRows rows;
+    NumberList list = {0};
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    bool ok = db_query(db, &rows, err, "SELECT labels_text FROM alert_state");
+    if (ok) {
+        while (db_next(&rows)) {
+            VEC_PUSH(list, items, db_int(&rows, 0));
+        }
+        ok = db_done(&rows, err);
+    }
+    state_reader_done(state, db);
+    if (!ok) {
+        free(list.items);
+        return err_context(err, "alerts");
+    }
+    *ret_numbers = list.items;
+    *ret_count = list.items_count;
     return true;
 }
 

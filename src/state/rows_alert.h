@@ -24,6 +24,17 @@ bool state_load_alert_rows(State *state, Arena *arena, AlertRow **ret_rows, size
 bool state_load_episode_rows(State *state, TimeMs from, TimeMs to, int64_t alert_key, Arena *arena,
                              AlertHistoryRow **ret_rows, size_t *ret_count, Err *err) MUST_CHECK;
 
+/* Of the alerts with these label sets, one set after the other: such history, and the alerts that
+ * are pending or fire. */
+typedef struct RowsOf {
+    AlertHistoryRow *history;
+    size_t history_count;
+    AlertRow *alerts;
+    size_t alert_count;
+} RowsOf;
+bool state_load_rows_of(State *state, const int64_t *numbers, size_t count, TimeMs from, TimeMs to,
+                        Arena *arena, RowsOf *ret_rows, Err *err) MUST_CHECK;
+
 /* When the alert began to fire the `nth` time back (1 = its newest start); 0 = not so often. Sees
  * what the transaction has written. */
 bool state_nth_start(StateTx *tx, int64_t alert_key, int64_t nth, TimeMs *ret_at,

@@ -71,16 +71,20 @@ bool state_alert_history(State *state, TimeMs from, TimeMs to, const char hex_ke
                          size_t limit, Arena *arena, AlertHistoryRow **ret_rows, size_t *ret_count,
                          Err *err) MUST_CHECK;
 
-/* A time at which an alert began to fire. */
-typedef struct Firing {
+/* A row of history, as short as it gets. */
+typedef struct HistoryMark {
     int64_t id; /* grows as they are stored */
     TimeMs at;
     int64_t labels; /* the number of its label set */
-} Firing;
+    AlertEvent event;
+} HistoryMark;
 
 /* Those not before `from` whose id is above `after` (0 = all). free() `*ret_rows`. */
-bool state_load_firings(State *state, TimeMs from, int64_t after, Firing **ret_rows,
-                        size_t *ret_count, Err *err) MUST_CHECK;
+bool state_load_marks(State *state, TimeMs from, int64_t after, HistoryMark **ret_rows,
+                      size_t *ret_count, Err *err) MUST_CHECK;
+/* The numbers of the label sets of all alerts that are stored. free() `*ret_numbers`. */
+bool state_load_alert_numbers(State *state, int64_t **ret_numbers, size_t *ret_count,
+                              Err *err) MUST_CHECK;
 
 /* Tells `each` the label sets of these numbers as JSON (valid during the call); those that are gone
  * are left out. */

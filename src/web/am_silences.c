@@ -5,38 +5,6 @@
 
 #include "web/am.h"
 
-static const char *const state_texts[] = {"pending", "active", "expired"};
-
-static void put_silence(JsonWriter *json, const Silence *silence) {
-    json_object(json);
-    json_put_str(json, "id", silence->id);
-    json_put_object(json, "status");
-    json_put_str(json, "state", str_of(state_texts[silence->state]));
-    json_end(json);
-    json_put_time(json, "updatedAt", silence->updated_at);
-    json_put_str(json, "comment", silence->comment);
-    json_put_str(json, "createdBy", silence->created_by);
-    json_put_time(json, "startsAt", silence->starts_at);
-    json_put_time(json, "endsAt", silence->ends_at);
-    json_put_array(json, "matchers");
-    for (size_t i = 0; i < silence->matcher_count; i++) {
-        const SilenceMatcher *matcher = &silence->matchers[i];
-        json_object(json);
-        json_put_bool(json, "isEqual", matcher->is_equal);
-        json_put_bool(json, "isRegex", matcher->is_regex);
-        json_put_str(json, "name", matcher->name);
-        json_put_str(json, "value", matcher->value);
-        json_end(json);
-    }
-    json_end(json);
-    api_put_schedule(json, silence->schedule);
-    if (silence->annotations.count) {
-        json_key(json, STR("annotations"));
-        labels_json(json, silence->annotations);
-    }
-    json_end(json);
-}
-
 /* A filter on silences compares text: one of its matchers has to be the same. */
 static void text_filter(Request *request, const MatcherSet *filters, SilenceFilter *filter) {
     SilenceMatcher *matchers = arena_array(&request->arena, SilenceMatcher, filters->count + 1);
@@ -61,20 +29,12 @@ void handle_am_silences(Web *web, Request *request) {
         !am_bool(request, "expired", true, &expired) || !am_filters(request, "filter", &filters)) {
         return;
     }
-    AUTO(arena_finish) Arena arena = {0};
     SilenceFilter filter = {.without = {[SILENCE_PENDING] = !pending,
                                         [SILENCE_ACTIVE] = !active,
                                         [SILENCE_EXPIRED] = !expired}};
-    Silence *silences;
-    size_t count;
     text_filter(request, &filters, &filter);
-    notify_silence_list(web_doors(web)->notify, &filter, clock_now(), &arena, &silences, &count);
-    JsonWriter json = am_json(request, 200);
-    json_array(&json);
-    for (size_t i = 0; i < count; i++) {
-        put_silence(&json, &silences[i]);
-    }
-    json_end(&json);
+    (void)am_json(request, 200);
+    notify_silence_list(web_doors(web)->notify, &filter, clock_now(), &request->response.body);
     matcher_set_finish(&filters);
 }
 
@@ -252,15 +212,15 @@ void handle_am_silence(Web *web, Request *request) {
         return;
     }
     Err err = {0};
-    Silence silence;
-    if (!notify_silence_get(web_doors(web)->notify, request->path_args[0], clock_now(),
-                            &request->arena, &silence, &err)) {
-        am_empty(request, err.kind == ERR_NOT_FOUND ? 404 : 500);
+    TimeMs updated_at;
+    (void)am_json(request, 200);
+    if (!notify_silence_print(web_doors(web)->notify, request->path_args[0], clock_now(),
+                              &request->response.body, &updated_at, &err)) {
+        request->response.content_type = NULL;
+        request->response.status = err.kind == ERR_NOT_FOUND ? 404 : 500;
         return;
     }
-    api_put_etag(request, silence.updated_at);
-    JsonWriter json = am_json(request, 200);
-    put_silence(&json, &silence);
+    api_put_etag(request, updated_at);
 }
 
 void handle_am_expire_silence(Web *web, Request *request) {
