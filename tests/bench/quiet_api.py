@@ -120,8 +120,6 @@ def calls(client):
     """(what it is, method, path, body, how often at most)"""
     some = json.loads(client.must("GET", "/api/v2/silences?filter=instance%3D~%22node-4001%3A.*%22")[0])
     one = some[0]["id"] if some else "00000000-0000-4000-8000-000000000000"
-    labels = '{alertname="Alert7",cluster="prod-7",container="app",instance="node-7:9100",job="kubelet",' \
-             'namespace="team-7",pod="checkout-6b8f5c7d9-000007",severity="warning"}'
     preview = "/api/v1/silences/preview"
 
     def alerts(path, *filters):
@@ -141,9 +139,11 @@ def calls(client):
         ("preview of a cluster", "POST", preview, {"matchers": ['cluster="prod-7"']}, 99),
         ("preview of an expression", "POST", preview, {"matchers": ['pod=~".*d9-0000[1-3].*"']}, 99),
         ("preview of everything, 20 shown", "POST", preview, {"matchers": ['alertname=~".+"'], "limit": 20}, 99),
-        ("explain an alert", "GET", "/api/v1/explain?alert=" + quote(labels), None, 99),
+        ("explain the alerts of a name and cluster", "GET", "/api/v1/explain?alert=Alert7&match[]=" +
+         quote('{cluster="prod-7"}'), None, 99),
         ("audit, the newest 100", "GET", "/api/v1/audit?limit=100", None, 99),
-        ("annotations of an hour, 100", "GET", "/api/v1/annotations?limit=100", None, 99),
+        ("annotations of a cluster, 100", "GET", "/api/v1/annotations?limit=100&match[]=" + quote('{cluster="prod-7"}'), None, 99),
+        ("annotations, 100", "GET", "/api/v1/annotations?limit=100", None, 3),
         ("alerts of our rules", "GET", "/api/v1/alerts", None, 99),
         ("status", "GET", "/api/v2/status", None, 99),
         ("receivers", "GET", "/api/v2/receivers", None, 99),
