@@ -266,9 +266,12 @@ static TakeDigits take_digits(Str *text, uint64_t max, uint64_t *ret_value) {
         }
         value = value * 10 + digit;
     }
-    *text = str_skip(*text, count);
     *ret_value = value;
-    return count ? DIGITS_TAKEN : DIGITS_NONE;
+    if (count == 0) {
+        return DIGITS_NONE;
+    }
+    *text = str_skip(*text, count);
+    return DIGITS_TAKEN;
 }
 
 bool number_parse_int(Str text, int64_t *ret_value) {
