@@ -233,8 +233,8 @@ struct Notify {
     uint64_t delivery_count;
     RecentNotice *recent[RECENT_KEPT]; /* ring of notices that were answered */
     size_t recent_count;
-    size_t scan_at;      /* where the search for due rows goes on */
-    TimeMs next_renewal; /* of leases */
+    size_t scan_at;              /* where the search for due rows goes on */
+    _Atomic TimeMs next_renewal; /* of leases */
     TimeMs next_prune;
     TimeMs next_heartbeat;
     Pulse pulse;
