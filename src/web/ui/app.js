@@ -192,9 +192,14 @@ async function rules() {
         h("td", {}, String(rule.lastSeriesFetched ?? "")), h("td", {}, h("code", {}, rule.query))))))))) ];
 }
 
+function damage(blocks) {
+  const what = (block) => block.setAside ? "was set aside, its samples are missing from answers" : `has ${block.frames} parts that cannot be read`;
+  return blocks.length ? h("ul", { role: "alert" }, blocks.map((block) => h("li", { class: "err" }, `Block ${block.block} is damaged: it ${what(block)}.`))) : null;
+}
+
 async function sources() {
-  const { data } = await call("GET", "/api/v1/sources");
-  return [h("h2", {}, "Sources"), h("div", { class: "scroll" }, h("table", {},
+  const [{ data }, store] = await Promise.all([call("GET", "/api/v1/sources"), call("GET", "/api/v1/status/store?limit=1")]);
+  return [h("h2", {}, "Sources"), damage(store.data.damagedBlocks || []), h("div", { class: "scroll" }, h("table", {},
     h("thead", {}, h("tr", {}, ["Source", "Newest sample", "Every", "Series", "Refused"].map((t) => h("th", { scope: "col" }, t)))),
     h("tbody", {}, data.map((s) => h("tr", {}, h("td", {}, s.source || "(no label)"), h("td", {}, `${ago(s.newest)} ago`),
       h("td", {}, s.interval ? `${s.interval} s` : "?"), h("td", {}, String(s.series)), h("td", {}, String(s.refusedTotal)))))))];
