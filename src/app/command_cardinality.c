@@ -57,6 +57,30 @@ static void print_all(const cJSON *data) {
     print_ranking(data, "sources", "SOURCE", "source", "series", "seriesCreatedLastHour");
 }
 
+static int print_cardinality(const Args *args, Arena *arena, Err *err) {
+    cJSON *answer = NULL;
+    const char *limit = args_get(args, "limit") ? args_get(args, "limit") : "10";
+    Str path = arena_printf(arena, "/api/v1/status/store?limit=%.*s%s",
+                            STR_ARG(client_escape(arena, str_of(limit))),
+                            args_has(args, "unused") ? "&unused=true" : "");
+    if (args->word_count) {
+        return command_usage(args->spec, "unexpected word \"%s\"", args->words[0]);
+    }
+    if (!client_json(client_url(args, arena), "GET", path, STR(""), &answer, err)) {
+        return EXIT_FAILED;
+    }
+    const cJSON *data = cJSON_GetObjectItem(answer, "data");
+    if (args_has(args, "json")) {
+        char *text = cJSON_PrintUnformatted(data);
+        puts(text ? text : "{}");
+        cJSON_free(text);
+    } else {
+        print_all(data);
+    }
+    cJSON_Delete(answer);
+    return EXIT_DONE;
+}
+
 int command_cardinality(int argc, char **argv) {
     static const ArgOption options[] = {
         {"limit", "N", "how many of each (default 10)"},
@@ -71,34 +95,5 @@ int command_cardinality(int argc, char **argv) {
         "with most active series, how many series are new, and which rule or query used each\n"
         "metric last (queries since the server started).",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    cJSON *answer = NULL;
-    const char *limit = args_get(&args, "limit") ? args_get(&args, "limit") : "10";
-    Str path = arena_printf(&arena, "/api/v1/status/store?limit=%.*s%s",
-                            STR_ARG(client_escape(&arena, str_of(limit))),
-                            args_has(&args, "unused") ? "&unused=true" : "");
-    if (args.word_count) {
-        status = command_usage(&spec, "unexpected word \"%s\"", args.words[0]);
-    } else if (!client_json(client_url(&args, &arena), "GET", path, STR(""), &answer, &err)) {
-        status = command_fail(&err);
-    } else {
-        const cJSON *data = cJSON_GetObjectItem(answer, "data");
-        if (args_has(&args, "json")) {
-            char *text = cJSON_PrintUnformatted(data);
-            puts(text ? text : "{}");
-            cJSON_free(text);
-        } else {
-            print_all(data);
-        }
-        status = EXIT_DONE;
-    }
-    cJSON_Delete(answer);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, print_cardinality);
 }

@@ -5,21 +5,12 @@
 #include "app/command.h"
 #include "app/commands.h"
 
-static int run_list(int argc, char **argv) {
-    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
-    static const ArgSpec spec = {"belfry sources list [OPTIONS]",
-                                 "Lists who sends telemetry, and when each was last heard of.",
-                                 options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
+static int list(const Args *args, Arena *arena, Err *err) {
     cJSON *answer = NULL;
-    bool good = client_json(client_url(&args, &arena), "GET", STR("/api/v1/sources"), STR(""),
-                            &answer, &err);
+    if (!client_json(client_url(args, arena), "GET", STR("/api/v1/sources"), STR(""), &answer,
+                     err)) {
+        return EXIT_FAILED;
+    }
     const cJSON *source;
     cJSON_ArrayForEach(source, cJSON_GetObjectItem(answer, "data")) {
         const cJSON *series = cJSON_GetObjectItem(source, "series");
@@ -27,8 +18,31 @@ static int run_list(int argc, char **argv) {
                client_text(source, "newest"), series ? series->valuedouble : 0);
     }
     cJSON_Delete(answer);
-    args_finish(&args);
-    return good ? EXIT_DONE : command_fail(&err);
+    return EXIT_DONE;
+}
+
+static int run_list(int argc, char **argv) {
+    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry sources list [OPTIONS]",
+                                 "Lists who sends telemetry, and when each was last heard of.",
+                                 options};
+    return command_run(argc, argv, &spec, list);
+}
+
+static int forget(const Args *args, Arena *arena, Err *err) {
+    (void)err; /* each name has its own */
+    int status = args->word_count ? EXIT_DONE : command_usage(args->spec, "forget which source?");
+    for (size_t i = 0; i < args->word_count; i++) {
+        Err failure = {0};
+        Str answer;
+        Str name = client_escape(arena, str_of(args->words[i]));
+        Str path = arena_printf(arena, "/api/v1/sources/%.*s", STR_ARG(name));
+        if (!client_call(client_url(args, arena), "DELETE", path, STR(""), arena, &answer,
+                         &failure)) {
+            status = command_fail(&failure);
+        }
+    }
+    return status;
 }
 
 static int run_forget(int argc, char **argv) {
@@ -38,25 +52,7 @@ static int run_forget(int argc, char **argv) {
         "Forgets sources that are gone for good: their TelemetryLost ends, and their alerts are no "
         "longer held.\nA source that sends again is known again. Its samples stay.",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Str url = client_url(&args, &arena);
-    status = args.word_count ? EXIT_DONE : command_usage(&spec, "forget which source?");
-    for (size_t i = 0; i < args.word_count; i++) {
-        Err err = {0};
-        Str answer;
-        Str name = client_escape(&arena, str_of(args.words[i]));
-        Str path = arena_printf(&arena, "/api/v1/sources/%.*s", STR_ARG(name));
-        if (!client_call(url, "DELETE", path, STR(""), &arena, &answer, &err)) {
-            status = command_fail(&err);
-        }
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, forget);
 }
 
 int command_sources(int argc, char **argv) {

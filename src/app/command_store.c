@@ -211,31 +211,29 @@ static void print_verdict(const StoreInspection *inspection) {
            inspection->in_use ? " (not looked at, as a server has this directory)" : "");
 }
 
-static int look(int argc, char **argv, const ArgSpec *spec, bool verify) {
-    Args args;
-    int status;
-    if (!command_args(argc, argv, spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
+static int look(const Args *args, Arena *arena, bool verify, Err *err) {
     StoreInspection inspection;
-    const char *dir = data_dir(&args, &arena, &err);
-    if (!dir || !store_inspect(dir, verify, &arena, &inspection, &err)) {
-        status = command_fail(&err);
-    } else {
-        if (args_has(&args, "json")) {
-            print_json(dir, &inspection);
-        } else if (verify) {
-            print_verdict(&inspection);
-        } else {
-            print_text(&inspection);
-        }
-        bool bad = inspection.damaged || (verify && inspection.log_damaged);
-        status = bad ? EXIT_FAILED : EXIT_DONE;
+    const char *dir = data_dir(args, arena, err);
+    if (!dir || !store_inspect(dir, verify, arena, &inspection, err)) {
+        return EXIT_FAILED;
     }
-    args_finish(&args);
-    return status;
+    if (args_has(args, "json")) {
+        print_json(dir, &inspection);
+    } else if (verify) {
+        print_verdict(&inspection);
+    } else {
+        print_text(&inspection);
+    }
+    bool bad = inspection.damaged || (verify && inspection.log_damaged);
+    return bad ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int inspect(const Args *args, Arena *arena, Err *err) {
+    return look(args, arena, false, err);
+}
+
+static int verify(const Args *args, Arena *arena, Err *err) {
+    return look(args, arena, true, err);
 }
 
 static int store_inspect_command(int argc, char **argv) {
@@ -246,7 +244,7 @@ static int store_inspect_command(int argc, char **argv) {
         "Tells what is in a data directory: blocks, series, samples, and where the bytes are.\n"
         "Changes nothing; works beside a running server. Exit 1 if a block cannot be opened.",
         options};
-    return look(argc, argv, &spec, false);
+    return command_run(argc, argv, &spec, inspect);
 }
 
 static int store_verify_command(int argc, char **argv) {
@@ -257,7 +255,7 @@ static int store_verify_command(int argc, char **argv) {
         "Reads every block whole and checks every checksum and that every sample decodes, and the\n"
         "log. Changes nothing; works beside a running server. Exit 1 if something is damaged.",
         options};
-    return look(argc, argv, &spec, true);
+    return command_run(argc, argv, &spec, verify);
 }
 
 /* ---- repair ---- */
