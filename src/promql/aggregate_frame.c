@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
 #include "promql/aggregate.h"
-#include "promql/go_text.h"
 #include "promql/histogram_ops.h"
 #include "promql/range_functions.h"
 

@@ -4,9 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/go_text.h"
 #include "base/hash.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 
 static void rehash(Notes *notes) {
     size_t slot_count = notes->slot_count ? notes->slot_count * 2 : 16;

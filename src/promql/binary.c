@@ -9,7 +9,7 @@
 
 #include "promql/binary.h"
 
-#include "promql/go_text.h"
+#include "base/go_text.h"
 #include "promql/scalar_ops.h"
 
 /* ---- matching ---- */

@@ -9,9 +9,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
 #include "promql/calls.h"
-#include "promql/go_text.h"
 #include "promql/histogram_ops.h"
 
 /* ---- classic histograms ---- */

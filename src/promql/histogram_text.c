@@ -10,9 +10,9 @@
 
 #include <math.h>
 
+#include "base/go_text.h"
 #include "base/json.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/histogram_ops.h"
 #include "promql/value_json.h"
 

@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <strings.h>
 
+#include "base/go_text.h"
 #include "promql/functions.h"
-#include "promql/go_text.h"
 
 typedef struct Keyword {
     const char *name;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/go_text.h"
 #include "base/mem.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/range_functions.h"
 
 /* ---- arguments ---- */

@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-#include "promql/go_text.h"
+#include "base/go_text.h"
 #include "promql/metricsql_syntax.h"
 
 typedef struct Scope Scope;

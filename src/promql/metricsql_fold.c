@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "promql/metricsql_syntax.h"
+#include "promql/scalar_ops.h"
 
 static bool compare(BinaryOp op, double left, double right) {
     switch (op) {
@@ -31,20 +32,6 @@ static double compute(BinaryOp op, double left, double right, bool return_bool) 
         return holds ? left : NAN;
     }
     switch (op) {
-    case OP_ADD:
-        return left + right;
-    case OP_SUB:
-        return left - right;
-    case OP_MUL:
-        return left * right;
-    case OP_DIV:
-        return left / right;
-    case OP_MOD:
-        return fmod(left, right);
-    case OP_POW:
-        return pow(left, right);
-    case OP_ATAN2:
-        return atan2(left, right);
     case OP_AND:
         return isnan(left) || isnan(right) ? NAN : left;
     case OP_OR:
@@ -56,7 +43,7 @@ static double compute(BinaryOp op, double left, double right, bool return_bool) 
     case OP_IF:
         return isnan(right) ? NAN : left;
     default:
-        return NAN;
+        return scalar_binary(op, left, right);
     }
 }
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/lex.h"
 
 /* ---- words ---- */

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/metricsql_syntax.h"
 
 /* ---- ground ---- */

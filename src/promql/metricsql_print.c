@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <strings.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/metricsql.h"
 #include "promql/metricsql_lex.h"
 

@@ -2,9 +2,9 @@
 
 #include <math.h>
 
+#include "base/go_text.h"
 #include "base/mem.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/metricsql_calls.h"
 
 /* ---- what functions are like ---- */

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/metricsql.h"
 
 typedef struct OperatorRow {

@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 
 /* ---- selectors ---- */
 

@@ -11,8 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/metricsql.h"
 #include "promql/print.h"
 

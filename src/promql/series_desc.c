@@ -5,9 +5,9 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
 #include "promql/ast.h"
-#include "promql/go_text.h"
 #include "promql/histogram_desc.h"
 #include "promql/lex.h"
 

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <ctype.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
-#include "promql/go_text.h"
 #include "promql/lex.h"
 #include "promql/testlang.h"
 

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "promql/go_text.h"
+#include "base/go_text.h"
 #include "promql/parse.h"
 
 const char *value_type_words(ValueType type) {

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/mem.h"
 #include "tmpl/go_time.h"
 #include "tmpl/html.h"
 #include "tmpl/node.h"
-#include "tmpl/text.h"
 #include "tmpl/value.h"
 
 enum {
@@ -91,7 +91,7 @@ static bool fail(TmplExec *exec, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(cause, sizeof cause, fmt, args);
     va_end(args);
-    text_quote(&name, exec->tree->name);
+    go_quote(&name, exec->tree->name, 0);
     put_place(&text, exec->tree, exec->node);
     buf_printf(&text, ": executing %.*s at <", STR_ARG(buf_view(&name)));
     tmpl_node_print(&text, exec->node, false);

@@ -20,6 +20,8 @@ void tmpl_humanize_percentage(Buf *buf, double ratio);
 /* encoding/json of a value. */
 bool tmpl_json_put(Buf *buf, const TmplValue *value, int depth, Err *err) MUST_CHECK;
 
-/* regexp.ReplaceAllString. */
-bool tmpl_regex_replace(Str pattern, Str replacement, Str text, Buf *out, Err *err) MUST_CHECK;
-bool tmpl_regex_search(Str pattern, Str text, bool *ret_found, Err *err) MUST_CHECK;
+/* `match` and `reReplaceAll`, the same in rules and notifications. */
+bool tmpl_func_match(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
+                     Err *err) MUST_CHECK;
+bool tmpl_func_re_replace_all(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
+                              Err *err) MUST_CHECK;

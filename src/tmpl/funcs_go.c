@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "tmpl/funcs.h"
 #include "tmpl/html.h"
 #include "tmpl/node.h"
-#include "tmpl/text.h"
 
 TmplValue tmpl_text_result(TmplExec *exec, const Buf *text) {
     return tmpl_string(arena_str(tmpl_exec_arena(exec), buf_view(text)));
@@ -365,7 +365,7 @@ static void js_put_rune(Buf *out, uint32_t rune) {
     if (rune < 0x20 || rune == 0x7F) {
         buf_printf(out, "\\u%04X", rune);
     } else {
-        text_put_rune(out, rune);
+        utf8_put(out, rune);
     }
 }
 
@@ -375,9 +375,9 @@ static bool func_js(TmplExec *exec, const TmplValue *args, size_t count, TmplVal
     AUTO(buf_finish) Buf escaped = {0};
     join_args(&text, args, count);
     for (Str rest = buf_view(&text); rest.len;) {
-        uint32_t rune = 0;
-        rest = str_skip(rest, text_take_rune(rest, &rune));
-        js_put_rune(&escaped, rune);
+        int32_t rune;
+        rest = str_skip(rest, utf8_next(rest, 0, &rune));
+        js_put_rune(&escaped, (uint32_t)rune);
     }
     *ret = tmpl_text_result(exec, &escaped);
     return true;

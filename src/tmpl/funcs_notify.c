@@ -83,31 +83,6 @@ static bool func_join(TmplExec *exec, const TmplValue *args, size_t count, TmplV
     return true;
 }
 
-static bool func_match(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                       Err *err) {
-    (void)exec;
-    Str texts[2];
-    bool found = false;
-    if (!tmpl_text_args(args, count, texts, err) ||
-        !tmpl_regex_search(texts[0], texts[1], &found, err)) {
-        return false;
-    }
-    *ret = tmpl_bool(found);
-    return true;
-}
-
-static bool func_re_replace_all(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                                Err *err) {
-    Str texts[3];
-    AUTO(buf_finish) Buf out = {0};
-    if (!tmpl_text_args(args, count, texts, err) ||
-        !tmpl_regex_replace(texts[0], texts[1], texts[2], &out, err)) {
-        return false;
-    }
-    *ret = tmpl_text_result(exec, &out);
-    return true;
-}
-
 static bool marked(const TmplValue *arg, const char *type, TmplValue *ret, Err *err) {
     Str text = {0};
     if (!tmpl_to_text(arg, &text, err)) {
@@ -400,10 +375,10 @@ const TmplFunc tmpl_funcs_alertmanager[] = {
     {"humanizeDuration", 1, 1, func_humanize_duration},
     {"join", 2, 2, func_join},
     {"list", 0, -1, func_list},
-    {"match", 2, 2, func_match},
+    {"match", 2, 2, tmpl_func_match},
     {"mustToDate", 2, 2, func_must_to_date},
     {"now", 0, 0, func_now},
-    {"reReplaceAll", 3, 3, func_re_replace_all},
+    {"reReplaceAll", 3, 3, tmpl_func_re_replace_all},
     {"routeLabels", 1, 1, func_route_labels},
     {"safeHtml", 1, 1, func_safe_html},
     {"safeUrl", 1, 1, func_safe_url},

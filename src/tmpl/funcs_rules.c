@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
 #include "base/regex.h"
 #include "tmpl/funcs.h"
@@ -513,7 +514,7 @@ static bool func_safe_html(TmplExec *exec, const TmplValue *args, size_t count, 
 
 /* ---- regular expressions ---- */
 
-bool tmpl_regex_search(Str pattern, Str text, bool *ret_found, Err *err) {
+static bool search_text(Str pattern, Str text, bool *ret_found, Err *err) {
     Regex *regex = regex_new_search(pattern.ptr, pattern.len, err);
     if (!regex) {
         return false;
@@ -565,7 +566,7 @@ static void put_replacement(Buf *out, const Regex *regex, Str replacement, Str t
     }
 }
 
-bool tmpl_regex_replace(Str pattern, Str replacement, Str text, Buf *out, Err *err) {
+static bool replace_in_text(Str pattern, Str replacement, Str text, Buf *out, Err *err) {
     Regex *regex = regex_new_search(pattern.ptr, pattern.len, err);
     if (!regex) {
         return false;
@@ -585,8 +586,8 @@ bool tmpl_regex_replace(Str pattern, Str replacement, Str text, Buf *out, Err *e
             copied = end;
             after_match = true;
         }
-        uint32_t rune = 0;
-        size_t step = is_empty ? text_take_rune(str_skip(text, end), &rune) : 0;
+        int32_t rune;
+        size_t step = is_empty ? utf8_next(text, end, &rune) : 0;
         from = end + (is_empty && step == 0 ? 1 : step);
     }
     buf_put(out, text.ptr + copied, text.len - copied);
@@ -594,25 +595,24 @@ bool tmpl_regex_replace(Str pattern, Str replacement, Str text, Buf *out, Err *e
     return true;
 }
 
-static bool func_match(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                       Err *err) {
+bool tmpl_func_match(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
+                     Err *err) {
     (void)exec;
     Str texts[2];
     bool found = false;
-    if (!tmpl_text_args(args, count, texts, err) ||
-        !tmpl_regex_search(texts[0], texts[1], &found, err)) {
+    if (!tmpl_text_args(args, count, texts, err) || !search_text(texts[0], texts[1], &found, err)) {
         return false;
     }
     *ret = tmpl_bool(found);
     return true;
 }
 
-static bool func_re_replace_all(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                                Err *err) {
+bool tmpl_func_re_replace_all(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
+                              Err *err) {
     Str texts[3];
     AUTO(buf_finish) Buf out = {0};
     if (!tmpl_text_args(args, count, texts, err) ||
-        !tmpl_regex_replace(texts[0], texts[1], texts[2], &out, err)) {
+        !replace_in_text(texts[0], texts[1], texts[2], &out, err)) {
         return false;
     }
     *ret = tmpl_text_result(exec, &out);
@@ -743,12 +743,12 @@ const TmplFunc tmpl_funcs_prometheus[] = {
     {"humanizePercentage", 1, 1, func_humanize_percentage},
     {"humanizeTimestamp", 1, 1, func_humanize_timestamp},
     {"label", 2, 2, func_label},
-    {"match", 2, 2, func_match},
+    {"match", 2, 2, tmpl_func_match},
     {"now", 0, 0, func_now},
     {"parseDuration", 1, 1, func_parse_duration},
     {"pathPrefix", 0, 0, func_path_prefix},
     {"query", 1, 1, func_query},
-    {"reReplaceAll", 3, 3, func_re_replace_all},
+    {"reReplaceAll", 3, 3, tmpl_func_re_replace_all},
     {"safeHtml", 1, 1, func_safe_html},
     {"sortByLabel", 2, 2, func_sort_by_label},
     {"stripDomain", 1, 1, func_strip_domain},
@@ -779,7 +779,7 @@ const TmplFunc tmpl_funcs_vmalert[] = {
     {"humanizeTimestamp", 1, 1, func_humanize_timestamp},
     {"jsonEscape", 1, 1, func_json_escape},
     {"label", 2, 2, func_label},
-    {"match", 2, 2, func_match},
+    {"match", 2, 2, tmpl_func_match},
     {"now", 0, 0, func_now_vmalert},
     {"parseDuration", 1, 1, func_parse_duration_vmalert},
     {"parseDurationTime", 1, 1, func_parse_duration_time},
@@ -788,7 +788,7 @@ const TmplFunc tmpl_funcs_vmalert[] = {
     {"query", 1, 1, func_query},
     {"queryEscape", 1, 1, func_query_escape},
     {"quotesEscape", 1, 1, func_quotes_escape},
-    {"reReplaceAll", 3, 3, func_re_replace_all},
+    {"reReplaceAll", 3, 3, tmpl_func_re_replace_all},
     {"safeHtml", 1, 1, func_safe_html},
     {"sortByLabel", 2, 2, func_sort_by_label},
     {"stripDomain", 1, 1, func_strip_domain},

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "base/go_text.h"
 #include "tmpl/text.h"
 
 static const struct {
@@ -48,9 +49,9 @@ static size_t word_char(Str text) {
     if (c < 0x80) {
         return isalnum(c) || c == '_' ? 1 : 0;
     }
-    uint32_t rune = 0;
-    size_t len = text_take_rune(text, &rune);
-    return text_is_letter(rune) ? len : 0;
+    int32_t rune;
+    size_t len = utf8_next(text, 0, &rune);
+    return text_is_letter((uint32_t)rune) ? len : 0;
 }
 
 static size_t word_length(Str text) {
@@ -164,12 +165,12 @@ static bool at_terminator(const Lexer *lexer) {
 }
 
 static Token complain_of_char(Lexer *lexer, const char *what) {
-    uint32_t rune = 0;
-    size_t len = text_take_rune(rest(lexer), &rune);
+    int32_t rune;
+    size_t len = utf8_next(rest(lexer), 0, &rune);
     bool is_printable = rune >= 0x20 && rune != 0x7f && !(rune >= 0x80 && rune <= 0xa0);
-    Str text = is_printable ? arena_printf(lexer->arena, "%s U+%04X '%.*s'", what, rune, (int)len,
-                                           lexer->input.ptr + lexer->at)
-                            : arena_printf(lexer->arena, "%s U+%04X", what, rune);
+    Str text = is_printable ? arena_printf(lexer->arena, "%s U+%04X '%.*s'", what, (unsigned)rune,
+                                           (int)len, lexer->input.ptr + lexer->at)
+                            : arena_printf(lexer->arena, "%s U+%04X", what, (unsigned)rune);
     return complain(lexer, arena_cstr(lexer->arena, text));
 }
 
@@ -331,6 +332,6 @@ Str tmpl_token_show(Arena *arena, Token token) {
     }
     AUTO(buf_finish) Buf quoted = {0};
     bool is_long = token.text.len > 10;
-    text_quote(&quoted, is_long ? (Str){token.text.ptr, 10} : token.text);
+    go_quote(&quoted, token.text, 10);
     return arena_printf(arena, "%.*s%s", STR_ARG(buf_view(&quoted)), is_long ? "..." : "");
 }

@@ -1,7 +1,7 @@
 /* Nodes back to text, as Go's String() methods write them: for messages and canonical forms. */
 
+#include "base/go_text.h"
 #include "tmpl/node.h"
-#include "tmpl/text.h"
 
 static void put_names(Buf *buf, const Node *node, size_t from) {
     for (size_t i = from; i < node->name_count; i++) {
@@ -49,7 +49,7 @@ static void print_control(Buf *buf, const Node *node, bool quote_text) {
 
 static void print_template(Buf *buf, const Node *node) {
     buf_str(buf, STR("{{template "));
-    text_quote(buf, node->text);
+    go_quote(buf, node->text, 0);
     if (node->pipe) {
         buf_byte(buf, ' ');
         print_pipe(buf, node->pipe);
@@ -66,7 +66,7 @@ void tmpl_node_print(Buf *buf, const Node *node, bool quote_text) {
         return;
     case NODE_TEXT:
         if (quote_text) {
-            text_quote(buf, node->text);
+            go_quote(buf, node->text, 0);
         } else {
             buf_str(buf, node->text);
         }

@@ -15,11 +15,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "tmpl/lex.h"
 #include "tmpl/node.h"
-#include "tmpl/text.h"
 
 enum {
     DEPTH_MAX = 200, /* of nested actions and parentheses */
@@ -181,7 +181,7 @@ static bool parse_number(Parser *parser, Token token, Node **ret_node) {
     *ret_node = node;
     uint32_t rune = 0;
     if (token.type == TOKEN_CHAR) {
-        if (!text_unquote_char(token.text, &rune)) {
+        if (!go_unquote_rune(token.text, &rune)) {
             return fail(parser, arena_printf(parser->arena, "malformed character constant: %.*s",
                                              STR_ARG(token.text))
                                     .ptr);
@@ -219,14 +219,26 @@ static bool parse_number(Parser *parser, Token token, Node **ret_node) {
     return true;
 }
 
+/* A raw string has no carriage returns, whatever the file has (strconv.Unquote). */
+static Str without_returns(Arena *arena, Str text) {
+    AUTO(buf_finish) Buf kept = {0};
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '\r') {
+            buf_byte(&kept, text.ptr[i]);
+        }
+    }
+    return arena_str(arena, buf_view(&kept));
+}
+
 static bool parse_string(Parser *parser, Token token, Node **ret_node) {
-    AUTO(buf_finish) Buf text = {0};
-    if (!text_unquote(&text, token.text)) {
+    Str text;
+    if (!go_unquote(parser->arena, token.text, &text)) {
         return fail(parser, "invalid syntax");
     }
     Node *node = new_node(parser, NODE_STRING, token.pos);
     node->text = token.text;
-    node->value = tmpl_string(arena_str(parser->arena, buf_view(&text)));
+    bool is_raw = token.text.ptr[0] == '`';
+    node->value = tmpl_string(is_raw ? without_returns(parser->arena, text) : text);
     *ret_node = node;
     return true;
 }

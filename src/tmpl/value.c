@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
 #include "tmpl/go_time.h"
-#include "tmpl/text.h"
 
 enum { PRINT_DEPTH_MAX = 100 };
 
@@ -267,19 +267,22 @@ static unsigned base_of(char letter) {
     }
 }
 
+static uint32_t rune_of(int64_t number) {
+    bool is_rune = number >= 0 && number <= 0x10FFFF && !(number >= 0xD800 && number < 0xE000);
+    return is_rune ? (uint32_t)number : 0xFFFD;
+}
+
 static void put_int(Buf *buf, const TmplValue *value, const Verb *verb, int depth) {
     AUTO(buf_finish) Buf text = {0};
     int64_t number = value->integer;
     uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     switch (verb->letter) {
     case 'c':
-        text_put_rune(&text, number < 0 || number > 0x10FFFF ? 0xFFFD : (uint32_t)number);
+        utf8_put(&text, rune_of(number));
         pad(buf, buf_view(&text), verb, false);
         return;
     case 'q':
-        buf_byte(&text, '\'');
-        text_put_rune(&text, number < 0 || number > 0x10FFFF ? 0xFFFD : (uint32_t)number);
-        buf_byte(&text, '\'');
+        go_quote_rune(&text, (int32_t)rune_of(number));
         pad(buf, buf_view(&text), verb, false);
         return;
     case 'U':
@@ -321,8 +324,8 @@ static void put_hex(Buf *buf, Str text, bool upper) {
 static Str cut_runes(Str text, int most) {
     size_t at = 0;
     for (int i = 0; i < most && at < text.len; i++) {
-        uint32_t rune = 0;
-        at += text_take_rune(str_skip(text, at), &rune);
+        int32_t rune;
+        at += utf8_next(text, at, &rune);
     }
     return (Str){text.ptr, at};
 }
@@ -335,7 +338,7 @@ static void put_string(Buf *buf, const TmplValue *value, Str string, const Verb 
     switch (verb->letter) {
     case 'v':
         if (verb->sharp) {
-            text_quote(&text, string);
+            go_quote(&text, string, 0);
             break;
         }
         buf_str(&text, string);
@@ -344,7 +347,7 @@ static void put_string(Buf *buf, const TmplValue *value, Str string, const Verb 
         buf_str(&text, string);
         break;
     case 'q':
-        text_quote(&text, string);
+        go_quote(&text, string, 0);
         break;
     case 'x':
     case 'X':

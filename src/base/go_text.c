@@ -1,6 +1,6 @@
 /* Text as Go writes and reads it. */
 
-#include "promql/go_text.h"
+#include "base/go_text.h"
 
 enum { RUNE_BAD = 0xFFFD };
 
@@ -39,6 +39,9 @@ size_t utf8_next(Str text, size_t at, int32_t *ret_rune) {
 }
 
 void utf8_put(Buf *buf, uint32_t rune) {
+    if (rune > 0x10FFFF || (rune >= 0xD800 && rune < 0xE000)) {
+        rune = RUNE_BAD;
+    }
     if (rune < 0x80) {
         buf_byte(buf, (char)rune);
     } else if (rune < 0x800) {
@@ -180,6 +183,22 @@ static bool unescape(Str text, size_t *at, char quote, Buf *out) {
     return true;
 }
 
+/* The inside of a "..." or '...' literal. */
+static bool unescape_all(Str inside, char quote, Buf *out) {
+    for (size_t at = 0; at < inside.len;) {
+        char byte = inside.ptr[at++];
+        if (byte == quote || byte == '\n') {
+            return false;
+        }
+        if (byte != '\\') {
+            buf_byte(out, byte);
+        } else if (!unescape(inside, &at, quote, out)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool go_unquote(Arena *arena, Str quoted, Str *ret_text) {
     if (quoted.len < 2 || quoted.ptr[0] != quoted.ptr[quoted.len - 1]) {
         return false;
@@ -190,21 +209,22 @@ bool go_unquote(Arena *arena, Str quoted, Str *ret_text) {
         *ret_text = arena_str(arena, inside);
         return str_find(inside, '`') == inside.len;
     }
-    if ((quote != '"' && quote != '\'') || str_find(inside, '\n') != inside.len) {
-        return false;
-    }
     AUTO(buf_finish) Buf out = {0};
-    for (size_t at = 0; at < inside.len;) {
-        char byte = inside.ptr[at++];
-        if (byte == quote) {
-            return false;
-        }
-        if (byte != '\\') {
-            buf_byte(&out, byte);
-        } else if (!unescape(inside, &at, quote, &out)) {
-            return false;
-        }
+    if ((quote != '"' && quote != '\'') || !unescape_all(inside, quote, &out)) {
+        return false;
     }
     *ret_text = arena_str(arena, buf_view(&out));
     return true;
+}
+
+bool go_unquote_rune(Str literal, uint32_t *ret_rune) {
+    AUTO(buf_finish) Buf out = {0};
+    if (literal.len < 3 || literal.ptr[0] != '\'' || literal.ptr[literal.len - 1] != '\'' ||
+        !unescape_all((Str){literal.ptr + 1, literal.len - 2}, '\'', &out)) {
+        return false;
+    }
+    int32_t rune;
+    size_t length = utf8_next(buf_view(&out), 0, &rune);
+    *ret_rune = rune == RUNE_BAD && length == 1 ? (uint8_t)out.ptr[0] : (uint32_t)rune;
+    return length == out.len && length > 0;
 }

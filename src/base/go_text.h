@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Text as Go writes and reads it, which is how Prometheus quotes strings in expressions and
- * messages.
+ * Text as Go writes and reads it, which is how Prometheus quotes strings in expressions, templates
+ * and messages.
  */
 
 #include "base/arena.h"
@@ -22,7 +22,11 @@ void go_quote_rune(Buf *buf, int32_t rune);
  * False if it is none. The result is in `arena`, any bytes. */
 bool go_unquote(Arena *arena, Str quoted, Str *ret_text) MUST_CHECK;
 
+/* The character of a literal in single quotes, as strconv.UnquoteChar reads it: '\x80' is 128. */
+bool go_unquote_rune(Str literal, uint32_t *ret_rune) MUST_CHECK;
+
 /* Reads one UTF-8 character at text.ptr[at]; its length, and in `*ret_rune` its number: 0xFFFD with
  * length 1 for a byte that begins none, -1 with length 0 at the end. */
 size_t utf8_next(Str text, size_t at, int32_t *ret_rune);
+/* What is no character (a surrogate, beyond U+10FFFF) is written as U+FFFD. */
 void utf8_put(Buf *buf, uint32_t rune);
