@@ -73,8 +73,7 @@ static bool call(Str url, const char *method, Str path, Str body, DurationMs tim
     }
     bool good = answer.ok && answer.status / 100 == 2;
     if (!answer.ok) {
-        err_set(err, answer.err.kind, "%.*s: %s (is the server running?)", STR_ARG(url),
-                answer.err.text);
+        err_set(err, answer.err.kind, "%s (is the server running?)", answer.err.text);
     } else if (!good) {
         Str text = refusal_text(answer.body, arena);
         err_set(err, kind_of_status(answer.status), "%.*s (HTTP %d)", STR_ARG(text), answer.status);

@@ -234,6 +234,17 @@ static bool create_offline(const Args *args, const BackupTarget *target, Arena *
     return true;
 }
 
+static int create(const Args *args, Arena *arena, Err *err) {
+    BackupTarget target;
+    if (args->word_count) {
+        return command_usage(args->spec, "unexpected word \"%s\"", args->words[0]);
+    }
+    bool good = read_target(args, "to", arena, &target, err) &&
+                (args_get(args, "data") ? create_offline(args, &target, arena, err)
+                                        : create_by_server(args, &target, arena, err));
+    return good ? EXIT_DONE : EXIT_FAILED;
+}
+
 static int backup_create(int argc, char **argv) {
     static const ArgOption options[] = {
         PLACE_OPTIONS("to"),
@@ -250,29 +261,12 @@ static int backup_create(int argc, char **argv) {
         "complete and durable. A folder is one of the server's machine; blocks are hard-linked\n"
         "there if it is on the file system of the data, else copied.",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    BackupTarget target;
-    bool good = read_target(&args, "to", &arena, &target, &err);
-    if (args.word_count) {
-        status = command_usage(&spec, "unexpected word \"%s\"", args.words[0]);
-    } else {
-        good = good && (args_get(&args, "data") ? create_offline(&args, &target, &arena, &err)
-                                                : create_by_server(&args, &target, &arena, &err));
-        status = good ? EXIT_DONE : command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, create);
 }
 
 /* ---- list ---- */
 
-static bool list(const BackupTarget *target, bool as_json, Arena *arena, Err *err) {
+static bool print_list(const BackupTarget *target, bool as_json, Arena *arena, Err *err) {
     AUTO(net_closep) Net *net = NULL;
     BackupInfo *infos;
     size_t count;
@@ -292,6 +286,17 @@ static bool list(const BackupTarget *target, bool as_json, Arena *arena, Err *er
     return true;
 }
 
+static int list(const Args *args, Arena *arena, Err *err) {
+    BackupTarget target;
+    if (args->word_count) {
+        return command_usage(args->spec, "unexpected word \"%s\"", args->words[0]);
+    }
+    return read_target(args, "from", arena, &target, err) &&
+                   print_list(&target, args_has(args, "json"), arena, err)
+               ? EXIT_DONE
+               : EXIT_FAILED;
+}
+
 static int backup_list_command(int argc, char **argv) {
     static const ArgOption options[] = {
         PLACE_OPTIONS("from"),
@@ -303,30 +308,13 @@ static int backup_list_command(int argc, char **argv) {
         "Lists the finished backups of a folder or bucket, oldest first. What was never finished\n"
         "is not among them.",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    BackupTarget target;
-    if (args.word_count) {
-        status = command_usage(&spec, "unexpected word \"%s\"", args.words[0]);
-    } else {
-        status = read_target(&args, "from", &arena, &target, &err) &&
-                         list(&target, args_has(&args, "json"), &arena, &err)
-                     ? EXIT_DONE
-                     : command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, list);
 }
 
 /* ---- restore ---- */
 
-static bool restore(const BackupTarget *target, Str name, const char *dir, bool as_json,
-                    Arena *arena, Err *err) {
+static bool bring_back(const BackupTarget *target, Str name, const char *dir, bool as_json,
+                       Arena *arena, Err *err) {
     AUTO(net_closep) Net *net = NULL;
     BackupInfo info;
     if (!net_open(&net, err) || !backup_restore(net, target, name, dir, arena, &info, err)) {
@@ -343,6 +331,22 @@ static bool restore(const BackupTarget *target, Str name, const char *dir, bool 
     return true;
 }
 
+static int restore(const Args *args, Arena *arena, Err *err) {
+    BackupTarget target;
+    const char *dir = args_get(args, "data");
+    if (args->word_count > 1) {
+        return command_usage(args->spec, "unexpected word \"%s\"", args->words[1]);
+    }
+    if (!dir || !*dir) {
+        return command_usage(args->spec, "where to? --data DIR");
+    }
+    Str name = str_of(args->word_count ? args->words[0] : "");
+    return read_target(args, "from", arena, &target, err) &&
+                   bring_back(&target, name, dir, args_has(args, "json"), arena, err)
+               ? EXIT_DONE
+               : EXIT_FAILED;
+}
+
 static int backup_restore_command(int argc, char **argv) {
     static const ArgOption options[] = {
         PLACE_OPTIONS("from"),
@@ -356,28 +360,7 @@ static int backup_restore_command(int argc, char **argv) {
         "newest.\n"
         "Nothing is ever overwritten, and until it is complete no server starts on it.",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    BackupTarget target;
-    const char *dir = args_get(&args, "data");
-    if (args.word_count > 1) {
-        status = command_usage(&spec, "unexpected word \"%s\"", args.words[1]);
-    } else if (!dir || !*dir) {
-        status = command_usage(&spec, "where to? --data DIR");
-    } else {
-        Str name = str_of(args.word_count ? args.words[0] : "");
-        status = read_target(&args, "from", &arena, &target, &err) &&
-                         restore(&target, name, dir, args_has(&args, "json"), &arena, &err)
-                     ? EXIT_DONE
-                     : command_fail(&err);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, restore);
 }
 
 int command_backup(int argc, char **argv) {

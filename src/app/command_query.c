@@ -292,7 +292,7 @@ static void put_explain(const cJSON *data, Buf *out) {
     put_plan(plan, 0, out);
 }
 
-static int print_answer(Str answer, const char *format, bool explain) {
+static void print_answer(Str answer, const char *format, bool explain) {
     AUTO(buf_finish) Buf out = {0};
     cJSON *json = cJSON_ParseWithLength(answer.ptr, answer.len);
     const cJSON *warning;
@@ -309,6 +309,45 @@ static int print_answer(Str answer, const char *format, bool explain) {
     }
     fwrite(out.ptr, 1, out.len, stdout);
     cJSON_Delete(json);
+}
+
+static bool is_format(const char *format) {
+    static const char *const formats[] = {"table", "json", "csv", "sparkline"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (strcmp(formats[i], format) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int query(const Args *args, Arena *arena, Err *err) {
+    const char *format = args_get(args, "format") ? args_get(args, "format") : "table";
+    QueryAsk ask = {
+        .url = client_url(args, arena),
+        .expr = args->word_count ? args->words[0] : "",
+        .from = args_get(args, "from"),
+        .to = args_get(args, "to"),
+        .step = args_get(args, "step"),
+        .time = args_get(args, "time"),
+        .flavour = args_get(args, "flavour"),
+        .explain = args_has(args, "explain"),
+    };
+    if (args->word_count != 1) {
+        return command_usage(args->spec, "one expression, in quotes");
+    }
+    if (!is_format(format)) {
+        return command_usage(args->spec, "--format is table, json, csv or sparkline, not %s",
+                             format);
+    }
+    Str body, answer;
+    bool range = false;
+    if (!query_path(&ask, arena, &body, &range, err) ||
+        !client_call(ask.url, "POST", range ? STR("/api/v1/query_range") : STR("/api/v1/query"),
+                     body, arena, &answer, err)) {
+        return EXIT_FAILED;
+    }
+    print_answer(answer, format, ask.explain);
     return EXIT_DONE;
 }
 
@@ -327,44 +366,5 @@ int command_query(int argc, char **argv) {
     static const ArgSpec spec = {"belfry query EXPR [OPTIONS]",
                                  "Asks a running server (or any Prometheus API) a PromQL query.",
                                  options};
-    static const char *const formats[] = {"table", "json", "csv", "sparkline", NULL};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    const char *format = args_get(&args, "format") ? args_get(&args, "format") : "table";
-    bool known = false;
-    for (int i = 0; formats[i]; i++) {
-        known = known || strcmp(format, formats[i]) == 0;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    Str body = {0};
-    Str answer = {0};
-    bool range = false;
-    QueryAsk ask = {
-        .url = client_url(&args, &arena),
-        .expr = args.word_count ? args.words[0] : "",
-        .from = args_get(&args, "from"),
-        .to = args_get(&args, "to"),
-        .step = args_get(&args, "step"),
-        .time = args_get(&args, "time"),
-        .flavour = args_get(&args, "flavour"),
-        .explain = args_has(&args, "explain"),
-    };
-    if (args.word_count != 1) {
-        status = command_usage(&spec, "one expression, in quotes");
-    } else if (!known) {
-        status = command_usage(&spec, "--format is table, json, csv or sparkline, not %s", format);
-    } else if (!query_path(&ask, &arena, &body, &range, &err) ||
-               !client_call(ask.url, "POST",
-                            range ? STR("/api/v1/query_range") : STR("/api/v1/query"), body, &arena,
-                            &answer, &err)) {
-        status = command_fail(&err);
-    } else {
-        status = print_answer(answer, format, ask.explain);
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, query);
 }

@@ -208,21 +208,34 @@ static bool is_expected(const cJSON *answer, const char *expect, Err *err) {
                    STR_ARG(buf_view(&found)));
 }
 
-static int route_labels(const Args *args, const NotifyConfig *config) {
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
+static bool route_labels(const Args *args, const NotifyConfig *config, Arena *arena, Err *err) {
     LabelSet labels;
     TimeMs time;
     cJSON *answer = NULL;
     const char *expect = args_get(args, "expect");
-    if (!read_labels(args, &arena, &labels, &err) || !read_time(args, &time, &err) ||
-        !ask(args, config, labels, time, &answer, &err)) {
-        return command_fail(&err);
+    if (!read_labels(args, arena, &labels, err) || !read_time(args, &time, err) ||
+        !ask(args, config, labels, time, &answer, err)) {
+        return false;
     }
     print_answer(answer, args_get(args, "format"));
-    bool good = !expect || is_expected(answer, expect, &err);
+    bool good = !expect || is_expected(answer, expect, err);
     cJSON_Delete(answer);
-    return good ? EXIT_DONE : command_fail(&err);
+    return good;
+}
+
+static int route(const Args *args, Arena *arena, Err *err) {
+    NotifyConfig *config = NULL;
+    bool show = args_has(args, "show");
+    if (show == (args->word_count > 0)) {
+        return command_usage(args->spec, show ? "either labels or --show" : "which labels?");
+    }
+    if (args_get(args, "file") && args_get(args, "config")) {
+        return command_usage(args->spec, "either --file or --config");
+    }
+    bool good = load(args, &config, err) &&
+                (show ? show_tree(args, config, err) : route_labels(args, config, arena, err));
+    notify_config_unref(config);
+    return good ? EXIT_DONE : EXIT_FAILED;
 }
 
 int command_route(int argc, char **argv) {
@@ -242,26 +255,5 @@ int command_route(int argc, char **argv) {
         "whether it rings now\nor waits for a time interval or a digest.",
         options,
     };
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    Err err = {0};
-    NotifyConfig *config = NULL;
-    bool show = args_has(&args, "show");
-    if (show == (args.word_count > 0)) {
-        status = command_usage(&spec, show ? "either labels or --show" : "which labels?");
-    } else if (args_get(&args, "file") && args_get(&args, "config")) {
-        status = command_usage(&spec, "either --file or --config");
-    } else if (!load(&args, &config, &err)) {
-        status = command_fail(&err);
-    } else if (show) {
-        status = show_tree(&args, config, &err) ? EXIT_DONE : command_fail(&err);
-    } else {
-        status = route_labels(&args, config);
-    }
-    notify_config_unref(config);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, route);
 }

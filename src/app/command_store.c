@@ -260,6 +260,17 @@ static int store_verify_command(int argc, char **argv) {
 
 /* ---- repair ---- */
 
+static int repair(const Args *args, Arena *arena, Err *err) {
+    uint64_t moved = 0;
+    const char *dir = data_dir(args, arena, err);
+    if (!dir || !store_repair(dir, &moved, err)) {
+        return EXIT_FAILED;
+    }
+    printf("%llu damaged block%s moved to %s/quarantine\n", (unsigned long long)moved,
+           moved == 1 ? "" : "s", dir);
+    return EXIT_DONE;
+}
+
 static int store_repair_command(int argc, char **argv) {
     static const ArgOption options[] = {DATA_OPTIONS, {NULL, NULL, NULL}};
     static const ArgSpec spec = {
@@ -268,24 +279,7 @@ static int store_repair_command(int argc, char **argv) {
         "The server has to be stopped. (Damage in the log needs no repair: the next start skips\n"
         "it and says so.)",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    Err err = {0};
-    uint64_t moved = 0;
-    const char *dir = data_dir(&args, &arena, &err);
-    if (!dir || !store_repair(dir, &moved, &err)) {
-        status = command_fail(&err);
-    } else {
-        printf("%llu damaged block%s moved to %s/quarantine\n", (unsigned long long)moved,
-               moved == 1 ? "" : "s", dir);
-        status = EXIT_DONE;
-    }
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, repair);
 }
 
 /* ---- export ---- */
@@ -405,6 +399,15 @@ static bool export_store(const char *dir, Export *export, Err *err) {
            write_series(export, selection, err);
 }
 
+static int export(const Args *args, Arena *arena, Err *err) {
+    Export export = {0};
+    log_setup(LOG_WARN, LOG_LOGFMT);
+    const char *dir = data_dir(args, arena, err);
+    bool good = dir && read_export(args, &export, err) && export_store(dir, &export, err);
+    export_finish(&export);
+    return good ? EXIT_DONE : EXIT_FAILED;
+}
+
 static int store_export_command(int argc, char **argv) {
     static const ArgOption options[] = {
         DATA_OPTIONS,
@@ -419,20 +422,7 @@ static int store_export_command(int argc, char **argv) {
         "Writes the samples of a data directory to standard output, as /api/v1/import takes them\n"
         "back. The server has to be stopped; a running one answers /api/v1/export.",
         options};
-    Args args;
-    int status;
-    if (!command_args(argc, argv, &spec, &args, &status)) {
-        return status;
-    }
-    Err err = {0};
-    Export export = {0};
-    log_setup(LOG_WARN, LOG_LOGFMT);
-    const char *dir = data_dir(&args, &export.arena, &err);
-    bool good = dir && read_export(&args, &export, &err) && export_store(dir, &export, &err);
-    status = good ? EXIT_DONE : command_fail(&err);
-    export_finish(&export);
-    args_finish(&args);
-    return status;
+    return command_run(argc, argv, &spec, export);
 }
 
 int command_store(int argc, char **argv) {

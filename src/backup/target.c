@@ -42,7 +42,7 @@ void backup_target_fill(BackupTarget *target, const BackupTarget *fallback) {
 bool backup_target_check(const BackupTarget *target, Err *err) {
     if (target->to.len == 0) {
         return err_set(err, ERR_INVALID,
-                       "where to? --to DIR or s3://BUCKET/PREFIX, or backup.to of the "
+                       "which place? A folder or s3://BUCKET/PREFIX, or backup.to of the "
                        "configuration");
     }
     if (!str_starts(target->to, STR("s3://"))) {

@@ -13,6 +13,13 @@ void problems_finish(Problems *problems) {
     *problems = (Problems){0};
 }
 
+/* An error of the file system names the path itself, which is not to be said twice. */
+static Str without_file(Str text, Str file) {
+    bool named =
+        file.len && str_starts(text, file) && str_starts(str_skip(text, file.len), STR(": "));
+    return named ? str_skip(text, file.len + 2) : text;
+}
+
 bool problems_add(Problems *problems, Str file, uint32_t line, uint32_t column, const char *fmt,
                   ...) {
     char text[sizeof((Err *)0)->text];
@@ -25,7 +32,7 @@ bool problems_add(Problems *problems, Str file, uint32_t line, uint32_t column, 
         .file = arena_str(&problems->arena, file),
         .line = line,
         .column = column,
-        .text = arena_str(&problems->arena, str_of(text)),
+        .text = arena_str(&problems->arena, without_file(str_of(text), file)),
     };
     VEC_PUSH(*problems, items, problem);
     return false;

@@ -55,7 +55,7 @@ Test(s3, a_target_needs_a_place_and_a_bucket_needs_keys) {
     static const struct {
         const char *to, *access, *secret, *endpoint, *complaint;
     } cases[] = {
-        {"", "", "", "", "where to"},
+        {"", "", "", "", "which place?"},
         {"/backups", "", "", "", NULL},
         {"gs://bucket", "", "", "", "neither"},
         {"s3://bucket/x", "", "", "", "needs an access key"},
