@@ -294,7 +294,11 @@ bool serve_run(const ServeOptions *options, Err *err) {
         .reload_ok = true,
         .reload_at = clock_now(),
     };
-    bool good = open_all(&app, err) && app_start_loops(&app, err);
+    bool good = open_all(&app, err);
+    if (good) {
+        rules_begin(app.rules, clock_now());
+        good = app_start_loops(&app, err);
+    }
     if (good) {
         audit_start(&app);
         app_publish_info(&app);

@@ -148,6 +148,12 @@ void rules_take_over(Rules *rules, bool on) {
     pthread_mutex_unlock(&rules->work);
 }
 
+void rules_begin(Rules *rules, TimeMs now) {
+    pthread_mutex_lock(&rules->work);
+    rules->began_at = now;
+    pthread_mutex_unlock(&rules->work);
+}
+
 /* ---- ticking ---- */
 
 /* What has changed about gaps since a tick told of them last. */
@@ -252,12 +258,14 @@ static bool some_source_is_late(const Rules *rules) {
 
 /* The very first evaluation: at once, for the newest slot that has begun, unless something says
  * that data are still on their way. After an outage senders need some seconds to send again, and
- * absent() would ring in between; so then it waits for the next slot. */
+ * absent() would ring in between; so then it waits for the next slot. That is the next after the
+ * program began to serve: a busy machine may give this thread its first turn only after it. */
 static void begin(Rules *rules, TimeMs now) {
     bool at_once = !rules->was_restored && !some_source_is_late(rules);
+    TimeMs from = rules->began_at && rules->began_at < now ? rules->began_at : now;
     for (size_t i = 0; i < rules->set->slot_count; i++) {
         Slot *slot = &rules->set->slots[i];
-        slot->last = slot_before(slot->timing, now) - (at_once ? slot->timing.interval : 0);
+        slot->last = slot_before(slot->timing, from) - (at_once ? slot->timing.interval : 0);
     }
     rules->has_ticked = true;
 }

@@ -85,6 +85,10 @@ void rules_restore_gaps(Rules *rules, const RulesGap *gaps, size_t count);
  * ALERTS_FOR_STATE, so that no `for` starts over (for_state.h). Until it is turned off. */
 void rules_take_over(Rules *rules, bool on);
 
+/* The program serves from `now` on. The slot after that is evaluated however late the first tick
+ * comes; without this, slots count from the first tick. */
+void rules_begin(Rules *rules, TimeMs now);
+
 /* When the next slot is due; TIME_MAX if there are no rules. */
 TimeMs rules_next_due(const Rules *rules, TimeMs now);
 

@@ -48,6 +48,7 @@ struct Rules {
     Arena restored_arena;
     Alert *restored;
     size_t restored_count, restored_cap;
+    TimeMs began_at; /* see rules_begin(); 0 = not said */
     bool has_ticked;
     bool was_restored;
     bool takes_over; /* see rules_take_over() */

@@ -2,6 +2,7 @@
 
 Everything a test starts is ended by its pid when the test ends, whatever happened."""
 
+import ctypes
 import http.client
 import http.server
 import json
@@ -188,12 +189,14 @@ class HandClock:
             file.write(bytes(8))
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), 8)
+        # One store: struct.pack_into() clears the bytes first, and a server may look in between.
+        self.hand = ctypes.c_int64.from_buffer(self.map)
         self.env = {"LD_PRELOAD": library, "HAND_CLOCK": path}
         self.set(int(start_s * 1000))
 
     def set(self, now_ms):
         self.now = now_ms
-        struct.pack_into("<q", self.map, 0, now_ms)
+        self.hand.value = now_ms
 
 
 class Listener:
