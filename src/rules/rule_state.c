@@ -70,6 +70,7 @@ void rule_state_free(RuleState *state) {
     free(state->series);
     free(state->last_error);
     free(state->selector_series);
+    rule_history_finish(&state->history);
     free((char *)state->generator_url.ptr);
     hash_index_finish(&state->alert_index);
     hash_index_finish(&state->series_index);

@@ -15,6 +15,7 @@
 #include "rules/alert_state.h"
 #include "rules/hash_index.h"
 #include "rules/hold.h"
+#include "rules/rule_history.h"
 #include "rules/rule_result.h"
 #include "rules/series_list.h"
 
@@ -60,6 +61,7 @@ typedef struct RuleState {
     bool knows_matched;
     uint64_t *selector_series; /* series each selector of the expression found; heap */
     size_t selector_count;
+    RuleHistory history;
     Counter evaluations, failures, text_failures, transitions;
 } RuleState;
 

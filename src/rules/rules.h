@@ -163,8 +163,24 @@ typedef struct GroupView {
     uint64_t id;
 } GroupView;
 
+/* One evaluation that is over. */
+typedef struct RuleUpdate {
+    TimeMs time; /* the slot */
+    TimeMs at;   /* when it was evaluated */
+    int64_t duration_ns;
+    uint64_t samples, series;
+    bool knows_series;
+    Str error;
+} RuleUpdate;
+
 /* All groups ordered by file, then name; the built-in one last. */
 void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_count);
+/* The group of that id. False if there is none. */
+bool rules_view_group(Rules *rules, uint64_t id, Arena *arena, GroupView *ret_group);
+/* The last evaluations of a rule, newest first: as many as its `updates_max`. False if there is no
+ * such rule. */
+bool rules_updates(Rules *rules, uint64_t group_id, uint64_t rule_id, Arena *arena,
+                   RuleUpdate **ret_updates, size_t *ret_count);
 /* The problems of the last load, those of files whose old version is still live. */
 void rules_problems(Rules *rules, Buf *out);
 size_t rules_count(Rules *rules);

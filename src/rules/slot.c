@@ -117,6 +117,21 @@ static void apply_hits(SlotRun *run, const PlanItem *item, RuleHits *hits) {
     pthread_mutex_unlock(&rules->lock);
 }
 
+/* Under the lock. */
+static void note_update(const SlotRun *run, const LiveRule *rule) {
+    RuleState *state = rule->state;
+    RuleUpdate update = {
+        .time = run->world.slot,
+        .at = run->now,
+        .duration_ns = state->duration_ns,
+        .samples = state->result_count,
+        .series = state->matched,
+        .knows_series = state->knows_matched,
+        .error = str_of(state->last_error),
+    };
+    rule_history_add(&state->history, &update, rule->def->updates_max);
+}
+
 static void note_evaluation(SlotRun *run, const PlanItem *item, const QueryStats *stats,
                             int64_t duration_ns) {
     RuleState *state = item->rule->state;
@@ -125,6 +140,7 @@ static void note_evaluation(SlotRun *run, const PlanItem *item, const QueryStats
     state->duration_ns = duration_ns;
     rule_state_set_series(state, stats);
     counter_add(&state->evaluations, 1);
+    note_update(run, item->rule);
     item->group->duration_ns += duration_ns;
     pthread_mutex_unlock(&run->rules->lock);
 }

@@ -12,6 +12,10 @@ static uint64_t group_id(const GroupDef *group) {
     return fnv1a(id, group->name);
 }
 
+static uint64_t rule_id(const LiveRule *rule) {
+    return fnv1a(FNV1A_START, str_of(rule->state->key));
+}
+
 static void view_alerts(const LiveGroup *group, const RuleState *state, Arena *arena,
                         RuleView *view) {
     view->alerts = arena_array(arena, Alert, state->alerts_count + 1);
@@ -63,7 +67,7 @@ static RuleView view_rule(const LiveGroup *group, const LiveRule *rule, Arena *a
         .debug = def->debug,
         .updates_max = def->updates_max,
         .generator_url = arena_str(arena, state->generator_url),
-        .id = fnv1a(FNV1A_START, str_of(state->key)),
+        .id = rule_id(rule),
     };
     view_selectors(def, state, arena, &view);
     view_alerts(group, state, arena, &view);
@@ -111,39 +115,81 @@ static int by_file_and_name(const void *a, const void *b) {
     return order ? order : str_cmp(x->name, y->name);
 }
 
+static GroupView view_group(const Rules *rules, const LiveGroup *group, Arena *arena) {
+    GroupView view = {
+        .name = arena_str(arena, group->def->name),
+        .file = arena_str(arena, group->def->file),
+        .interval = group->interval,
+        .limit = group->def->limit,
+        .last_evaluation = group->last_evaluation,
+        .duration_ns = group->duration_ns,
+        .type = arena_str(arena, group->def->type),
+        .labels = labels_copy(arena, group->def->labels),
+        .query_offset = group->def->query_offset,
+        .eval_offset = group->def->eval_offset,
+        .eval_delay = group->def->eval_delay,
+        .concurrency = group->def->concurrency,
+        .file_error = arena_str(arena, error_of_file(rules, group->def->file)),
+        .rules = arena_array(arena, RuleView, group->rule_count + 1),
+        .rule_count = group->rule_count,
+        .id = group_id(group->def),
+    };
+    view_vmalert_fields(group->def, arena, &view);
+    for (size_t i = 0; i < group->rule_count; i++) {
+        view.rules[i] = view_rule(group, &group->rules[i], arena);
+    }
+    return view;
+}
+
 void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_count) {
     pthread_mutex_lock(&rules->lock);
     const RuleSet *set = rules->set;
     GroupView *groups = arena_array(arena, GroupView, set->group_count + 1);
     for (size_t g = 0; g < set->group_count; g++) {
-        const LiveGroup *group = &set->groups[g];
-        groups[g] = (GroupView){
-            .name = arena_str(arena, group->def->name),
-            .file = arena_str(arena, group->def->file),
-            .interval = group->interval,
-            .limit = group->def->limit,
-            .last_evaluation = group->last_evaluation,
-            .duration_ns = group->duration_ns,
-            .type = arena_str(arena, group->def->type),
-            .labels = labels_copy(arena, group->def->labels),
-            .query_offset = group->def->query_offset,
-            .eval_offset = group->def->eval_offset,
-            .eval_delay = group->def->eval_delay,
-            .concurrency = group->def->concurrency,
-            .file_error = arena_str(arena, error_of_file(rules, group->def->file)),
-            .rules = arena_array(arena, RuleView, group->rule_count + 1),
-            .rule_count = group->rule_count,
-            .id = group_id(group->def),
-        };
-        view_vmalert_fields(group->def, arena, &groups[g]);
-        for (size_t i = 0; i < group->rule_count; i++) {
-            groups[g].rules[i] = view_rule(group, &group->rules[i], arena);
-        }
+        groups[g] = view_group(rules, &set->groups[g], arena);
     }
     *ret_groups = groups;
     *ret_count = set->group_count;
     qsort(groups, set->group_count, sizeof *groups, by_file_and_name);
     pthread_mutex_unlock(&rules->lock);
+}
+
+static const LiveGroup *find_group(const RuleSet *set, uint64_t id) {
+    for (size_t g = 0; g < set->group_count; g++) {
+        if (group_id(set->groups[g].def) == id) {
+            return &set->groups[g];
+        }
+    }
+    return NULL;
+}
+
+bool rules_view_group(Rules *rules, uint64_t id, Arena *arena, GroupView *ret_group) {
+    pthread_mutex_lock(&rules->lock);
+    const LiveGroup *group = find_group(rules->set, id);
+    if (group) {
+        *ret_group = view_group(rules, group, arena);
+    }
+    pthread_mutex_unlock(&rules->lock);
+    return group != NULL;
+}
+
+bool rules_updates(Rules *rules, uint64_t group, uint64_t rule, Arena *arena,
+                   RuleUpdate **ret_updates, size_t *ret_count) {
+    pthread_mutex_lock(&rules->lock);
+    const LiveGroup *live = find_group(rules->set, group);
+    const RuleHistory *history = NULL;
+    for (size_t i = 0; live && i < live->rule_count && !history; i++) {
+        if (rule_id(&live->rules[i]) == rule) {
+            history = &live->rules[i].state->history;
+        }
+    }
+    if (history) {
+        *ret_updates = arena_array(arena, RuleUpdate, history->count + 1);
+        *ret_count = history->count;
+        rule_history_list(history, arena, *ret_updates);
+    }
+    pthread_mutex_unlock(&rules->lock);
+    return history != NULL;
 }
 
 size_t rules_count(Rules *rules) {

@@ -4,165 +4,16 @@
 
 #include "base/number.h"
 #include "web/api.h"
-
-static void put_time_ns(JsonWriter *json, const char *key, TimeMs time) {
-    if (time) {
-        json_put_time(json, key, time);
-    } else {
-        json_put_str(json, key, STR("0001-01-01T00:00:00Z"));
-    }
-}
-
-static void put_labels(JsonWriter *json, const char *key, LabelSet labels) {
-    json_key(json, str_of(key));
-    labels_json(json, labels);
-}
-
-/* vmalert's ids are numbers in text. */
-static void put_id(JsonWriter *json, const char *key, uint64_t id) {
-    AUTO(buf_finish) Buf text = {0};
-    buf_printf(&text, "%llu", (unsigned long long)id);
-    json_put_str(json, key, buf_view(&text));
-}
+#include "web/rules_json.h"
 
 /* What was asked for. */
 typedef struct RuleFilter {
-    bool alerts, records, exclude_alerts, extended_states;
+    bool alerts, records;
+    RulesJson how;
     const MatcherSet *sets; /* match[] on the configured labels; any of them */
     size_t set_count;
     const Params *params;
 } RuleFilter;
-
-/* An alert, its rule and its group. */
-typedef struct AlertPlace {
-    const GroupView *group;
-    const RuleView *rule;
-} AlertPlace;
-
-static void put_alert_place(JsonWriter *json, const Alert *alert, AlertPlace place) {
-    put_id(json, "id", labels_fingerprint(alert->labels));
-    put_id(json, "rule_id", place.rule->id);
-    put_id(json, "group_id", place.group->id);
-    json_put_str(json, "name", place.rule->name);
-    json_put_str(json, "expression", place.rule->query);
-    json_put_str(json, "source", place.rule->generator_url);
-    json_put_bool(json, "restored", alert->is_restored);
-    json_put_bool(json, "stabilizing", alert->keep_firing_since != 0);
-}
-
-static void put_alert(JsonWriter *json, const Alert *alert, AlertPlace place) {
-    AUTO(buf_finish) Buf value = {0};
-    number_put_exp(&value, alert->value);
-    json_object(json);
-    put_labels(json, "labels", alert->labels);
-    put_labels(json, "annotations", alert->annotations);
-    json_put_str(json, "state", str_of(alert_phase_text(alert->phase)));
-    json_put_time(json, "activeAt", alert->active_at);
-    if (alert->keep_firing_since) {
-        json_put_time(json, "keepFiringSince", alert->keep_firing_since);
-    }
-    json_put_str(json, "value", buf_view(&value));
-    if (alert->stale) {
-        json_put_bool(json, "stale", true); /* its source is late: held as it was */
-    }
-    put_alert_place(json, alert, place);
-    json_end(json);
-}
-
-static const char *rule_state(const RuleView *rule) {
-    AlertPhase state = ALERT_INACTIVE;
-    if (rule->last_evaluation == 0 && rule->alert_count == 0) {
-        return "unknown"; /* not evaluated yet */
-    }
-    for (size_t i = 0; i < rule->alert_count; i++) {
-        state = rule->alerts[i].phase > state ? rule->alerts[i].phase : state;
-    }
-    return alert_phase_text(state);
-}
-
-static void put_alerts(JsonWriter *json, AlertPlace place, bool exclude) {
-    const RuleView *rule = place.rule;
-    if (exclude) {
-        json_key(json, STR("alerts"));
-        json_null(json);
-        return;
-    }
-    json_put_array(json, "alerts");
-    for (size_t i = 0; i < rule->alert_count; i++) {
-        put_alert(json, &rule->alerts[i], place);
-    }
-    json_end(json);
-}
-
-/* What vmalert tells besides, and what each selector found. */
-static void put_rule_extras(JsonWriter *json, AlertPlace place) {
-    const RuleView *rule = place.rule;
-    json_put_str(json, "datasourceType", STR("prometheus"));
-    json_put_int(json, "lastSamples", (int64_t)rule->samples);
-    if (rule->knows_series) {
-        json_put_int(json, "lastSeriesFetched", (int64_t)rule->series);
-    }
-    if (rule->is_alert) {
-        json_put_number(json, "keep_firing_for", (double)rule->keep_firing / 1000);
-    }
-    put_id(json, "id", rule->id);
-    put_id(json, "group_id", place.group->id);
-    json_put_str(json, "group_name", place.group->name);
-    json_put_str(json, "file", place.group->file);
-    json_put_bool(json, "debug", rule->debug);
-    json_put_int(json, "max_updates_entries", rule->updates_max);
-    json_put_array(json, "selectors");
-    for (size_t i = 0; i < rule->selector_count; i++) {
-        json_object(json);
-        json_put_str(json, "selector", rule->selectors[i].text);
-        json_put_int(json, "series", (int64_t)rule->selectors[i].series);
-        json_end(json);
-    }
-    json_end(json);
-}
-
-static bool matched_nothing(const RuleView *rule) {
-    return rule->samples == 0 && rule->knows_series && rule->series == 0;
-}
-
-/* vmalert's `extended_states`: also what is wrong with the rule, and of recording rules. */
-static const char *extended_state(const RuleView *rule) {
-    if (rule->alert_count) {
-        return rule_state(rule);
-    }
-    if (rule->health != RULE_OK) {
-        return "unhealthy";
-    }
-    return matched_nothing(rule) ? "nomatch" : rule->is_alert ? rule_state(rule) : "ok";
-}
-
-static void put_rule(JsonWriter *json, AlertPlace place, const RuleFilter *filter) {
-    const RuleView *rule = place.rule;
-    static const char *const healths[] = {"unknown", "ok", "err"};
-    json_object(json);
-    if (rule->is_alert || filter->extended_states) {
-        json_put_str(json, "state",
-                     str_of(filter->extended_states ? extended_state(rule) : rule_state(rule)));
-    }
-    json_put_str(json, "name", rule->name);
-    json_put_str(json, "query", rule->query);
-    if (rule->is_alert) {
-        json_put_number(json, "duration", (double)rule->hold / 1000);
-        json_put_number(json, "keepFiringFor", (double)rule->keep_firing / 1000);
-    }
-    put_labels(json, "labels", rule->labels);
-    if (rule->is_alert) {
-        put_labels(json, "annotations", rule->annotations);
-        put_alerts(json, place, filter->exclude_alerts);
-    }
-    json_put_str(json, "health", str_of(healths[rule->health]));
-    json_put_str(json, "lastError", rule->last_error);
-    json_put_number(json, "evaluationTime", (double)rule->duration_ns / 1e9);
-    put_time_ns(json, "lastEvaluation", rule->last_evaluation);
-    json_put_str(json, "type", rule->is_alert ? STR("alerting") : STR("recording"));
-    put_rule_extras(json, place);
-    json_end(json);
-}
 
 /* ---- filters ---- */
 
@@ -180,33 +31,6 @@ static bool is_asked(const Params *params, Str name, Str value) {
         }
     }
     return !asked;
-}
-
-static const char *const state_names[] = {"inactive",  "pending", "firing", "unknown",
-                                          "unhealthy", "nomatch", "ok"};
-
-/* Grafana's words for states. */
-static Str state_by_alias(Str state) {
-    static const char *const aliases[][2] = {
-        {"noData", "nomatch"}, {"normal", "inactive"}, {"error", "unhealthy"}};
-    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
-        state = str_eq(state, str_of(aliases[i][0])) ? str_of(aliases[i][1]) : state;
-    }
-    return state;
-}
-
-static bool is_in_state(const RuleView *rule, Str state) {
-    state = state_by_alias(state);
-    if (str_eq(state, STR("unhealthy"))) {
-        return rule->health == RULE_ERR;
-    }
-    if (str_eq(state, STR("nomatch"))) {
-        return rule->health == RULE_OK && matched_nothing(rule);
-    }
-    if (str_eq(state, STR("ok"))) {
-        return rule->health == RULE_OK;
-    }
-    return rule->is_alert && str_eq(state, str_of(rule_state(rule)));
 }
 
 static bool is_state_param(const Param *param) {
@@ -232,7 +56,7 @@ static bool has_state(const RuleFilter *filter, const RuleView *rule) {
         Str rest = filter->params->items[i].value, state;
         while (is_state_param(&filter->params->items[i]) && next_state(&rest, &state)) {
             asked = true;
-            if (is_in_state(rule, state)) {
+            if (rules_json_in_state(rule, state)) {
                 return true;
             }
         }
@@ -319,8 +143,8 @@ static bool check_states(const Params *params, Err *err) {
         Str rest = params->items[i].value, state;
         while (is_state_param(&params->items[i]) && next_state(&rest, &state)) {
             bool known = false;
-            for (size_t k = 0; k < sizeof state_names / sizeof *state_names; k++) {
-                known |= str_eq(state_by_alias(state), str_of(state_names[k]));
+            for (size_t k = 0; k < RULES_JSON_STATES; k++) {
+                known |= str_eq(rules_json_state_by_alias(state), str_of(rules_json_states[k]));
             }
             if (!known) {
                 return err_set(err, ERR_INVALID,
@@ -354,8 +178,8 @@ static bool read_filter(Request *request, RuleFilter *filter, Err *err) {
         return err_set(err, ERR_INVALID, "invalid parameter \"type\": not supported value \"%.*s\"",
                        STR_ARG(type));
     }
-    return read_flag(filter->params, "exclude_alerts", &filter->exclude_alerts, err) &&
-           read_flag(filter->params, "extended_states", &filter->extended_states, err) &&
+    return read_flag(filter->params, "exclude_alerts", &filter->how.exclude_alerts, err) &&
+           read_flag(filter->params, "extended_states", &filter->how.extended_states, err) &&
            check_states(filter->params, err) && check_datasource_type(filter->params, err);
 }
 
@@ -438,78 +262,6 @@ static bool read_page_number(const Request *request, size_t count, Page *page, E
     return true;
 }
 
-static void put_texts(JsonWriter *json, const char *key, const Str *texts, size_t count) {
-    json_put_array(json, key);
-    for (size_t i = 0; i < count; i++) {
-        json_str(json, texts[i]);
-    }
-    json_end(json);
-}
-
-static void put_params(JsonWriter *json, const GroupView *group) {
-    json_put_array(json, "params");
-    for (size_t i = 0; i < group->param_count; i++) {
-        AUTO(buf_finish) Buf pair = {0};
-        buf_str(&pair, group->params[i].name);
-        buf_byte(&pair, '=');
-        buf_str(&pair, group->params[i].value);
-        json_str(json, buf_view(&pair));
-    }
-    json_end(json);
-}
-
-static void put_states(JsonWriter *json, const GroupView *group) {
-    json_put_object(json, "states");
-    for (size_t n = 0; n < sizeof state_names / sizeof *state_names; n++) {
-        int64_t count = 0;
-        for (size_t i = 0; i < group->rule_count; i++) {
-            const RuleView *rule = &group->rules[i];
-            bool is_ok = str_eq(str_of(state_names[n]), STR("ok"));
-            count += is_ok ? !rule->is_alert && rule->health == RULE_OK
-                           : is_in_state(rule, str_of(state_names[n]));
-        }
-        if (count) {
-            json_put_int(json, state_names[n], count);
-        }
-    }
-    json_end(json);
-}
-
-/* What vmalert tells besides. */
-static void put_group_extras(JsonWriter *json, const GroupView *group) {
-    put_id(json, "id", group->id);
-    json_put_int(json, "concurrency", group->concurrency);
-    put_params(json, group);
-    put_texts(json, "headers", group->headers, group->header_count);
-    put_texts(json, "notifier_headers", group->notifier_headers, group->notifier_header_count);
-    put_labels(json, "labels", group->labels);
-    json_put_number(json, "query_offset", (double)group->query_offset / 1000);
-    json_put_number(json, "eval_offset", (double)group->eval_offset / 1000);
-    json_put_number(json, "eval_delay", (double)group->eval_delay / 1000);
-    put_states(json, group);
-}
-
-static void put_group(JsonWriter *json, const GroupView *group, const RuleFilter *filter) {
-    json_object(json);
-    json_put_str(json, "name", group->name);
-    json_put_str(json, "file", group->file);
-    json_put_array(json, "rules");
-    for (size_t i = 0; i < group->rule_count; i++) {
-        put_rule(json, (AlertPlace){group, &group->rules[i]}, filter);
-    }
-    json_end(json);
-    json_put_number(json, "interval", (double)group->interval / 1000);
-    json_put_int(json, "limit", group->limit);
-    json_put_number(json, "evaluationTime", (double)group->duration_ns / 1e9);
-    put_time_ns(json, "lastEvaluation", group->last_evaluation);
-    json_put_str(json, "type", group->type);
-    put_group_extras(json, group);
-    if (group->file_error.len) {
-        json_put_str(json, "fileError", group->file_error);
-    }
-    json_end(json);
-}
-
 /* Files whose newest version is not live, those that never were among them: no group could tell. */
 static void put_file_errors(JsonWriter *json, Rules *rules) {
     AUTO(buf_finish) Buf text = {0};
@@ -556,7 +308,7 @@ void handle_rules(Web *web, Request *request) {
     json_object(&json);
     json_put_array(&json, "groups");
     for (size_t i = 0; i < page.count; i++) {
-        put_group(&json, &groups[page.first + i], &filter);
+        rules_json_group(&json, &groups[page.first + i], filter.how);
     }
     json_end(&json);
     if (page.next[0]) {
@@ -589,7 +341,7 @@ static void put_alerts_of(JsonWriter *json, const RuleFilter *filter, AlertPlace
     }
     for (size_t a = 0; a < place.rule->alert_count; a++) {
         if (keeps_alert(filter, &place.rule->alerts[a])) {
-            put_alert(json, &place.rule->alerts[a], place);
+            rules_json_alert(json, &place.rule->alerts[a], place);
         }
     }
 }
@@ -615,6 +367,31 @@ void handle_alerts(Web *web, Request *request) {
             put_alerts_of(&json, &filter, (AlertPlace){&groups[i], &groups[i].rules[r]});
         }
     }
+    json_end(&json);
+    json_end(&json);
+    respond_success_end(&json);
+}
+
+void handle_notifiers(Web *web, Request *request) {
+    Str *names;
+    size_t count;
+    notify_receivers(web_doors(web)->notify, &request->arena, &names, &count);
+    JsonWriter json = respond_success(request);
+    json_object(&json);
+    json_put_array(&json, "notifiers");
+    json_object(&json);
+    json_put_str(&json, "kind", STR("static"));
+    json_put_array(&json, "targets");
+    for (size_t i = 0; i < count; i++) {
+        json_object(&json);
+        json_put_str(&json, "address", names[i]);
+        json_put_object(&json, "labels");
+        json_end(&json);
+        json_put_str(&json, "lastError", STR(""));
+        json_end(&json);
+    }
+    json_end(&json);
+    json_end(&json);
     json_end(&json);
     json_end(&json);
     respond_success_end(&json);

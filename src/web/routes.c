@@ -44,6 +44,16 @@ static const Route routes[] = {
 
     {"GET", "/api/v1/rules", handle_rules, ROUTE_POOL, false},
     {"GET", "/api/v1/alerts", handle_alerts, ROUTE_POOL, false},
+    {"GET", "/api/v1/group", handle_rule_group, ROUTE_POOL, false},
+    {"GET", "/api/v1/rule", handle_rule, ROUTE_POOL, false},
+    {"GET", "/api/v1/alert", handle_rule_alert, ROUTE_POOL, false},
+    {"GET", "/api/v1/notifiers", handle_notifiers, ROUTE_POOL, false},
+    {"GET", "/vmalert/api/v1/rules", handle_rules, ROUTE_POOL, false},
+    {"GET", "/vmalert/api/v1/alerts", handle_alerts, ROUTE_POOL, false},
+    {"GET", "/vmalert/api/v1/group", handle_rule_group, ROUTE_POOL, false},
+    {"GET", "/vmalert/api/v1/rule", handle_rule, ROUTE_POOL, false},
+    {"GET", "/vmalert/api/v1/alert", handle_rule_alert, ROUTE_POOL, false},
+    {"GET", "/vmalert/api/v1/notifiers", handle_notifiers, ROUTE_POOL, false},
 
     {"GET", "/api/v1/status/buildinfo", handle_buildinfo, ROUTE_INLINE, true},
     {"GET", "/api/v1/status/runtimeinfo", handle_runtimeinfo, ROUTE_POOL, false},

@@ -51,6 +51,11 @@ void handle_metadata(Web *web, Request *request);
 
 void handle_rules(Web *web, Request *request); /* api_rules.c */
 void handle_alerts(Web *web, Request *request);
+/* vmalert's: who is told. Receivers by name, since their addresses may be secrets. */
+void handle_notifiers(Web *web, Request *request);
+void handle_rule_group(Web *web, Request *request); /* api_rule.c */
+void handle_rule(Web *web, Request *request);
+void handle_rule_alert(Web *web, Request *request);
 
 void handle_flush(Web *web, Request *request); /* api_admin.c */
 void handle_compact(Web *web, Request *request);

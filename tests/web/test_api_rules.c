@@ -370,3 +370,89 @@ Test(api_rules, links_of_prometheus_pages_lead_to_ours, .init = open_evaluated, 
         net_answer_finish(&answer);
     }
 }
+
+/* ---- vmalert's answers about one thing ---- */
+
+static cJSON *ask_for(const char *path, const char *names[], const cJSON *from) {
+    AUTO(buf_finish) Buf whole = {0};
+    buf_printf(&whole, "%s?", path);
+    for (int i = 0; names[i]; i += 2) {
+        buf_printf(&whole, "%s%s=%s", i ? "&" : "", names[i], text_of(from, names[i + 1]));
+    }
+    buf_byte(&whole, '\0');
+    return ask(whole.ptr);
+}
+
+Test(api_rules, tell_of_one_group_one_rule_one_alert, .init = open_evaluated, .fini = close_all) {
+    cJSON *all = ask("/api/v1/rules?rule_group=alpha&rule_name=Fires");
+    const cJSON *group =
+        cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "data"), "groups"), 0);
+    const cJSON *rule = cJSON_GetArrayItem(cJSON_GetObjectItem(group, "rules"), 0);
+    const cJSON *alert = cJSON_GetArrayItem(cJSON_GetObjectItem(rule, "alerts"), 1);
+
+    cJSON *got = ask_for("/api/v1/group", (const char *[]){"group_id", "id", NULL}, group);
+    cr_expect_str_eq(text_of(got, "name"), "alpha");
+    cr_expect_eq(cJSON_GetArraySize(cJSON_GetObjectItem(got, "rules")), 4);
+    cJSON_Delete(got);
+
+    got = ask_for("/vmalert/api/v1/rule",
+                  (const char *[]){"group_id", "group_id", "rule_id", "id", NULL}, rule);
+    cr_expect_str_eq(text_of(got, "name"), "Fires");
+    const cJSON *updates = cJSON_GetObjectItem(got, "updates");
+    cr_expect_eq(cJSON_GetArraySize(updates), 2, "one of each evaluation");
+    const cJSON *newest = cJSON_GetArrayItem(updates, 0), *oldest = cJSON_GetArrayItem(updates, 1);
+    cr_expect(strcmp(text_of(newest, "at"), text_of(oldest, "at")) > 0, "newest first");
+    cr_expect_eq(cJSON_GetObjectItem(newest, "samples")->valueint, 2);
+    cr_expect_eq(cJSON_GetObjectItem(newest, "series_fetched")->valueint, 2);
+    cr_expect_str_eq(text_of(newest, "error"), "");
+    cJSON_Delete(got);
+
+    got = ask_for("/api/v1/alert", (const char *[]){"group_id", "group_id", "alert_id", "id", NULL},
+                  alert);
+    cr_expect_str_eq(text_of(got, "id"), text_of(alert, "id"));
+    cr_expect_str_eq(text_of(got, "state"), "firing");
+    cJSON_Delete(got);
+    cJSON_Delete(all);
+}
+
+Test(api_rules, tell_of_evaluations_that_failed, .init = open_evaluated, .fini = close_all) {
+    cJSON *all = ask("/api/v1/rules?rule_name=Broken");
+    const cJSON *group =
+        cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "data"), "groups"), 0);
+    const cJSON *rule = cJSON_GetArrayItem(cJSON_GetObjectItem(group, "rules"), 0);
+    cJSON *got = ask_for("/api/v1/rule",
+                         (const char *[]){"group_id", "group_id", "rule_id", "id", NULL}, rule);
+    const cJSON *newest = cJSON_GetArrayItem(cJSON_GetObjectItem(got, "updates"), 0);
+    cr_expect(strstr(text_of(newest, "error"), "many-to-many"), "%s", text_of(newest, "error"));
+    cJSON_Delete(got);
+    cJSON_Delete(all);
+}
+
+Test(api_rules, refuse_ids_that_are_none_or_nothings, .init = open_evaluated, .fini = close_all) {
+    static const struct {
+        const char *path;
+        int status;
+    } cases[] = {
+        {"/api/v1/group", 400},
+        {"/api/v1/group?group_id=x", 400},
+        {"/api/v1/group?group_id=-1", 400},
+        {"/api/v1/group?group_id=18446744073709551616", 400},
+        {"/api/v1/group?group_id=18446744073709551615", 404},
+        {"/api/v1/rule?rule_id=1", 400},
+        {"/api/v1/rule?group_id=1&rule_id=1", 404},
+        {"/api/v1/alert?group_id=1&alert_id=1", 404},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        NetAnswer answer = test_web_call(&test, "GET", cases[i].path, STR(""), "");
+        cr_expect_eq(answer.status, cases[i].status, "%s: %d", cases[i].path, answer.status);
+        net_answer_finish(&answer);
+    }
+}
+
+Test(api_rules, tell_who_is_told, .init = open_evaluated, .fini = close_all) {
+    cJSON *got = ask("/api/v1/notifiers");
+    const cJSON *notifiers = cJSON_GetObjectItem(cJSON_GetObjectItem(got, "data"), "notifiers");
+    const cJSON *targets = cJSON_GetObjectItem(cJSON_GetArrayItem(notifiers, 0), "targets");
+    cr_expect(cJSON_IsArray(targets));
+    cJSON_Delete(got);
+}
