@@ -95,8 +95,9 @@ typedef struct Join {
     const ExprBinary *binary;
     Arena *arena, *scratch;
     size_t steps;
-    Side many, one; /* one-to-one: left is "many" */
-    bool swapped;   /* the many side stands right */
+    Side many, one;  /* one-to-one: left is "many" */
+    bool swapped;    /* the many side stands right */
+    bool may_repeat; /* several of the results may have the same labels */
     bool fill_one_given, fill_many_given;
     double fill_one, fill_many;
     uint8_t *matched;      /* steps; of the number at hand, one-to-one */
@@ -443,6 +444,7 @@ static bool join_number(Join *join, uint32_t number, Err *err) {
     }
     uint32_t first = join->many.first[number];
     bool check = first && join->many.next[first - 1];
+    join->may_repeat = join->may_repeat || check || join->fill_many_given;
     NumberResults results = {.first = join->node->frame.count, .index = {.arena = join->scratch}};
     for (uint32_t i = first; i; i = join->many.next[i - 1]) {
         const Column *many = &join->many.frame->columns[i - 1];
@@ -527,7 +529,11 @@ static bool run_join(Exec *exec, PlanNode *node, Err *err) {
     if (ok && node->expr->flavour == PROMQL_PROMETHEUS) {
         drop_empty_columns(&node->frame, node->grid.count);
     }
-    return ok;
+    /* Series that take turns on the many side are one series of a range, as a window over it sees.
+     */
+    bool merges = join.may_repeat && node->expr->flavour == PROMQL_PROMETHEUS;
+    return ok && (!merges || node->grid.count == 1 ||
+                  frame_merge_equal(arena, &node->frame, node->grid.count, err));
 }
 
 bool run_binary(Exec *exec, PlanNode *node, Err *err) {

@@ -7,6 +7,7 @@
  * It knows floats, the functions and operators that query_make() writes, and no others.
  */
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -105,10 +106,14 @@ static NaiveVector eval_selector(const NaiveData *data, Arena *arena, const Expr
 
 /* ---- windows ---- */
 
+/* Of the ranges that make_window() writes: 60 samples at most, and of 12 series with a name each
+ * and without. */
+enum { POINTS_MAX = 128, WINDOWS_MAX = 32 };
+
 typedef struct Window {
     LabelSet labels;
     bool drop_name;
-    double seconds[1024], values[1024];
+    double seconds[POINTS_MAX], values[POINTS_MAX];
     size_t count;
 } Window;
 
@@ -119,24 +124,30 @@ typedef struct Windows {
     bool failed;
 } Windows;
 
+/* What lost its name and what has it are two series, as where Prometheus does not put off dropping
+ * names: `max_over_time(a[1m]) or a` may give one at some steps and the other at the rest. */
 static Window *window_for(Windows *windows, LabelSet labels, bool drop_name) {
+    drop_name = drop_name && labels_has(labels, LABEL_METRIC_NAME);
     for (size_t i = 0; i < windows->count; i++) {
-        if (labels_eq(windows->items[i].labels, labels)) {
+        if (windows->items[i].drop_name == drop_name &&
+            labels_eq(windows->items[i].labels, labels)) {
             return &windows->items[i];
         }
     }
+    assert(windows->count < WINDOWS_MAX);
     Window *window = &windows->items[windows->count++];
     *window = (Window){.labels = labels, .drop_name = drop_name};
     return window;
 }
 
 static void add_point(Window *window, TimeMs time, double value) {
+    assert(window->count < POINTS_MAX);
     window->seconds[window->count] = (double)time / 1000;
     window->values[window->count++] = value;
 }
 
 static Windows eval_window(const NaiveData *data, Arena *arena, const Expr *expr, TimeMs time) {
-    Windows windows = {.items = arena_array(arena, Window, 64)};
+    Windows windows = {.items = arena_raw(arena, WINDOWS_MAX * sizeof(Window))};
     if (expr->kind == EXPR_SUBQUERY) {
         const ExprSubquery *subquery = &expr->subquery;
         TimeMs to = shifted(data, &subquery->shift, time), from = to - subquery->range.value;
