@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "store/blocks.h"
+#include "store/foundsort.h"
 #include "store/selectcache.h"
 #include "store/seriesdata.h"
 
@@ -214,25 +215,6 @@ static bool gather(Selecting *selecting, Err *err) {
 
 /* ---- selecting ---- */
 
-/* Label text is kept once per string in the head and in each block, so most equal texts are the
- * same pointer. */
-static int text_cmp(Str a, Str b) {
-    return a.ptr == b.ptr && a.len == b.len ? 0 : str_cmp(a, b);
-}
-
-static int by_labels(const void *left, const void *right) {
-    LabelSet a = ((const FoundSeries *)left)->labels;
-    LabelSet b = ((const FoundSeries *)right)->labels;
-    for (size_t i = 0; i < a.count && i < b.count; i++) {
-        int order = text_cmp(a.items[i].name, b.items[i].name);
-        order = order ? order : text_cmp(a.items[i].value, b.items[i].value);
-        if (order) {
-            return order;
-        }
-    }
-    return (a.count > b.count) - (a.count < b.count);
-}
-
 /* What the cache calls the question: the matchers, and the blocks that are asked. False where the
  * answer depends on the times in another way: something is deleted from one of these blocks. */
 static bool put_question(const Selecting *selecting, Buf *out) {
@@ -265,8 +247,8 @@ static bool find_series(Selecting *selecting, Err *err) {
     bool good = gather(selecting, err);
     table_finish(&selecting->table);
     Finding *finding = selecting->finding;
-    if (good && finding->series_count > 1) {
-        qsort(finding->series, finding->series_count, sizeof *finding->series, by_labels);
+    if (good) {
+        found_sort(finding->series, finding->series_count);
     }
     return good;
 }

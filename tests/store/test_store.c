@@ -5,6 +5,7 @@
 #include "testing.h"
 
 #include "base/buf.h"
+#include "store/foundsort.h"
 
 Test(store, finds_series_by_matchers_in_label_order) {
     TestStore test;
@@ -316,4 +317,38 @@ Test(store, backfill_that_comes_backwards_fills_chunks) {
         test_store_reopen(&test);
     }
     test_store_close(&test);
+}
+
+/* Enough for ranks; texts that are equal lie in several places, as those of head and blocks do. */
+Test(store, sorts_many_series_as_labels_compare) {
+    enum { COUNT = 5000, TEXTS = 40 };
+    static const char *const words[] = {"", "a", "ab", "b", "B", "\xff", "a\xff", "zz"};
+    Arena arena = {0};
+    uint64_t state = 7;
+    Str texts[TEXTS];
+    for (size_t i = 0; i < TEXTS; i++) {
+        texts[i] = arena_printf(&arena, "%s%s", words[i % 8], words[i / 8 % 8]);
+    }
+    FoundSeries *series = arena_array(&arena, FoundSeries, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        Label *items = arena_array(&arena, Label, 6);
+        state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+        size_t labels = state >> 33 & 3;
+        for (size_t j = 0; j < labels + 2; j++) {
+            state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
+            size_t name = j < 2 ? 9 : (state >> 33) % TEXTS; /* all begin alike */
+            items[j] = (Label){texts[name], texts[(state >> 40) % TEXTS]};
+        }
+        series[i] = (FoundSeries){.labels = {items, labels + 2}, .head = i};
+    }
+    found_sort(series, COUNT);
+    uint8_t *seen = arena_array(&arena, uint8_t, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        seen[series[i].head]++;
+        cr_expect(i == 0 || labels_cmp(series[i - 1].labels, series[i].labels) <= 0, "at %zu", i);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        cr_expect_eq(seen[i], 1, "series %zu", i);
+    }
+    arena_finish(&arena);
 }
