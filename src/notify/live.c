@@ -172,7 +172,12 @@ static void put_hex(uint64_t number, char hex[17]) {
 static LiveAlert *new_alert(Notify *notify, int64_t id, const Alert *from) {
     LiveAlert *alert = mem_zero(1, sizeof *alert + from->labels.count * sizeof alert->links[0]);
     alert->id = id;
-    alert_dedup_key(from, alert->key);
+    const char *key = state_stored_key(notify->state, id);
+    if (key) {
+        memcpy(alert->key, key, sizeof alert->key);
+    } else {
+        alert_dedup_key(from, alert->key);
+    }
     alert->short_key = state_alert_key(alert->key);
     alert->fingerprint = labels_fingerprint(from->labels);
     put_hex(alert->fingerprint, alert->fingerprint_hex);

@@ -21,39 +21,44 @@ int64_t state_alert_key(const char hex_key[65]) {
 /* ---- writing ---- */
 
 typedef struct AlertTexts {
-    int64_t key; /* of the alert, not a text */
+    char dedup_key[65];
+    int64_t key; /* its beginning */
     int64_t rule, labels, annotations, url;
+    bool is_new; /* nothing was known of the alert */
 } AlertTexts;
 
 static bool intern(StateTx *tx, const Alert *alert, AlertTexts *ret_texts, Err *err) {
-    char key[65];
-    bool is_new;
-    alert_dedup_key(alert, key);
-    ret_texts->key = state_alert_key(key);
+    alert_dedup_key(alert, ret_texts->dedup_key);
+    ret_texts->key = state_alert_key(ret_texts->dedup_key);
     return text_intern(tx, alert->rule_key, &ret_texts->rule, err) &&
-           alert_labels_intern(tx, alert->labels, ret_texts->key, &ret_texts->labels, &is_new,
-                               err) &&
-           annotations_intern(tx, alert->annotations, ret_texts->labels, is_new,
+           alert_labels_intern(tx, alert->labels, ret_texts->key, &ret_texts->labels,
+                               &ret_texts->is_new, err) &&
+           annotations_intern(tx, alert->annotations, ret_texts->labels, ret_texts->is_new,
                               &ret_texts->annotations, err) &&
            text_intern(tx, alert->generator_url, &ret_texts->url, err);
 }
 
+#define STATE_VALUES(id, alert, texts)                                                             \
+    DB_INT(id), DB_INT(str_eq((alert)->rule_key, STR("api"))), DB_INT((texts)->rule),              \
+        DB_INT((texts)->labels), DB_INT((texts)->annotations), DB_INT((texts)->url),               \
+        DB_INT((alert)->phase), DB_INT((alert)->active_at), DB_INT((alert)->fired_at),             \
+        DB_INT((alert)->keep_firing_since), DB_INT((alert)->resolved_at),                          \
+        DB_INT((alert)->ends_at), DB_INT((alert)->updated_at), DB_INT((alert)->interval),          \
+        DB_REAL((alert)->value), DB_INT((alert)->stale)
+
 static bool insert(StateTx *tx, const Alert *alert, const AlertTexts *texts, int64_t *ret_id,
                    Err *err) {
-    if (!db_run(tx_db(tx), err,
-                "INSERT INTO alert_state (origin, rule_text, labels_text, annotations_text,"
+    Db *db = tx_db(tx);
+    int64_t id = ++tx->state->alert_last;
+    if (!db_run(db, err,
+                "INSERT INTO alert_state (id, origin, rule_text, labels_text, annotations_text,"
                 " url_text, phase, active_at, fired_at, keep_firing_since, resolved_at, ends_at,"
                 " updated_at, interval_ms, value, stale)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                DB_INT(str_eq(alert->rule_key, STR("api"))), DB_INT(texts->rule),
-                DB_INT(texts->labels), DB_INT(texts->annotations), DB_INT(texts->url),
-                DB_INT(alert->phase), DB_INT(alert->active_at), DB_INT(alert->fired_at),
-                DB_INT(alert->keep_firing_since), DB_INT(alert->resolved_at),
-                DB_INT(alert->ends_at), DB_INT(alert->updated_at), DB_INT(alert->interval),
-                DB_REAL(alert->value), DB_INT(alert->stale))) {
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                STATE_VALUES(id, alert, texts))) {
         return false;
     }
-    *ret_id = db_changed(tx_db(tx)) ? db_inserted_id(tx_db(tx)) : 0;
+    *ret_id = db_changed(db) ? id : 0;
     return true;
 }
 
@@ -82,6 +87,10 @@ static bool update(StateTx *tx, const Alert *alert, const AlertTexts *texts, int
 /* Two statements: one that returned the id would open a table of its own for it, each time. */
 static bool upsert(StateTx *tx, const Alert *alert, const AlertTexts *texts, int64_t *ret_id,
                    Err *err) {
+    if (texts->is_new) {
+        *ret_id = ++tx->state->alert_last;
+        return batch_row(tx, BATCH_ALERTS, err, STATE_VALUES(*ret_id, alert, texts));
+    }
     return insert(tx, alert, texts, ret_id, err) &&
            (*ret_id || update(tx, alert, texts, ret_id, err));
 }
@@ -101,23 +110,40 @@ static bool drop_if_unused(StateTx *tx, int64_t *id, Err *err) {
 
 static bool put_history(StateTx *tx, const AlertChange *change, const AlertTexts *texts, Err *err) {
     const Alert *alert = &change->alert;
-    return db_run(tx_db(tx), err,
-                  "INSERT INTO alert_history (at, event, reason, alert_key, rule_text, labels_text,"
-                  " annotations_text, url_text, active_at, fired_at, resolved_at, value)"
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                  DB_INT(alert->updated_at), DB_INT(change->event), DB_TEXT(str_of(change->reason)),
-                  DB_INT(texts->key), DB_INT(texts->rule), DB_INT(texts->labels),
-                  DB_INT(texts->annotations), DB_INT(texts->url), DB_INT(alert->active_at),
-                  DB_INT(alert->fired_at), DB_INT(alert->resolved_at), DB_REAL(alert->value));
+    return batch_row(tx, BATCH_HISTORY, err, DB_INT(alert->updated_at), DB_INT(change->event),
+                     DB_TEXT(str_of(change->reason)), DB_INT(texts->key), DB_INT(texts->rule),
+                     DB_INT(texts->labels), DB_INT(texts->annotations), DB_INT(texts->url),
+                     DB_INT(alert->active_at), DB_INT(alert->fired_at), DB_INT(alert->resolved_at),
+                     DB_REAL(alert->value));
+}
+
+static KeySlot *key_slot(const State *state, int64_t id) {
+    return &state->keys[(uint64_t)id % KEY_SLOTS];
+}
+
+static void keep_key(StateTx *tx, int64_t id, const AlertTexts *texts) {
+    KeySlot *slot = key_slot(tx->state, id);
+    if (slot->id != id) {
+        slot->id = id;
+        memcpy(slot->key, texts->dedup_key, sizeof slot->key);
+    }
+}
+
+const char *state_stored_key(const State *state, int64_t alert_id) {
+    const KeySlot *slot = key_slot(state, alert_id);
+    return alert_id && slot->id == alert_id ? slot->key : NULL;
 }
 
 static bool put_change(StateTx *tx, const AlertChange *change, int64_t *ret_id, Err *err) {
     AlertTexts texts;
     bool ended = change->event == ALERT_BECAME_RESOLVED || change->event == ALERT_BECAME_INACTIVE;
     assert(!ended || change->alert.phase == ALERT_INACTIVE);
-    return intern(tx, &change->alert, &texts, err) &&
-           upsert(tx, &change->alert, &texts, ret_id, err) &&
-           (!ended || drop_if_unused(tx, ret_id, err)) &&
+    if (!intern(tx, &change->alert, &texts, err) ||
+        !upsert(tx, &change->alert, &texts, ret_id, err)) {
+        return false;
+    }
+    keep_key(tx, *ret_id, &texts);
+    return (!ended || drop_if_unused(tx, ret_id, err)) &&
            (change->event == ALERT_CHANGED || put_history(tx, change, &texts, err));
 }
 

@@ -62,7 +62,7 @@ bool db_open(Db *db, const char *path, bool read_only, DurationMs busy_timeout, 
     if (ok) {
         ok = sqlite3_exec(db->conn,
                           read_only ? "PRAGMA query_only=ON"
-                                    : "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=16384;"
+                                    : "PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=16384;"
                                       "PRAGMA journal_size_limit=67108864",
                           NULL, NULL, NULL) == SQLITE_OK;
     }

@@ -11,22 +11,23 @@
 bool state_add_group(StateTx *tx, const GroupRow *row, int64_t *ret_id, Err *err) {
     int64_t labels;
     if (!labels_intern(tx, row->labels, &labels, err) ||
-        !db_run(tx_db(tx), err,
+        !db_run(tx_db_as_is(tx), err,
                 "INSERT INTO groups (key, receiver, labels_text, next_due, created_at, flushed_at,"
                 " retired) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 DB_TEXT(row->key), DB_TEXT(row->receiver), DB_INT(labels), DB_INT(row->next_due),
                 DB_INT(row->created_at), DB_INT(row->flushed_at), DB_INT(row->retired))) {
         return false;
     }
-    *ret_id = db_inserted_id(tx_db(tx));
+    *ret_id = db_inserted_id(tx_db_as_is(tx));
     return true;
 }
 
 bool state_update_group(StateTx *tx, const GroupRow *row, Err *err) {
     assert(row->id);
-    return db_run(
-        tx_db(tx), err, "UPDATE groups SET next_due = ?, flushed_at = ?, retired = ? WHERE id = ?",
-        DB_INT(row->next_due), DB_INT(row->flushed_at), DB_INT(row->retired), DB_INT(row->id));
+    return db_run(tx_db_as_is(tx), err,
+                  "UPDATE groups SET next_due = ?, flushed_at = ?, retired = ? WHERE id = ?",
+                  DB_INT(row->next_due), DB_INT(row->flushed_at), DB_INT(row->retired),
+                  DB_INT(row->id));
 }
 
 bool state_delete_group(StateTx *tx, int64_t id, Err *err) {
@@ -34,10 +35,7 @@ bool state_delete_group(StateTx *tx, int64_t id, Err *err) {
 }
 
 bool state_add_member(StateTx *tx, int64_t group_id, int64_t alert_id, Err *err) {
-    return db_run(
-        tx_db(tx), err,
-        "INSERT INTO group_alerts (group_id, alert_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        DB_INT(group_id), DB_INT(alert_id));
+    return batch_row(tx, BATCH_MEMBERS, err, DB_INT(group_id), DB_INT(alert_id));
 }
 
 bool state_remove_member(StateTx *tx, int64_t group_id, int64_t alert_id, Err *err) {
@@ -87,17 +85,11 @@ static bool write_sent(StateTx *tx, SentRow *row, int64_t integration, int64_t t
             DB_INT(row->group_id), DB_INT(target), DB_INT(row->at), DB_INT(row->delivered),
             DB_BLOB(firing), DB_BLOB(resolved), DB_TEXT(row->data), DB_INT(row->id));
     }
-    if (!db_run(
-            tx_db(tx), err,
-            "INSERT INTO sent (group_id, alert_id, integration_text, dedup_key, target_text, at,"
-            " delivered, firing, resolved, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            DB_INT(row->group_id), DB_INT(row->alert_id), DB_INT(integration),
-            DB_TEXT(row->dedup_key), DB_INT(target), DB_INT(row->at), DB_INT(row->delivered),
-            DB_BLOB(firing), DB_BLOB(resolved), DB_TEXT(row->data))) {
-        return false;
-    }
-    row->id = db_inserted_id(tx_db(tx));
-    return true;
+    row->id = ++tx->state->sent_last;
+    return batch_row(tx, BATCH_SENT, err, DB_INT(row->id), DB_INT(row->group_id),
+                     DB_INT(row->alert_id), DB_INT(integration), DB_TEXT(row->dedup_key),
+                     DB_INT(target), DB_INT(row->at), DB_INT(row->delivered), DB_BLOB(firing),
+                     DB_BLOB(resolved), DB_TEXT(row->data));
 }
 
 bool state_put_sent(StateTx *tx, SentRow *row, Err *err) {

@@ -74,13 +74,10 @@ static bool insert(StateTx *tx, const LedgerRow *row, int64_t alert_text, Err *e
     for (size_t i = 0; i < row->member_count; i++) {
         buf_u64(members, (uint64_t)row->members[i]);
     }
-    return db_run(tx_db(tx), err,
-                  "INSERT INTO ledger (at, alert_key, group_id, decision, reason, subject, detail,"
-                  " members, until_at, alert_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                  DB_INT(row->at), DB_INT(row->alert_key), DB_INT(row->group_id),
-                  DB_TEXT(row->decision), DB_TEXT(row->reason), DB_TEXT(row->subject),
-                  DB_TEXT(row->detail), DB_BLOB(buf_view(members)), DB_INT(row->until),
-                  DB_INT(alert_text));
+    return batch_row(tx, BATCH_LEDGER, err, DB_INT(row->at), DB_INT(row->alert_key),
+                     DB_INT(row->group_id), DB_TEXT(row->decision), DB_TEXT(row->reason),
+                     DB_TEXT(row->subject), DB_TEXT(row->detail), DB_BLOB(buf_view(members)),
+                     DB_INT(row->until), DB_INT(alert_text));
 }
 
 static bool insert_single(StateTx *tx, const LedgerRow *row, int64_t alert_key, Err *err) {

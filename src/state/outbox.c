@@ -8,45 +8,18 @@
 #include "state/state_impl.h"
 
 static bool insert(StateTx *tx, OutboxRow *row, Err *err) {
-    int64_t integration, target, id = tx->state->outbox_last + 1;
+    int64_t integration, target;
     if (!text_intern(tx, row->integration, &integration, err) ||
-        !text_intern(tx, row->target, &target, err) ||
-        !db_run(
-            tx_db(tx), err,
-            "INSERT INTO outbox (id, integration_text, receiver, dedup_key, target_text, action,"
-            " group_id, alert_id, sent_id, members, reason, created_at, due_at, attempts, status,"
-            " maybe_delivered, http_status, answer)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            DB_INT(id), DB_INT(integration), DB_TEXT(row->receiver), DB_TEXT(row->dedup_key),
-            DB_INT(target), DB_INT(row->action), DB_INT(row->group_id), DB_INT(row->alert_id),
-            DB_INT(row->sent_id), DB_BLOB(row->members), DB_TEXT(row->reason),
-            DB_INT(row->created_at), DB_INT(row->due_at), DB_INT(row->attempts),
-            DB_INT(row->status), DB_INT(row->maybe_delivered), DB_INT(row->http_status),
-            DB_TEXT(row->answer))) {
+        !text_intern(tx, row->target, &target, err)) {
         return false;
     }
-    row->id = tx->state->outbox_last = id;
-    return true;
-}
-
-/* People name notifications by their ids, so none is given twice, whatever was deleted. SQLite's
- * AUTOINCREMENT writes the last one down with each row; here it is once a transaction. */
-bool outbox_ids_store(StateTx *tx, Err *err) {
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)tx->state->outbox_last);
-    return tx->state->outbox_last == tx->outbox_before ||
-           state_meta_set(tx, "outbox_last", str_of(text), err);
-}
-
-bool outbox_ids_load(State *state, Err *err) {
-    DbRows rows;
-    if (!db_query(&state->writer, &rows, err,
-                  "SELECT max(coalesce((SELECT max(id) FROM outbox), 0), coalesce((SELECT"
-                  " CAST(value AS INTEGER) FROM meta WHERE key = 'outbox_last'), 0))")) {
-        return false;
-    }
-    state->outbox_last = db_next(&rows) ? db_int(&rows, 0) : 0;
-    return db_done(&rows, err);
+    row->id = ++tx->state->outbox_last;
+    return batch_row(
+        tx, BATCH_OUTBOX, err, DB_INT(row->id), DB_INT(integration), DB_TEXT(row->receiver),
+        DB_TEXT(row->dedup_key), DB_INT(target), DB_INT(row->action), DB_INT(row->group_id),
+        DB_INT(row->alert_id), DB_INT(row->sent_id), DB_BLOB(row->members), DB_TEXT(row->reason),
+        DB_INT(row->created_at), DB_INT(row->due_at), DB_INT(row->attempts), DB_INT(row->status),
+        DB_INT(row->maybe_delivered), DB_INT(row->http_status), DB_TEXT(row->answer));
 }
 
 bool state_put_outbox(StateTx *tx, OutboxRow *row, Err *err) {
@@ -61,6 +34,15 @@ bool state_put_outbox(StateTx *tx, OutboxRow *row, Err *err) {
                   DB_TEXT(row->reason), DB_INT(row->due_at), DB_INT(row->attempts),
                   DB_INT(row->status), DB_INT(row->maybe_delivered), DB_INT(row->http_status),
                   DB_TEXT(row->answer), DB_INT(row->id));
+}
+
+/* People name notifications by their ids, so none is given twice, whatever was deleted. SQLite's
+ * AUTOINCREMENT writes the last one down with each row; here it is once a transaction. */
+bool outbox_ids_store(StateTx *tx, Err *err) {
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)tx->state->outbox_last);
+    return tx->state->outbox_last == tx->outbox_before ||
+           state_meta_set(tx, "outbox_last", str_of(text), err);
 }
 
 bool state_delete_outbox(StateTx *tx, int64_t id, Err *err) {

@@ -15,6 +15,10 @@ typedef struct AlertRow {
     Alert alert;
 } AlertRow;
 
+/* The dedup key of an alert that was stored lately, NULL for others: it need not be computed twice.
+ * Valid until more are stored; for whoever has a transaction. */
+const char *state_stored_key(const State *state, int64_t alert_id);
+
 /* All rows, own and posted, also resolved ones. */
 bool state_load_alert_rows(State *state, Arena *arena, AlertRow **ret_rows, size_t *ret_count,
                            Err *err) MUST_CHECK;

@@ -47,6 +47,23 @@ static bool open_writer(State *state, bool skip_check, Err *err) {
     return ok;
 }
 
+bool row_ids_load(State *state, Err *err) {
+    DbRows rows;
+    if (!db_query(&state->writer, &rows, err,
+                  "SELECT max(coalesce((SELECT max(id) FROM outbox), 0), coalesce((SELECT"
+                  " CAST(value AS INTEGER) FROM meta WHERE key = 'outbox_last'), 0)),"
+                  " coalesce((SELECT max(id) FROM alert_state), 0),"
+                  " coalesce((SELECT max(id) FROM sent), 0)")) {
+        return false;
+    }
+    if (db_next(&rows)) {
+        state->outbox_last = db_int(&rows, 0);
+        state->alert_last = db_int(&rows, 1);
+        state->sent_last = db_int(&rows, 2);
+    }
+    return db_done(&rows, err);
+}
+
 /* For its owner and group, like the store's files: SQLite gives its own the same rights. */
 static void create_private(const char *path) {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -61,9 +78,10 @@ bool state_open(const StateOptions *options, State **ret_state, Err *err) {
     state->busy_timeout = options->busy_timeout ? options->busy_timeout : 10 * SECOND_MS;
     state->texts = mem_zero(TEXT_CACHE_SLOTS, sizeof *state->texts);
     state->alerts = mem_zero(ALERT_CACHE_SLOTS, sizeof *state->alerts);
+    state->keys = mem_zero(KEY_SLOTS, sizeof *state->keys);
     pthread_mutex_init(&state->lock, NULL);
     create_private(state->path);
-    if (!open_writer(state, options->skip_check, err) || !outbox_ids_load(state, err)) {
+    if (!open_writer(state, options->skip_check, err) || !row_ids_load(state, err)) {
         return false;
     }
     *ret_state = TAKE(state);
@@ -83,8 +101,10 @@ void state_close(State *state) {
     pthread_mutex_destroy(&state->lock);
     free(state->texts);
     free(state->alerts);
+    free(state->keys);
     buf_finish(&state->json);
     ledger_finish(state);
+    batches_finish(state);
     free(state->path);
     free(state);
 }
@@ -228,6 +248,7 @@ static void undo(StateTx *tx) {
     State *state = tx->state;
     texts_forget(state);
     ledger_forget(state);
+    batches_forget(state);
     state->outbox_last = tx->outbox_before;
     if (!sqlite3_get_autocommit(state->writer.conn)) {
         Err ignored;
@@ -237,12 +258,23 @@ static void undo(StateTx *tx) {
     end(tx);
 }
 
+/* What waits to be stored; a failure of it that nobody has been told yet. */
+static bool write_waiting(StateTx *tx, Err *err) {
+    if (!ledger_write(tx, err) || !outbox_ids_store(tx, err)) {
+        return false;
+    }
+    batches_flush(tx);
+    if (tx->batch_failed) {
+        *err = tx->batch_err;
+    }
+    return !tx->batch_failed;
+}
+
 bool state_commit(StateTx *tx, Err *err) {
     State *state = tx->state;
     assert(state);
     int64_t start_ns = clock_monotonic_ns();
-    if (!ledger_write(tx, err) || !outbox_ids_store(tx, err) ||
-        !db_run(&state->writer, err, "COMMIT")) {
+    if (!write_waiting(tx, err) || !db_run(&state->writer, err, "COMMIT")) {
         counter_add(&state->failures, 1);
         undo(tx);
         return false;

@@ -22,6 +22,9 @@ enum {
     TEXT_CACHE_SLOTS = 1 << 15,  /* texts known to be stored: a storm repeats few annotations */
     ALERT_CACHE_SLOTS = 1 << 17, /* label sets of alerts, by key */
     LEDGER_SLOTS = 1 << 11,
+    KEY_SLOTS = 1 << 13, /* more than a transaction has alerts */
+    BATCH_ROWS = 8,
+    BATCH_COLUMNS_MAX = 18,
     LEDGER_MANY = -1, /* alert_text of a row about many alerts that says something of each */
 };
 
@@ -57,11 +60,35 @@ typedef struct LedgerPending {
     uint32_t slots[LEDGER_SLOTS]; /* by hash: place of a saying, + 1 */
 } LedgerPending;
 
+/* Rows that wait to be stored, some at a time: batch.c. */
+typedef enum BatchKind {
+    BATCH_ALERTS,
+    BATCH_HISTORY,
+    BATCH_MEMBERS,
+    BATCH_SENT,
+    BATCH_OUTBOX,
+    BATCH_LEDGER,
+    BATCH_KINDS
+} BatchKind;
+
+typedef struct RowBatch {
+    DbValue values[BATCH_ROWS * BATCH_COLUMNS_MAX];
+    size_t rows;
+    Arena arena; /* of their texts */
+} RowBatch;
+
+typedef struct KeySlot {
+    int64_t id; /* of the alert; 0 = empty */
+    char key[65];
+} KeySlot;
+
 struct StateTx {
     State *state;
     int64_t began_ns;
     int64_t changes_before; /* of the connection */
     int64_t outbox_before;  /* outbox_last, when it began */
+    bool batch_failed;      /* and why; the commit tells */
+    Err batch_err;
 };
 
 /* Somebody waiting for the writer's turn; lives on the waiter's stack. First come, first served, so
@@ -82,7 +109,11 @@ struct State {
     AlertSlot *alerts; /* so, too */
     Buf json;          /* and so: the bytes that are stored just now */
     LedgerPending ledger;
-    int64_t outbox_last; /* the highest id ever given to a row of the outbox */
+    KeySlot *keys; /* of the alerts stored last, by id */
+    RowBatch batches[BATCH_KINDS];
+    bool is_batching;              /* there are rows in them */
+    int64_t outbox_last;           /* the highest id ever given to a row of the outbox */
+    int64_t alert_last, sent_last; /* the highest ids in use, or more */
 
     pthread_mutex_t lock;
     bool turn_taken;
@@ -94,7 +125,26 @@ struct State {
     Counter commit_ns, tx_ns;
 };
 
+void batches_flush(StateTx *tx);
+void batches_forget(State *state);
+void batches_finish(State *state);
+/* Adds a row. */
+bool batch_put(StateTx *tx, BatchKind kind, const DbValue *values, size_t count,
+               Err *err) MUST_CHECK;
+#define batch_row(tx, kind, err, ...)                                                              \
+    batch_put((tx), (kind), (const DbValue[]){__VA_ARGS__},                                        \
+              sizeof((const DbValue[]){__VA_ARGS__}) / sizeof(DbValue), (err))
+
+/* For statements about tables that have no batch: texts, groups. */
+static inline Db *tx_db_as_is(StateTx *tx) {
+    return &tx->state->writer;
+}
+
+/* With all rows written that wait. */
 static inline Db *tx_db(StateTx *tx) {
+    if (tx->state->is_batching) {
+        batches_flush(tx);
+    }
     return &tx->state->writer;
 }
 
@@ -129,8 +179,8 @@ void ledger_finish(State *state);
 /* What reading the ledger needs of a connection. */
 bool ledger_functions(Db *db, Err *err) MUST_CHECK;
 
-/* The ids of the outbox: read at the start, written once a transaction. */
-bool outbox_ids_load(State *state, Err *err) MUST_CHECK;
+/* Ids that are given here: read at the start; the outbox's are written once a transaction. */
+bool row_ids_load(State *state, Err *err) MUST_CHECK;
 bool outbox_ids_store(StateTx *tx, Err *err) MUST_CHECK;
 
 /* Applies what is missing, in one transaction. */

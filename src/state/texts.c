@@ -17,17 +17,18 @@ static bool find(Db *db, int64_t hash, Str text, int64_t *ret_id, Err *err) {
 static bool store(StateTx *tx, Str text, int64_t number, int64_t *ret_id, bool *ret_new, Err *err) {
     int64_t id = 0; /* "none" in every column; SQLite begins with 1 */
     *ret_new = false;
+    Db *db = tx_db_as_is(tx);
     for (; !id; number = (int64_t)((uint64_t)number + 2)) {
-        if (!db_run(tx_db(tx), err,
+        if (!db_run(db, err,
                     "INSERT INTO texts (text, hash) VALUES (?, ?)"
                     " ON CONFLICT (hash) WHERE hash != 0 DO NOTHING",
                     DB_TEXT(text), DB_INT(number))) {
             return false;
         }
-        if (db_changed(tx_db(tx)) == 1) {
-            id = db_inserted_id(tx_db(tx));
+        if (db_changed(db) == 1) {
+            id = db_inserted_id(db);
             *ret_new = true;
-        } else if (!find(tx_db(tx), number, text, &id, err)) {
+        } else if (!find(db, number, text, &id, err)) {
             return false;
         }
     }
@@ -96,7 +97,7 @@ bool alert_labels_find(StateTx *tx, int64_t alert_key, int64_t *ret_id, Err *err
         return true;
     }
     DbRows rows;
-    if (!db_query(tx_db(tx), &rows, err, "SELECT id FROM texts WHERE hash = ? AND hash != 0",
+    if (!db_query(tx_db_as_is(tx), &rows, err, "SELECT id FROM texts WHERE hash = ? AND hash != 0",
                   DB_INT(alert_key))) {
         return false;
     }
@@ -129,11 +130,11 @@ bool annotations_intern(StateTx *tx, LabelSet annotations, int64_t labels_text, 
         return false;
     }
     if (!id) {
-        if (!db_run(tx_db(tx), err, "INSERT INTO texts (text, hash) VALUES (?, 0)",
-                    DB_TEXT(text))) {
+        Db *db = tx_db_as_is(tx);
+        if (!db_run(db, err, "INSERT INTO texts (text, hash) VALUES (?, 0)", DB_TEXT(text))) {
             return false;
         }
-        id = db_inserted_id(tx_db(tx));
+        id = db_inserted_id(db);
     }
     *slot = (TextSlot){.hash = hash, .id = id};
     *ret_id = id;

@@ -169,6 +169,53 @@ Test(rows, groups_members_and_sent_sets_come_back) {
     state_close(state);
 }
 
+/* Rows are stored some at a time; nobody can tell, whatever their number. */
+Test(rows, any_number_of_rows_in_a_transaction_is_stored) {
+    enum { MOST = 20 };
+    State *state = test_open();
+    Err err = {0};
+    size_t stored = 0;
+    for (int64_t number = 1; number <= MOST; number++) {
+        StateTx *tx = test_begin(state);
+        for (int64_t i = 0; i < number; i++, stored++) {
+            char name[32];
+            snprintf(name, sizeof name, "%lld-%lld", (long long)number, (long long)i);
+            Label labels[] = {{STR("alertname"), str_of(name)}};
+            AlertChange change = {
+                .event = ALERT_BECAME_FIRING, .alert = cpu_alert(), .reason = "condition"};
+            OutboxRow page = {.integration = STR("i"), .dedup_key = str_of(name)};
+            SentRow sent = {.integration = STR("i"), .dedup_key = str_of(name)};
+            int64_t id, again;
+            change.alert.labels = (LabelSet){labels, 1};
+            cr_assert(state_put_alerts(tx, &change, 1, &id, &err));
+            cr_assert(i % 3 || state_put_alerts(tx, &change, 1, &again, &err));
+            cr_expect(i % 3 || id == again, "what waits to be stored is known");
+            cr_assert(state_add_member(tx, 1, id, &err));
+            cr_assert(state_put_outbox(tx, &page, &err));
+            sent.group_id = sent.alert_id = id;
+            cr_assert(state_put_sent(tx, &sent, &err));
+        }
+        test_commit(tx);
+        AUTO(arena_finish) Arena arena = {0};
+        AlertRow *alerts;
+        OutboxRow *outbox;
+        GroupRows groups;
+        AlertHistoryRow *history;
+        size_t alert_count, outbox_count, history_count;
+        cr_assert(state_load_alert_rows(state, &arena, &alerts, &alert_count, &err));
+        cr_assert(state_load_outbox(state, &arena, &outbox, &outbox_count, &err));
+        cr_assert(state_load_groups(state, &arena, &groups, &err));
+        cr_assert(state_alert_history(state, 0, TIME_MAX, NULL, 0, &arena, &history, &history_count,
+                                      &err));
+        cr_expect_eq(alert_count, stored);
+        cr_expect_eq(outbox_count, stored);
+        cr_expect_eq(groups.member_count, stored);
+        cr_expect_eq(groups.sent_count, stored);
+        cr_expect_geq(history_count, stored);
+    }
+    state_close(state);
+}
+
 Test(rows, outbox_rows_come_back_in_order) {
     State *state = test_open();
     Err err = {0};
