@@ -20,24 +20,6 @@ int64_t state_alert_key(const char hex_key[65]) {
 
 /* ---- writing ---- */
 
-typedef struct AlertTexts {
-    char dedup_key[65];
-    int64_t key; /* its beginning */
-    int64_t rule, labels, annotations, url;
-    bool is_new; /* nothing was known of the alert */
-} AlertTexts;
-
-static bool intern(StateTx *tx, const Alert *alert, AlertTexts *ret_texts, Err *err) {
-    alert_dedup_key(alert, ret_texts->dedup_key);
-    ret_texts->key = state_alert_key(ret_texts->dedup_key);
-    return text_intern(tx, alert->rule_key, &ret_texts->rule, err) &&
-           alert_labels_intern(tx, alert->labels, ret_texts->key, &ret_texts->labels,
-                               &ret_texts->is_new, err) &&
-           annotations_intern(tx, alert->annotations, ret_texts->labels, ret_texts->is_new,
-                              &ret_texts->annotations, err) &&
-           text_intern(tx, alert->generator_url, &ret_texts->url, err);
-}
-
 #define STATE_VALUES(id, alert, texts)                                                             \
     DB_INT(id), DB_INT(str_eq((alert)->rule_key, STR("api"))), DB_INT((texts)->rule),              \
         DB_INT((texts)->labels), DB_INT((texts)->annotations), DB_INT((texts)->url),               \
@@ -134,25 +116,30 @@ const char *state_stored_key(const State *state, int64_t alert_id) {
     return alert_id && slot->id == alert_id ? slot->key : NULL;
 }
 
-static bool put_change(StateTx *tx, const AlertChange *change, int64_t *ret_id, Err *err) {
-    AlertTexts texts;
+static bool put_change(StateTx *tx, const AlertChange *change, const AlertTexts *texts,
+                       int64_t *ret_id, Err *err) {
     bool ended = change->event == ALERT_BECAME_RESOLVED || change->event == ALERT_BECAME_INACTIVE;
     assert(!ended || change->alert.phase == ALERT_INACTIVE);
-    if (!intern(tx, &change->alert, &texts, err) ||
-        !upsert(tx, &change->alert, &texts, ret_id, err)) {
+    if (!upsert(tx, &change->alert, texts, ret_id, err)) {
         return false;
     }
-    keep_key(tx, *ret_id, &texts);
+    keep_key(tx, *ret_id, texts);
     return (!ended || drop_if_unused(tx, ret_id, err)) &&
-           (change->event == ALERT_CHANGED || put_history(tx, change, &texts, err));
+           (change->event == ALERT_CHANGED || put_history(tx, change, texts, err));
 }
 
 bool state_put_alerts(StateTx *tx, const AlertChange *changes, size_t count, int64_t *ret_ids,
                       Err *err) {
+    AlertTexts texts[BATCH_ROWS];
     assert(count <= STATE_TX_ALERTS_MAX);
     for (size_t i = 0; i < count; i++) {
+        size_t at = i % BATCH_ROWS, left = count - i;
         int64_t id = 0;
-        if (!put_change(tx, &changes[i], &id, err)) {
+        if (at == 0 && !alert_texts_intern(tx, changes + i, left < BATCH_ROWS ? left : BATCH_ROWS,
+                                           texts, err)) {
+            return false;
+        }
+        if (!put_change(tx, &changes[i], &texts[at], &id, err)) {
             return false;
         }
         if (ret_ids) {
@@ -262,13 +249,72 @@ typedef struct HistoryList {
     size_t rows_count, rows_cap;
 } HistoryList;
 
-static bool read_history_row(const DbRows *rows, Arena *arena, AlertHistoryRow *row, Err *err) {
+/* Texts by their ids. Rows of history repeat few: each is copied and decoded once. */
+typedef struct KnownText {
+    int64_t id; /* 0 = empty */
+    Str text;
+    LabelSet labels; /* what it says, where that was asked for */
+    bool is_decoded;
+} KnownText;
+
+typedef struct KnownTexts {
+    KnownText *slots;
+    size_t count, cap; /* a power of two */
+} KnownTexts;
+
+static KnownText *known_slot(const KnownTexts *known, int64_t id) {
+    size_t at = (size_t)((uint64_t)id * UINT64_C(0x9E3779B97F4A7C15) >> 20);
+    while (known->slots[at & (known->cap - 1)].id && known->slots[at & (known->cap - 1)].id != id) {
+        at++;
+    }
+    return &known->slots[at & (known->cap - 1)];
+}
+
+static void known_grow(KnownTexts *known) {
+    KnownTexts bigger = {.count = known->count, .cap = known->cap ? known->cap * 2 : 64};
+    bigger.slots = mem_zero(bigger.cap, sizeof *bigger.slots);
+    for (size_t i = 0; i < known->cap; i++) {
+        if (known->slots[i].id) {
+            *known_slot(&bigger, known->slots[i].id) = known->slots[i];
+        }
+    }
+    free(known->slots);
+    *known = bigger;
+}
+
+static KnownText *known_text(KnownTexts *known, const DbRows *rows, int id_column, int text_column,
+                             Arena *arena) {
+    int64_t id = db_int(rows, id_column);
+    if ((known->count + 1) * 2 > known->cap) {
+        known_grow(known);
+    }
+    KnownText *text = known_slot(known, id);
+    if (!text->id) {
+        *text = (KnownText){.id = id, .text = db_str(rows, text_column, arena)};
+        known->count++;
+    }
+    return text;
+}
+
+static bool known_labels(KnownTexts *known, const DbRows *rows, int id_column, int text_column,
+                         Arena *arena, LabelSet *ret_labels, Err *err) {
+    KnownText *text = known_text(known, rows, id_column, text_column, arena);
+    if (!text->is_decoded && !labels_decode(arena, text->text, &text->labels, err)) {
+        return false;
+    }
+    text->is_decoded = true;
+    *ret_labels = text->labels;
+    return true;
+}
+
+static bool read_history_row(const DbRows *rows, KnownTexts *known, Arena *arena,
+                             AlertHistoryRow *row, Err *err) {
     *row = (AlertHistoryRow){.id = db_int(rows, 0),
                              .at = db_int(rows, 1),
                              .event = (AlertEvent)db_int(rows, 2),
                              .reason = db_str(rows, 3, arena),
-                             .alert = {.rule_key = db_str(rows, 4, arena),
-                                       .generator_url = db_str(rows, 7, arena),
+                             .alert = {.rule_key = known_text(known, rows, 12, 4, arena)->text,
+                                       .generator_url = known_text(known, rows, 15, 7, arena)->text,
                                        .active_at = db_int(rows, 8),
                                        .fired_at = db_int(rows, 9),
                                        .resolved_at = db_int(rows, 10),
@@ -277,16 +323,33 @@ static bool read_history_row(const DbRows *rows, Arena *arena, AlertHistoryRow *
     row->alert.phase = row->event == ALERT_BECAME_FIRING    ? ALERT_FIRING
                        : row->event == ALERT_BECAME_PENDING ? ALERT_PENDING
                                                             : ALERT_INACTIVE;
-    return labels_decode(arena, db_view(rows, 5), &row->alert.labels, err) &&
-           labels_decode(arena, db_view(rows, 6), &row->alert.annotations, err);
+    return known_labels(known, rows, 13, 5, arena, &row->alert.labels, err) &&
+           known_labels(known, rows, 14, 6, arena, &row->alert.annotations, err);
 }
 
 #define HISTORY_COLUMNS                                                                            \
     "SELECT h.id, h.at, h.event, h.reason, r.text, l.text, n.text, u.text, h.active_at, "          \
     "h.fired_at,"                                                                                  \
-    " h.resolved_at, h.value FROM alert_history h JOIN texts r ON r.id = h.rule_text"              \
+    " h.resolved_at, h.value, h.rule_text, h.labels_text, h.annotations_text, h.url_text"          \
+    " FROM alert_history h JOIN texts r ON r.id = h.rule_text"                                     \
     " JOIN texts l ON l.id = h.labels_text JOIN texts n ON n.id = h.annotations_text"              \
     " JOIN texts u ON u.id = h.url_text"
+
+static bool take_history(DbRows *rows, Arena *arena, HistoryList *list, Err *err) {
+    KnownTexts known = {0};
+    bool ok = true;
+    while (ok && db_next(rows)) {
+        AlertHistoryRow row;
+        ok = read_history_row(rows, &known, arena, &row, err);
+        if (ok) {
+            VEC_PUSH(*list, rows, row);
+        }
+    }
+    free(known.slots);
+    Err at_end;
+    bool done = db_done(rows, ok ? err : &at_end);
+    return ok && done;
+}
 
 #define LABELS_OF_KEY "(SELECT id FROM texts WHERE hash = ?1 AND hash != 0)"
 
@@ -303,19 +366,7 @@ static bool read_history(Db *db, TimeMs from, TimeMs to, const char *hex_key, si
                                  HISTORY_COLUMNS " WHERE h.at BETWEEN ? AND ?"
                                                  " ORDER BY h.at DESC, h.id DESC LIMIT ?",
                                  DB_INT(from), DB_INT(to), most);
-    if (!ok) {
-        return false;
-    }
-    while (ok && db_next(&rows)) {
-        AlertHistoryRow row;
-        ok = read_history_row(&rows, arena, &row, err);
-        if (ok) {
-            VEC_PUSH(*list, rows, row);
-        }
-    }
-    Err at_end;
-    bool done = db_done(&rows, ok ? err : &at_end);
-    return ok && done;
+    return ok && take_history(&rows, arena, list, err);
 }
 
 bool state_alert_history(State *state, TimeMs from, TimeMs to, const char hex_key_or_null[65],
@@ -353,25 +404,11 @@ static bool query_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, Db
                     DB_INT(from), DB_INT(to));
 }
 
-static bool take_episodes(DbRows *rows, Arena *arena, HistoryList *list, Err *err) {
-    bool ok = true;
-    while (ok && db_next(rows)) {
-        AlertHistoryRow row;
-        ok = read_history_row(rows, arena, &row, err);
-        if (ok) {
-            VEC_PUSH(*list, rows, row);
-        }
-    }
-    Err at_end;
-    bool done = db_done(rows, ok ? err : &at_end);
-    return ok && done;
-}
-
 static bool read_episodes(Db *db, TimeMs from, TimeMs to, int64_t alert_key, Arena *arena,
                           HistoryList *list, Err *err) {
     DbRows rows;
     return query_episodes(db, from, to, alert_key, &rows, err) &&
-           take_episodes(&rows, arena, list, err);
+           take_history(&rows, arena, list, err);
 }
 
 static bool query_episodes_of(Db *db, TimeMs from, TimeMs to, int64_t number, DbRows *rows,
@@ -415,7 +452,7 @@ bool state_load_rows_of(State *state, const int64_t *numbers, size_t count, Time
     for (size_t i = 0; i < count && ok; i++) {
         DbRows rows;
         ok = query_episodes_of(db, from, to, numbers[i], &rows, err) &&
-             take_episodes(&rows, arena, &history, err) &&
+             take_history(&rows, arena, &history, err) &&
              read_alerts_of(db, numbers[i], arena, &alerts, err);
     }
     state_reader_done(state, db);

@@ -11,8 +11,6 @@
 
 #include "state/state_impl.h"
 
-#define EIGHT(row) row ", " row ", " row ", " row ", " row ", " row ", " row ", " row
-
 #define ROW_2 "(?, ?)"
 #define ROW_10 "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define ROW_11 "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -45,12 +43,12 @@ static const struct {
     const char *one, *many;
     size_t columns;
 } tables[BATCH_KINDS] = {
-    [BATCH_ALERTS] = {ALERTS ROW_16, ALERTS EIGHT(ROW_16), 16},
-    [BATCH_HISTORY] = {HISTORY ROW_12, HISTORY EIGHT(ROW_12), 12},
-    [BATCH_MEMBERS] = {MEMBERS ROW_2, MEMBERS EIGHT(ROW_2), 2},
-    [BATCH_SENT] = {SENT ROW_11, SENT EIGHT(ROW_11), 11},
-    [BATCH_OUTBOX] = {OUTBOX ROW_18, OUTBOX EIGHT(ROW_18), 18},
-    [BATCH_LEDGER] = {LEDGER ROW_10, LEDGER EIGHT(ROW_10), 10},
+    [BATCH_ALERTS] = {ALERTS ROW_16, ALERTS BATCH_OF(ROW_16), 16},
+    [BATCH_HISTORY] = {HISTORY ROW_12, HISTORY BATCH_OF(ROW_12), 12},
+    [BATCH_MEMBERS] = {MEMBERS ROW_2, MEMBERS BATCH_OF(ROW_2), 2},
+    [BATCH_SENT] = {SENT ROW_11, SENT BATCH_OF(ROW_11), 11},
+    [BATCH_OUTBOX] = {OUTBOX ROW_18, OUTBOX BATCH_OF(ROW_18), 18},
+    [BATCH_LEDGER] = {LEDGER ROW_10, LEDGER BATCH_OF(ROW_10), 10},
 };
 
 static void forget(RowBatch *batch) {

@@ -53,13 +53,15 @@ bool row_ids_load(State *state, Err *err) {
                   "SELECT max(coalesce((SELECT max(id) FROM outbox), 0), coalesce((SELECT"
                   " CAST(value AS INTEGER) FROM meta WHERE key = 'outbox_last'), 0)),"
                   " coalesce((SELECT max(id) FROM alert_state), 0),"
-                  " coalesce((SELECT max(id) FROM sent), 0)")) {
+                  " coalesce((SELECT max(id) FROM sent), 0),"
+                  " coalesce((SELECT max(id) FROM texts), 0)")) {
         return false;
     }
     if (db_next(&rows)) {
         state->outbox_last = db_int(&rows, 0);
         state->alert_last = db_int(&rows, 1);
         state->sent_last = db_int(&rows, 2);
+        state->text_last = db_int(&rows, 3);
     }
     return db_done(&rows, err);
 }

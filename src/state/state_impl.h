@@ -111,9 +111,9 @@ struct State {
     LedgerPending ledger;
     KeySlot *keys; /* of the alerts stored last, by id */
     RowBatch batches[BATCH_KINDS];
-    bool is_batching;              /* there are rows in them */
-    int64_t outbox_last;           /* the highest id ever given to a row of the outbox */
-    int64_t alert_last, sent_last; /* the highest ids in use, or more */
+    bool is_batching;                         /* there are rows in them */
+    int64_t outbox_last;                      /* the highest id ever given to a row of the outbox */
+    int64_t alert_last, sent_last, text_last; /* the highest ids in use, or more */
 
     pthread_mutex_t lock;
     bool turn_taken;
@@ -124,6 +124,8 @@ struct State {
     Counter commits, rollbacks, failures, waited_out;
     Counter commit_ns, tx_ns;
 };
+
+#define BATCH_OF(row) row ", " row ", " row ", " row ", " row ", " row ", " row ", " row
 
 void batches_flush(StateTx *tx);
 void batches_forget(State *state);
@@ -156,14 +158,18 @@ void state_reader_done(State *state, Db *db);
 bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) MUST_CHECK;
 /* A label set as the JSON text that stands for it. */
 bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) MUST_CHECK;
-/* The label set of the alert with this key; `ret_new`: nothing was known of it. */
-bool alert_labels_intern(StateTx *tx, LabelSet labels, int64_t alert_key, int64_t *ret_id,
-                         bool *ret_new, Err *err) MUST_CHECK;
-/* Annotations of the alert with these labels. They are found again by the alert, not by a hash:
- * most are of one alert alone, and an index of hashes is the dearest of a storm. */
-bool annotations_intern(StateTx *tx, LabelSet annotations, int64_t labels_text, bool is_new,
-                        int64_t *ret_id, Err *err) MUST_CHECK;
-/* Its id, 0 if no such alert is known. */
+/* What some alerts, BATCH_ROWS at most, have in table texts. Annotations are found again by their
+ * alert, not by a hash: most are of one alert alone, and an index of hashes is the dearest of a
+ * storm. */
+typedef struct AlertTexts {
+    char dedup_key[65];
+    int64_t key; /* its beginning */
+    int64_t rule, labels, annotations, url;
+    bool is_new; /* nothing was known of the alert */
+} AlertTexts;
+bool alert_texts_intern(StateTx *tx, const AlertChange *changes, size_t count,
+                        AlertTexts *ret_texts, Err *err) MUST_CHECK;
+/* The id of the label set of the alert with this key, 0 if no such alert is known. */
 bool alert_labels_find(StateTx *tx, int64_t alert_key, int64_t *ret_id, Err *err) MUST_CHECK;
 /* Forgets which texts are known to be stored: some may not be any more. */
 void texts_forget(State *state);

@@ -1,6 +1,9 @@
 /* Interned text: see migrations.c for why. */
 
+#include <assert.h>
+
 #include "base/json.h"
+#include "state/rows_alert.h"
 #include "state/state_impl.h"
 
 static bool find(Db *db, int64_t hash, Str text, int64_t *ret_id, Err *err) {
@@ -13,27 +16,72 @@ static bool find(Db *db, int64_t hash, Str text, int64_t *ret_id, Err *err) {
     return db_done(&rows, err);
 }
 
+/* A text that is not known to be stored. */
+typedef struct NewText {
+    Str text;
+    int64_t hash; /* 0 = nobody looks for it: it is always stored */
+    int64_t id;
+    bool is_new; /* it was not there */
+} NewText;
+
+#define STORE "INSERT OR FAIL INTO texts (id, text, hash) VALUES "
+#define UNLESS_KNOWN " ON CONFLICT (hash) WHERE hash != 0 DO NOTHING"
+
 /* Where another text has the same number, this one gets the next free one. */
-static bool store(StateTx *tx, Str text, int64_t number, int64_t *ret_id, bool *ret_new, Err *err) {
-    int64_t id = 0; /* "none" in every column; SQLite begins with 1 */
-    *ret_new = false;
+static bool store(StateTx *tx, NewText *text, Err *err) {
     Db *db = tx_db_as_is(tx);
-    for (; !id; number = (int64_t)((uint64_t)number + 2)) {
-        if (!db_run(db, err,
-                    "INSERT INTO texts (text, hash) VALUES (?, ?)"
-                    " ON CONFLICT (hash) WHERE hash != 0 DO NOTHING",
-                    DB_TEXT(text), DB_INT(number))) {
+    text->is_new = false;
+    text->id = 0; /* "none" in every column */
+    for (int64_t hash = text->hash; !text->id; hash = (int64_t)((uint64_t)hash + 2)) {
+        int64_t id = ++tx->state->text_last;
+        if (!db_run(db, err, STORE "(?, ?, ?)" UNLESS_KNOWN, DB_INT(id), DB_TEXT(text->text),
+                    DB_INT(hash))) {
             return false;
         }
         if (db_changed(db) == 1) {
-            id = db_inserted_id(db);
-            *ret_new = true;
-        } else if (!find(db, number, text, &id, err)) {
+            text->id = id;
+            text->is_new = true;
+        } else if (!find(db, hash, text->text, &text->id, err)) {
             return false;
         }
     }
-    *ret_id = id;
     return true;
+}
+
+/* One of many that were stored together, under the id it was given, or not since it was there. */
+static bool look_up(StateTx *tx, NewText *text, Err *err) {
+    int64_t given = text->id;
+    if (!find(tx_db_as_is(tx), text->hash, text->text, &text->id, err)) {
+        return false;
+    }
+    text->is_new = text->id == given;
+    return text->id || store(tx, text, err);
+}
+
+/* In a storm, most are new: so as many as a batch has are stored by one statement. */
+static bool store_all(StateTx *tx, NewText *texts, size_t count, Err *err) {
+    DbValue values[3 * BATCH_ROWS];
+    bool ok = true;
+    for (size_t i = 0; count < BATCH_ROWS && i < count && ok; i++) {
+        ok = store(tx, &texts[i], err);
+    }
+    if (count < BATCH_ROWS || !ok) {
+        return ok;
+    }
+    for (size_t i = 0; i < BATCH_ROWS; i++) {
+        texts[i].id = ++tx->state->text_last;
+        texts[i].is_new = true;
+        values[3 * i] = DB_INT(texts[i].id);
+        values[3 * i + 1] = DB_TEXT(texts[i].text);
+        values[3 * i + 2] = DB_INT(texts[i].hash);
+    }
+    ok = db_run_values(tx_db_as_is(tx), err, STORE BATCH_OF("(?, ?, ?)") UNLESS_KNOWN, values,
+                       3 * BATCH_ROWS);
+    bool all_new = ok && db_changed(tx_db_as_is(tx)) == BATCH_ROWS;
+    for (size_t i = 0; i < BATCH_ROWS && ok && !all_new; i++) {
+        ok = look_up(tx, &texts[i], err);
+    }
+    return ok;
 }
 
 static TextSlot *text_slot(StateTx *tx, Hash128 hash) {
@@ -45,12 +93,11 @@ bool text_intern(StateTx *tx, Str text, int64_t *ret_id, Err *err) {
     TextSlot *slot = text_slot(tx, hash);
     /* Earlier versions used these numbers as ids. */
     if (!(slot->id && hash_eq(slot->hash, hash))) {
-        int64_t id;
-        bool is_new;
-        if (!store(tx, text, (int64_t)(hash.lo >> 1) | 1, &id, &is_new, err)) {
+        NewText stored = {.text = text, .hash = (int64_t)(hash.lo >> 1) | 1};
+        if (!store(tx, &stored, err)) {
             return false;
         }
-        *slot = (TextSlot){.hash = hash, .id = id};
+        *slot = (TextSlot){.hash = hash, .id = stored.id};
     }
     *ret_id = slot->id;
     return true;
@@ -71,23 +118,6 @@ bool labels_intern(StateTx *tx, LabelSet labels, int64_t *ret_id, Err *err) {
 
 static AlertSlot *alert_slot(StateTx *tx, int64_t alert_key) {
     return &tx->state->alerts[(uint64_t)alert_key % ALERT_CACHE_SLOTS];
-}
-
-bool alert_labels_intern(StateTx *tx, LabelSet labels, int64_t alert_key, int64_t *ret_id,
-                         bool *ret_new, Err *err) {
-    Str text = json_of(tx, labels);
-    Hash128 hash = hash128(text);
-    AlertSlot *slot = alert_slot(tx, alert_key);
-    *ret_new = false;
-    if (!(slot->id && slot->key == alert_key && hash_eq(slot->hash, hash))) {
-        int64_t id;
-        if (!store(tx, text, alert_key, &id, ret_new, err)) {
-            return false;
-        }
-        *slot = (AlertSlot){.key = alert_key, .hash = hash, .id = id};
-    }
-    *ret_id = slot->id;
-    return true;
 }
 
 bool alert_labels_find(StateTx *tx, int64_t alert_key, int64_t *ret_id, Err *err) {
@@ -120,25 +150,110 @@ static bool find_last(StateTx *tx, Str text, int64_t labels_text, int64_t *ret_i
     return db_done(&rows, err);
 }
 
-bool annotations_intern(StateTx *tx, LabelSet annotations, int64_t labels_text, bool is_new,
-                        int64_t *ret_id, Err *err) {
-    Str text = json_of(tx, annotations);
-    Hash128 hash = hash128(text);
-    TextSlot *slot = text_slot(tx, hash);
-    int64_t id = slot->id && hash_eq(slot->hash, hash) ? slot->id : 0;
-    if (!id && !is_new && !find_last(tx, text, labels_text, &id, err)) {
+/* ---- the texts of some alerts together ---- */
+
+/* Those that are not known, and whose they are. */
+typedef struct Unknown {
+    NewText texts[BATCH_ROWS];
+    Hash128 hashes[BATCH_ROWS];
+    AlertTexts *of[BATCH_ROWS];
+    size_t count;
+} Unknown;
+
+static void add_unknown(Unknown *unknown, Str text, Hash128 hash, int64_t number, AlertTexts *of) {
+    unknown->texts[unknown->count] = (NewText){.text = text, .hash = number};
+    unknown->hashes[unknown->count] = hash;
+    unknown->of[unknown->count++] = of;
+}
+
+/* Valid until the next ones. */
+static void jsons_of(StateTx *tx, const AlertChange *changes, size_t count, bool annotations,
+                     Str *ret_jsons) {
+    Buf *buf = &tx->state->json;
+    size_t starts[BATCH_ROWS + 1] = {0};
+    buf->len = 0;
+    for (size_t i = 0; i < count; i++) {
+        JsonWriter json = json_writer(buf);
+        labels_json(&json, annotations ? changes[i].alert.annotations : changes[i].alert.labels);
+        starts[i + 1] = buf->len;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ret_jsons[i] = (Str){buf->ptr + starts[i], starts[i + 1] - starts[i]};
+    }
+}
+
+static bool intern_labels(StateTx *tx, const AlertChange *changes, size_t count, AlertTexts *texts,
+                          Err *err) {
+    Unknown unknown = {.count = 0};
+    Str jsons[BATCH_ROWS];
+    jsons_of(tx, changes, count, false, jsons);
+    for (size_t i = 0; i < count; i++) {
+        const AlertSlot *slot = alert_slot(tx, texts[i].key);
+        Hash128 hash = hash128(jsons[i]);
+        texts[i].is_new = false;
+        texts[i].labels = slot->id;
+        if (!(slot->id && slot->key == texts[i].key && hash_eq(slot->hash, hash))) {
+            add_unknown(&unknown, jsons[i], hash, texts[i].key, &texts[i]);
+        }
+    }
+    if (!store_all(tx, unknown.texts, unknown.count, err)) {
         return false;
     }
-    if (!id) {
-        Db *db = tx_db_as_is(tx);
-        if (!db_run(db, err, "INSERT INTO texts (text, hash) VALUES (?, 0)", DB_TEXT(text))) {
+    for (size_t i = 0; i < unknown.count; i++) {
+        AlertTexts *of = unknown.of[i];
+        of->labels = unknown.texts[i].id;
+        of->is_new = unknown.texts[i].is_new;
+        *alert_slot(tx, of->key) =
+            (AlertSlot){.key = of->key, .hash = unknown.hashes[i], .id = of->labels};
+    }
+    return true;
+}
+
+static bool intern_annotations(StateTx *tx, const AlertChange *changes, size_t count,
+                               AlertTexts *texts, Err *err) {
+    Unknown unknown = {.count = 0};
+    Str jsons[BATCH_ROWS];
+    jsons_of(tx, changes, count, true, jsons);
+    for (size_t i = 0; i < count; i++) {
+        Hash128 hash = hash128(jsons[i]);
+        const TextSlot *slot = text_slot(tx, hash);
+        int64_t id = slot->id && hash_eq(slot->hash, hash) ? slot->id : 0;
+        if (!id && !texts[i].is_new && !find_last(tx, jsons[i], texts[i].labels, &id, err)) {
             return false;
         }
-        id = db_inserted_id(db);
+        texts[i].annotations = id;
+        if (id) {
+            *text_slot(tx, hash) = (TextSlot){.hash = hash, .id = id};
+        } else {
+            add_unknown(&unknown, jsons[i], hash, 0, &texts[i]);
+        }
     }
-    *slot = (TextSlot){.hash = hash, .id = id};
-    *ret_id = id;
+    if (!store_all(tx, unknown.texts, unknown.count, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < unknown.count; i++) {
+        unknown.of[i]->annotations = unknown.texts[i].id;
+        *text_slot(tx, unknown.hashes[i]) =
+            (TextSlot){.hash = unknown.hashes[i], .id = unknown.texts[i].id};
+    }
     return true;
+}
+
+bool alert_texts_intern(StateTx *tx, const AlertChange *changes, size_t count,
+                        AlertTexts *ret_texts, Err *err) {
+    assert(count <= BATCH_ROWS);
+    for (size_t i = 0; i < count; i++) {
+        const Alert *alert = &changes[i].alert;
+        AlertTexts *texts = &ret_texts[i];
+        alert_dedup_key(alert, texts->dedup_key);
+        texts->key = state_alert_key(texts->dedup_key);
+        if (!text_intern(tx, alert->rule_key, &texts->rule, err) ||
+            !text_intern(tx, alert->generator_url, &texts->url, err)) {
+            return false;
+        }
+    }
+    return intern_labels(tx, changes, count, ret_texts, err) &&
+           intern_annotations(tx, changes, count, ret_texts, err);
 }
 
 void texts_forget(State *state) {

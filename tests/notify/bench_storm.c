@@ -173,9 +173,11 @@ static void accept_all(State *state, Notify *notify, const AlertChange *changes)
     for (size_t from = 0; from < ALERTS; from += STATE_TX_ALERTS_MAX) {
         StateTx *tx;
         Err err = {0};
+        size_t left = ALERTS - from,
+               count = left < STATE_TX_ALERTS_MAX ? left : STATE_TX_ALERTS_MAX;
         must(state_begin(state, &tx, &err), &err);
-        must(state_put_alerts(tx, changes + from, STATE_TX_ALERTS_MAX, ids, &err) &&
-                 notify_accept(notify, tx, changes + from, ids, STATE_TX_ALERTS_MAX, T0, &err),
+        must(state_put_alerts(tx, changes + from, count, ids, &err) &&
+                 notify_accept(notify, tx, changes + from, ids, count, T0, &err),
              &err);
         bool ok = state_commit(tx, &err);
         notify_accepted(notify, ok);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "state/rows_alert.h"
 #include "state/rows_group.h"
@@ -214,6 +215,55 @@ Test(rows, any_number_of_rows_in_a_transaction_is_stored) {
         cr_expect_geq(history_count, stored);
     }
     state_close(state);
+}
+
+/* Texts of eight alerts are stored by one statement, whichever of them are known already. */
+Test(rows, alerts_that_are_known_and_new_ones_are_told_apart) {
+    enum { MOST = 8 };
+    Err err = {0};
+    for (unsigned known = 0; known < 1u << MOST; known += 37) {
+        unlink(test_path);
+        State *state = test_open();
+        AlertChange changes[MOST];
+        Label labels[MOST][1];
+        char names[MOST][16];
+        int64_t ids[MOST], again[MOST];
+        for (int i = 0; i < MOST; i++) {
+            snprintf(names[i], sizeof names[i], "alert-%d",
+                     i / 2 * 2 == i ? i : i - (int)known % 2);
+            labels[i][0] = (Label){STR("alertname"), str_of(names[i])};
+            changes[i] = (AlertChange){
+                .event = ALERT_BECAME_FIRING, .alert = cpu_alert(), .reason = "condition"};
+            changes[i].alert.labels = (LabelSet){labels[i], 1};
+        }
+        StateTx *tx = test_begin(state);
+        for (int i = 0; i < MOST; i++) {
+            ids[i] = 0;
+            cr_assert(!(known >> i & 1) || state_put_alerts(tx, &changes[i], 1, &ids[i], &err));
+        }
+        test_commit(tx);
+        state_close(state); /* and nothing is remembered */
+        state = test_open();
+        tx = test_begin(state);
+        cr_assert(state_put_alerts(tx, changes, MOST, again, &err), "%s", err.text);
+        test_commit(tx);
+        AUTO(arena_finish) Arena arena = {0};
+        AlertRow *rows;
+        size_t count, different = 0;
+        cr_assert(state_load_alert_rows(state, &arena, &rows, &count, &err), "%s", err.text);
+        for (int i = 0; i < MOST; i++) {
+            bool is_first = true;
+            for (int j = 0; j < i; j++) {
+                bool same = strcmp(names[i], names[j]) == 0;
+                is_first &= !same;
+                cr_expect_eq(again[i] == again[j], same, "%x: %d and %d", known, i, j);
+            }
+            different += is_first;
+            cr_expect(!ids[i] || ids[i] == again[i], "%x: %d is known", known, i);
+        }
+        cr_expect_eq(count, different);
+        state_close(state);
+    }
 }
 
 Test(rows, outbox_rows_come_back_in_order) {
