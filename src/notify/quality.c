@@ -17,11 +17,10 @@ typedef struct Fate {
     bool silenced, flapped;
 } Fate;
 
-/* Fates of one alert, by time: a run in the list. */
+/* By alert, then by time. */
 typedef struct FateList {
     Fate *items;
     size_t count;
-    IdMap runs; /* key -> index of its first + 1 */
 } FateList;
 
 static int compare_fates(const void *a, const void *b) {
@@ -33,10 +32,6 @@ static int compare_fates(const void *a, const void *b) {
            (x->episode->fired_at < y->episode->fired_at);
 }
 
-static uint64_t map_key(int64_t key) {
-    return key ? (uint64_t)key : 1;
-}
-
 static void list_fates(const QualityInput *input, Arena *arena, FateList *list) {
     list->items = arena_array(arena, Fate, input->episode_count + 1);
     list->count = input->episode_count;
@@ -46,27 +41,25 @@ static void list_fates(const QualityInput *input, Arena *arena, FateList *list) 
     qsort(list->items, list->count, sizeof *list->items, compare_fates);
     for (size_t i = 0; i < list->count; i++) {
         const Episode *episode = list->items[i].episode;
-        bool first = i == 0 || list->items[i - 1].episode->key != episode->key;
-        if (first) {
-            idmap_put(&list->runs, map_key(episode->key), (void *)(uintptr_t)(i + 1));
-        } else {
-            TimeMs before = list->items[i - 1].episode->ended_at;
-            list->items[i].flapped = before && episode->fired_at - before <= input->flap_window;
-        }
+        const Episode *last = i ? list->items[i - 1].episode : NULL;
+        list->items[i].flapped = last && last->key == episode->key && last->ended_at &&
+                                 episode->fired_at - last->ended_at <= input->flap_window;
     }
 }
 
 /* The episode of an alert that was the newest at a time: a decision is about that one. */
 static Fate *fate_at(const FateList *list, int64_t key, TimeMs at) {
-    size_t place = (size_t)(uintptr_t)idmap_get(&list->runs, map_key(key));
-    Fate *found = NULL;
-    for (size_t i = place ? place - 1 : list->count; i < list->count; i++) {
-        if (list->items[i].episode->key != key || list->items[i].episode->fired_at > at) {
-            break;
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const Episode *episode = list->items[middle].episode;
+        if (episode->key > key || (episode->key == key && episode->fired_at > at)) {
+            high = middle;
+        } else {
+            low = middle + 1;
         }
-        found = &list->items[i];
     }
-    return found;
+    return low && list->items[low - 1].episode->key == key ? &list->items[low - 1] : NULL;
 }
 
 /* An alert is shown among others also when it had ended: then it did not ring. */
@@ -204,28 +197,43 @@ static QualityRow *finish_list(TallyList *list, Arena *arena, size_t *ret_count)
     return rows;
 }
 
-void quality_build(const QualityInput *input, Arena *arena, Quality *ret_quality) {
-    FateList fates = {0};
+/* ---- the ledger is looked at row by row: there are more of them than of all else ---- */
+
+typedef struct QualityBuild {
+    const QualityInput *input;
+    FateList fates;
+    bool has_acknowledgements;
+} QualityBuild;
+
+static void begin(QualityBuild *build, const QualityInput *input, Arena *arena) {
+    *build = (QualityBuild){.input = input};
+    list_fates(input, arena, &build->fates);
+}
+
+static void take_row(const LedgerRow *row, void *context) {
+    QualityBuild *build = context;
+    note_row(&build->fates, row);
+    build->has_acknowledgements |= str_eq(row->decision, STR("acknowledged"));
+}
+
+static void finish(const QualityBuild *build, Arena *arena, Quality *ret_quality) {
+    const QualityInput *input = build->input;
     TallyList rules = {0}, teams = {0};
     Tally total = {0};
-    *ret_quality = (Quality){.from = input->from, .to = input->to};
-    list_fates(input, arena, &fates);
-    for (size_t i = 0; i < input->ledger_count; i++) {
-        note_row(&fates, &input->ledger[i]);
-        ret_quality->has_acknowledgements |= str_eq(input->ledger[i].decision, STR("acknowledged"));
-    }
-    for (size_t i = 0; i < fates.count; i++) {
-        const Episode *episode = fates.items[i].episode;
+    *ret_quality = (Quality){
+        .from = input->from, .to = input->to, .has_acknowledgements = build->has_acknowledgements};
+    for (size_t i = 0; i < build->fates.count; i++) {
+        const Fate *fate = &build->fates.items[i];
+        const Episode *episode = fate->episode;
         if (episode->fired_at < input->from || episode->fired_at > input->to) {
             continue; /* only there to tell whether another one flapped */
         }
         Str rule = labels_get(episode->labels, STR("alertname"));
         Str team = labels_get(episode->labels, input->team_label);
-        count_fate(input, &fates.items[i], tally_of(&rules, rule, team, arena));
-        count_fate(input, &fates.items[i], tally_of(&teams, STR(""), team, arena));
-        count_fate(input, &fates.items[i], &total);
+        count_fate(input, fate, tally_of(&rules, rule, team, arena));
+        count_fate(input, fate, tally_of(&teams, STR(""), team, arena));
+        count_fate(input, fate, &total);
     }
-    idmap_finish(&fates.runs);
     finish_tally(&total);
     ret_quality->total = total.row.counts;
     ret_quality->rules = finish_list(&rules, arena, &ret_quality->rule_count);
@@ -235,10 +243,19 @@ void quality_build(const QualityInput *input, Arena *arena, Quality *ret_quality
                                                : STR("22:00 to 07:00 UTC");
 }
 
+void quality_build(const QualityInput *input, Arena *arena, Quality *ret_quality) {
+    QualityBuild build;
+    begin(&build, input, arena);
+    for (size_t i = 0; i < input->ledger_count; i++) {
+        take_row(&input->ledger[i], &build);
+    }
+    finish(&build, arena, ret_quality);
+}
+
 bool notify_quality(Notify *notify, TimeMs from, TimeMs to, Str team_label, Arena *arena,
                     Quality *ret_quality, Err *err) {
     Episode *episodes;
-    LedgerRow *ledger;
+    QualityBuild build;
     pthread_rwlock_rdlock(&notify->lock);
     NotifyConfig *config = notify_config_ref(notify->config);
     pthread_rwlock_unlock(&notify->lock);
@@ -248,14 +265,15 @@ bool notify_quality(Notify *notify, TimeMs from, TimeMs to, Str team_label, Aren
                           .flap_window = config->policy.flap_window,
                           .business_hours = config_calendar(config, STR("business_hours"))};
     TimeMs before = from - input.flap_window;
-    bool ok =
-        episodes_load(notify->state, before, to, arena, &episodes, &input.episode_count, err) &&
-        state_load_ledger(notify->state, &(LedgerFilter){.from = before, .to = TIME_MAX}, arena,
-                          &ledger, &input.ledger_count, err);
+    bool ok = episodes_load(notify->state, before, to, arena, &episodes, &input.episode_count, err);
     if (ok) {
         input.episodes = episodes;
-        input.ledger = ledger;
-        quality_build(&input, arena, ret_quality);
+        begin(&build, &input, arena);
+        ok = state_each_ledger(notify->state, &(LedgerFilter){.from = before, .to = TIME_MAX},
+                               take_row, &build, err);
+    }
+    if (ok) {
+        finish(&build, arena, ret_quality);
     }
     notify_config_unref(config);
     return ok;

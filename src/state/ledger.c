@@ -104,6 +104,11 @@ static bool query(Db *db, const LedgerFilter *filter, DbRows *rows, Err *err) {
         DB_INT(filter->alert_key), DB_INT(filter->from), DB_INT(filter->to));
 }
 
+static bool is_asked_for(const LedgerRow *row, const LedgerFilter *filter) {
+    return is_about(row, filter->alert_key) &&
+           (!filter->decision.len || str_eq(row->decision, filter->decision));
+}
+
 static bool read_ledger(Db *db, const LedgerFilter *filter, Arena *arena, LedgerList *list,
                         Err *err) {
     DbRows rows;
@@ -112,8 +117,7 @@ static bool read_ledger(Db *db, const LedgerFilter *filter, Arena *arena, Ledger
     }
     while ((!filter->limit || list->rows_count < filter->limit) && db_next(&rows)) {
         LedgerRow row = read_row(&rows, arena);
-        if (is_about(&row, filter->alert_key) &&
-            (!filter->decision.len || str_eq(row.decision, filter->decision))) {
+        if (is_asked_for(&row, filter)) {
             VEC_PUSH(*list, rows, row);
         }
     }
@@ -141,6 +145,33 @@ bool state_load_ledger(State *state, const LedgerFilter *filter, Arena *arena, L
     }
     bool ok = read_ledger(db, filter, arena, &list, err);
     return give(state, db, ok, &list, arena, ret_rows, ret_count, err);
+}
+
+static bool tell_rows(Db *db, const LedgerFilter *filter, LedgerFn *each, void *context, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    DbRows rows;
+    if (!query(db, filter, &rows, err)) {
+        return false;
+    }
+    while (db_next(&rows)) {
+        arena_reset(&arena);
+        LedgerRow row = read_row(&rows, &arena);
+        if (is_asked_for(&row, filter)) {
+            each(&row, context);
+        }
+    }
+    return db_done(&rows, err);
+}
+
+bool state_each_ledger(State *state, const LedgerFilter *filter, LedgerFn *each, void *context,
+                       Err *err) {
+    Db *db;
+    if (!state_reader(state, &db, err)) {
+        return false;
+    }
+    bool ok = tell_rows(db, filter, each, context, err);
+    state_reader_done(state, db);
+    return ok || err_context(err, "ledger");
 }
 
 /* ---- what a restart has to know ---- */

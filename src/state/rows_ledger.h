@@ -40,6 +40,12 @@ bool state_load_quiet(State *state, TimeMs from, Arena *arena, LedgerRow **ret_r
 bool state_load_muted(State *state, TimeMs now, Arena *arena, LedgerRow **ret_rows,
                       size_t *ret_count, Err *err) MUST_CHECK;
 
+/* Tells `each` the rows, newest first and whatever the limit; their texts are valid during the
+ * call. So a quarter's worth takes no more memory than a row. */
+typedef void LedgerFn(const LedgerRow *row, void *context);
+bool state_each_ledger(State *state, const LedgerFilter *filter, LedgerFn *each, void *context,
+                       Err *err) MUST_CHECK;
+
 /* Newest first. */
 bool state_load_ledger(State *state, const LedgerFilter *filter, Arena *arena, LedgerRow **ret_rows,
                        size_t *ret_count, Err *err) MUST_CHECK;
