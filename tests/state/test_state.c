@@ -233,11 +233,17 @@ static void expect_notes(State *state, const Alert *alert) {
     cr_expect_eq(count, 1);
 }
 
-/* Each holds a silence, a flag, an alert of ours and one from outside. A new migration adds the
- * dump of the schema before it, numbered by the highest step it has. */
+/* Each holds a silence, a flag, an alert of ours and one from outside. In the order of
+ * their age, named by the step that was the last to come: a new migration adds the dump of the
+ * schema with it. */
 Test(state, every_earlier_schema_is_upgraded_with_all_it_holds) {
-    static const char *const dumps[] = {"tests/state/schemas/003.sql",
-                                        "tests/state/schemas/030.sql"};
+    static const char *const dumps[] = {
+        "tests/state/schemas/003.sql",    "tests/state/schemas/003-20.sql",
+        "tests/state/schemas/003-29.sql", "tests/state/schemas/003-10.sql",
+        "tests/state/schemas/003-21.sql", "tests/state/schemas/030.sql",
+        "tests/state/schemas/030-22.sql", "tests/state/schemas/030-23.sql",
+        "tests/state/schemas/030-24.sql", "tests/state/schemas/030-11.sql",
+        "tests/state/schemas/030-26.sql"};
     for (size_t i = 0; i < sizeof dumps / sizeof *dumps; i++) {
         unlink(test_path);
         restore(dumps[i]);
