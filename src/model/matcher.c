@@ -8,7 +8,8 @@
  * What can be told of an expression without running it. Only the plain shapes that people write in
  * selectors are recognised: literals, a|b|c (also in one pair of round brackets), a literal prefix,
  * prefix.*, prefix.*infix.* (either may be empty), .* and .+; everything else is left to RE2, so
- * missing a shape costs time and never an answer.
+ * missing a shape costs time and never an answer. Of prefix.*infix(whatever) it is told that a text
+ * without the infix does not match: most are none of those looked for.
  */
 
 static const char meta_chars[] = "\\.+*?()|[]{}^$";
@@ -124,18 +125,17 @@ static bool has_bar(Str pattern) {
     return memchr(pattern.ptr, '|', pattern.len) != NULL;
 }
 
-/* What follows the prefix: `.*`, or `.*infix.*`. */
+/* What follows the prefix: `.*`, `.*infix.*`, or `.*infix` and more; likewise with `.+`. */
 static void study_infix(Arena *arena, Str rest, Matcher *matcher) {
-    if (!str_starts(rest, STR(".*"))) {
+    bool any = str_starts(rest, STR(".*"));
+    if (!any && !str_starts(rest, STR(".+"))) {
         return;
     }
     rest = str_skip(rest, 2);
     size_t end;
-    Str infix = literal_head(arena, rest, &end);
-    if (rest.len == 0 || (infix.len && str_eq(str_skip(rest, end), STR(".*")))) {
-        matcher->infix = infix;
-        matcher->plain = true;
-    }
+    matcher->infix = literal_head(arena, rest, &end);
+    matcher->plain =
+        any && (rest.len == 0 || (matcher->infix.len && str_eq(str_skip(rest, end), STR(".*"))));
 }
 
 static void study_regex(Arena *arena, Matcher *matcher) {
@@ -195,11 +195,12 @@ static bool regex_part_matches(const Matcher *matcher, Str value) {
     if (!str_starts(value, matcher->prefix)) {
         return false;
     }
-    if (matcher->plain) {
-        Str rest = str_skip(value, matcher->prefix.len);
-        return matcher->infix.len == 0 ||
-               (rest.len &&
-                memmem(rest.ptr, rest.len, matcher->infix.ptr, matcher->infix.len) != NULL);
+    Str rest = str_skip(value, matcher->prefix.len);
+    bool has_infix =
+        matcher->infix.len == 0 ||
+        (rest.len && memmem(rest.ptr, rest.len, matcher->infix.ptr, matcher->infix.len) != NULL);
+    if (matcher->plain || !has_infix) {
+        return has_infix;
     }
     return regex_matches(matcher->regex, value.ptr, value.len);
 }

@@ -26,7 +26,7 @@ typedef struct Matcher {
                             no such set */
     size_t literal_count;
     Str prefix;         /* every text the regex matches begins with this */
-    Str infix;          /* with `plain`: and what follows contains this */
+    Str infix;          /* and what follows contains this */
     bool plain;         /* the regex is `prefix.*infix.*`: that says it all */
     bool any;           /* the regex is `.*` or `.+`: it matches every text that is not empty */
     bool matches_empty; /* matcher_matches(m, "") */

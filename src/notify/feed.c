@@ -1,7 +1,6 @@
 #include "notify/feed.h"
 
 #include <cjson/cJSON.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -92,6 +91,18 @@ static void take_audit(WindowList *list, const AuditRow *row, Arena *arena) {
     cJSON_Delete(after);
 }
 
+bool feed_ended_window(const AuditRow *row, Arena *arena, FeedWindow *ret_window) {
+    cJSON *before = cJSON_ParseWithLength(row->before.ptr, row->before.len);
+    FeedWindow window = {.kind = ANNOTATION_MAINTENANCE, .id = row->subject};
+    read_window(before, false, arena, &window);
+    cJSON_Delete(before);
+    if (!window.to || window.to > row->at) {
+        window.to = row->at;
+    }
+    *ret_window = window;
+    return window.from && window.matcher_count && window.to > window.from;
+}
+
 void feed_windows(const AuditRow *rows, size_t row_count, Arena *arena, FeedWindow **ret_windows,
                   size_t *ret_count) {
     WindowList list = {0};
@@ -115,19 +126,16 @@ void feed_windows(const AuditRow *rows, size_t row_count, Arena *arena, FeedWind
 
 /* ---- filters ---- */
 
-static bool has_tag(const Annotation *annotation, Str tag) {
-    for (size_t i = 0; i < annotation->tag_count; i++) {
-        if (str_eq(annotation->tags[i], tag)) {
-            return true;
-        }
-    }
-    return false;
-}
+enum { TAGS_MAX = 16 };
 
-static bool passes_tags(const FeedQuery *query, const Annotation *annotation) {
+static bool passes_tags(const FeedQuery *query, const Str *tags, size_t tag_count) {
     size_t found = 0;
     for (size_t i = 0; i < query->tag_count; i++) {
-        found += has_tag(annotation, query->tags[i]);
+        bool has = false;
+        for (size_t j = 0; j < tag_count && !has; j++) {
+            has = str_eq(tags[j], query->tags[i]);
+        }
+        found += has;
     }
     return !query->tag_count || (query->any_tag ? found > 0 : found == query->tag_count);
 }
@@ -166,7 +174,7 @@ static bool may_concern(const MatcherSet *set, const FeedWindow *window) {
     return true;
 }
 
-static bool passes_window(const FeedQuery *query, const FeedWindow *window) {
+static bool passes_matchers(const FeedQuery *query, const FeedWindow *window) {
     for (size_t i = 0; i < query->set_count; i++) {
         if (may_concern(&query->sets[i], window)) {
             return true;
@@ -175,14 +183,69 @@ static bool passes_window(const FeedQuery *query, const FeedWindow *window) {
     return !query->set_count;
 }
 
-/* ---- making them ---- */
+/* ---- tags ---- */
+
+static size_t keep_tag(Str tag, Str *tags, size_t count) {
+    if (tag.len && count < TAGS_MAX) {
+        tags[count++] = tag;
+    }
+    return count;
+}
+
+static size_t alert_tags(const FeedNames *names, LabelSet labels, Str *ret_tags) {
+    const Str of_alert[] = {STR("alertname"), names->severity_label, names->source_label,
+                            STR("team")};
+    size_t count = keep_tag(STR("alert"), ret_tags, 0);
+    for (size_t i = 0; i < 4; i++) {
+        count = keep_tag(labels_get(labels, of_alert[i]), ret_tags, count);
+    }
+    return count;
+}
+
+static size_t window_tags(const FeedWindow *window, Str *ret_tags) {
+    size_t count = keep_tag(str_of(annotation_kind_text(window->kind)), ret_tags, 0);
+    count = keep_tag(window->who, ret_tags, count);
+    for (size_t i = 0; i < window->matcher_count; i++) {
+        const SilenceMatcher *matcher = &window->matchers[i];
+        if (matcher->is_equal && !matcher->is_regex) {
+            count = keep_tag(matcher->value, ret_tags, count);
+        }
+    }
+    return count;
+}
+
+bool feed_alert_passes(const FeedQuery *query, const FeedNames *names, LabelSet labels) {
+    Str tags[TAGS_MAX];
+    Str severity = labels_get(labels, names->severity_label);
+    return passes_labels(query, labels) &&
+           (!query->severities.len || in_list(query->severities, severity)) &&
+           passes_tags(query, tags, query->tag_count ? alert_tags(names, labels, tags) : 0);
+}
+
+bool feed_window_passes(const FeedQuery *query, const FeedWindow *window) {
+    Str tags[TAGS_MAX];
+    return !query->severities.len &&
+           passes_tags(query, tags, query->tag_count ? window_tags(window, tags) : 0) &&
+           passes_matchers(query, window);
+}
+
+/* ---- which ---- */
+
+/* Thousands pass, few are shown: their texts are made when it is known which. */
+typedef struct Candidate {
+    AnnotationKind kind;
+    bool is_open;
+    TimeMs from, to;
+    Str key;        /* orders what began at once */
+    const void *of; /* Episode, FeedWindow or AuditRow */
+} Candidate;
 
 typedef struct Feed {
     const FeedInput *input;
     const FeedQuery *query;
     TimeMs now;
     Arena *arena;
-    Annotation *items;
+    Candidate *items;
     size_t items_count, items_cap;
 } Feed;
 
@@ -190,33 +253,79 @@ static TimeMs lesser(TimeMs a, TimeMs b) {
     return a < b ? a : b;
 }
 
-static void add(Feed *feed, Annotation annotation, const Str *tags, size_t tag_count) {
-    Str *kept = arena_array(feed->arena, Str, tag_count + 1);
-    size_t used = 0;
-    for (size_t i = 0; i < tag_count; i++) {
-        if (tags[i].len) {
-            kept[used++] = tags[i];
-        }
-    }
-    annotation.tags = kept;
-    annotation.tag_count = used;
-    if (passes_tags(feed->query, &annotation)) {
-        VEC_PUSH(*feed, items, annotation);
-    }
-}
-
 /* `end` 0 = it goes on. False if it does not overlap the time asked for. */
-static bool set_times(const Feed *feed, TimeMs start, TimeMs end, Annotation *annotation) {
+static bool set_times(const Feed *feed, TimeMs start, TimeMs end, Candidate *candidate) {
     const FeedQuery *query = feed->query;
     if (start > query->to || (end && end < query->from) || start > feed->now) {
         return false;
     }
-    annotation->from = start;
-    annotation->is_region = true;
-    annotation->is_open = !end || end > feed->now;
-    annotation->to = annotation->is_open ? lesser(feed->now, query->to) : end;
-    return annotation->to >= query->from;
+    candidate->from = start;
+    candidate->is_open = !end || end > feed->now;
+    candidate->to = candidate->is_open ? lesser(feed->now, query->to) : end;
+    return candidate->to >= query->from;
 }
+
+static void find_episodes(Feed *feed) {
+    const FeedInput *input = feed->input;
+    for (size_t i = 0; i < input->episode_count; i++) {
+        const Episode *episode = &input->episodes[i];
+        Candidate candidate = {
+            .kind = ANNOTATION_ALERT, .key = {episode->dedup_key, 16}, .of = episode};
+        if (set_times(feed, episode->fired_at, episode->ended_at, &candidate) &&
+            feed_alert_passes(feed->query, &input->names, episode->labels)) {
+            VEC_PUSH(*feed, items, candidate);
+        }
+    }
+}
+
+static void find_windows(Feed *feed) {
+    const FeedInput *input = feed->input;
+    for (size_t i = 0; i < input->window_count; i++) {
+        const FeedWindow *window = &input->windows[i];
+        Candidate candidate = {.kind = window->kind, .key = window->id, .of = window};
+        if (set_times(feed, window->from, window->to, &candidate) &&
+            feed_window_passes(feed->query, window)) {
+            VEC_PUSH(*feed, items, candidate);
+        }
+    }
+}
+
+static size_t point_tags(AnnotationKind kind, Str *ret_tags) {
+    ret_tags[0] = str_of(annotation_kind_text(kind));
+    ret_tags[1] = STR("belfry");
+    return 2;
+}
+
+static void find_points(Feed *feed) {
+    const FeedQuery *query = feed->query;
+    for (size_t i = 0; i < feed->input->point_count && !query->severities.len; i++) {
+        const AuditRow *row = &feed->input->points[i];
+        bool is_start = str_eq(row->action, STR("server.start"));
+        Candidate candidate = {.kind = is_start ? ANNOTATION_RESTART : ANNOTATION_RELOAD,
+                               .from = row->at,
+                               .to = row->at,
+                               .of = row};
+        Str tags[TAGS_MAX];
+        if (row->at >= query->from && row->at <= query->to &&
+            (is_start || str_eq(row->action, STR("server.reload"))) &&
+            passes_tags(query, tags, point_tags(candidate.kind, tags))) {
+            VEC_PUSH(*feed, items, candidate);
+        }
+    }
+}
+
+/* As their ids are: kind, key. */
+static int compare(const void *a, const void *b) {
+    const Candidate *x = a, *y = b;
+    if (x->from != y->from) {
+        return x->from > y->from ? -1 : 1;
+    }
+    int order =
+        str_cmp(str_of(annotation_kind_text(x->kind)), str_of(annotation_kind_text(y->kind)));
+    return order ? order : str_cmp(x->key, y->key);
+}
+
+/* ---- making them ---- */
 
 static Str alert_text(const Feed *feed, const Episode *episode) {
     AUTO(buf_finish) Buf text = {0};
@@ -235,24 +344,14 @@ static Str alert_text(const Feed *feed, const Episode *episode) {
     return arena_str(feed->arena, buf_view(&text));
 }
 
-static void add_episode(Feed *feed, const Episode *episode) {
-    const FeedQuery *query = feed->query;
-    Str name = labels_get(episode->labels, STR("alertname"));
-    Str severity = labels_get(episode->labels, feed->input->severity_label);
-    Annotation annotation = {.kind = ANNOTATION_ALERT, .labels = episode->labels};
-    if (!passes_labels(query, episode->labels) ||
-        (query->severities.len && !in_list(query->severities, severity)) ||
-        !set_times(feed, episode->fired_at, episode->ended_at, &annotation)) {
-        return;
-    }
-    annotation.id = arena_printf(feed->arena, "alert-%.16s-%lld", episode->dedup_key,
-                                 (long long)episode->fired_at);
-    annotation.title = name;
-    annotation.text = alert_text(feed, episode);
-    const Str tags[] = {STR("alert"), name, severity,
-                        labels_get(episode->labels, feed->input->source_label),
-                        labels_get(episode->labels, STR("team"))};
-    add(feed, annotation, tags, 5);
+static size_t show_alert(const Feed *feed, const Episode *episode, Annotation *annotation,
+                         Str *tags) {
+    annotation->labels = episode->labels;
+    annotation->id = arena_printf(feed->arena, "alert-%.16s-%lld", episode->dedup_key,
+                                  (long long)episode->fired_at);
+    annotation->title = labels_get(episode->labels, STR("alertname"));
+    annotation->text = alert_text(feed, episode);
+    return alert_tags(&feed->input->names, episode->labels, tags);
 }
 
 static void print_matchers(Buf *out, const FeedWindow *window) {
@@ -264,69 +363,64 @@ static void print_matchers(Buf *out, const FeedWindow *window) {
     }
 }
 
-static void add_window(Feed *feed, const FeedWindow *window) {
-    Annotation annotation = {.kind = window->kind};
-    if (feed->query->severities.len || !passes_window(feed->query, window) ||
-        !set_times(feed, window->from, window->to, &annotation)) {
-        return;
-    }
+static size_t show_window(const Feed *feed, const FeedWindow *window, Annotation *annotation,
+                          Str *tags) {
     AUTO(buf_finish) Buf title = {0};
     Str kind = str_of(annotation_kind_text(window->kind));
     buf_str(&title, window->kind == ANNOTATION_SILENCE ? STR("Silence: ") : STR("Maintenance: "));
     print_matchers(&title, window);
-    annotation.title = arena_str(feed->arena, buf_view(&title));
-    annotation.text = arena_printf(feed->arena, "%.*s: %.*s%s%.*s%s", STR_ARG(window->who),
-                                   STR_ARG(window->why), window->mode.len ? " (" : "",
-                                   STR_ARG(window->mode), window->mode.len ? ")" : "");
-    annotation.id = arena_printf(feed->arena, "%.*s-%.*s-%lld", STR_ARG(kind), STR_ARG(window->id),
-                                 (long long)window->from);
-    Str tags[16] = {kind, window->who};
-    size_t count = 2;
-    for (size_t i = 0; i < window->matcher_count && count < 16; i++) {
-        const SilenceMatcher *matcher = &window->matchers[i];
-        if (matcher->is_equal && !matcher->is_regex) {
-            tags[count++] = matcher->value;
-        }
-    }
-    add(feed, annotation, tags, count);
+    annotation->title = arena_str(feed->arena, buf_view(&title));
+    annotation->text = arena_printf(feed->arena, "%.*s: %.*s%s%.*s%s", STR_ARG(window->who),
+                                    STR_ARG(window->why), window->mode.len ? " (" : "",
+                                    STR_ARG(window->mode), window->mode.len ? ")" : "");
+    annotation->id = arena_printf(feed->arena, "%.*s-%.*s-%lld", STR_ARG(kind), STR_ARG(window->id),
+                                  (long long)window->from);
+    return window_tags(window, tags);
 }
 
-static void add_point(Feed *feed, const AuditRow *row) {
-    bool is_start = str_eq(row->action, STR("server.start"));
-    if (feed->query->severities.len || row->at < feed->query->from || row->at > feed->query->to ||
-        (!is_start && !str_eq(row->action, STR("server.reload")))) {
-        return;
-    }
-    Annotation annotation = {.kind = is_start ? ANNOTATION_RESTART : ANNOTATION_RELOAD,
-                             .from = row->at,
-                             .to = row->at,
-                             .title = is_start ? STR("Belfry started") : STR("Belfry reloaded"),
-                             .text = row->reason};
-    Str kind = str_of(annotation_kind_text(annotation.kind));
-    annotation.id = arena_printf(feed->arena, "%.*s-%lld", STR_ARG(kind), (long long)row->at);
-    add(feed, annotation, (const Str[]){kind, STR("belfry")}, 2);
+static size_t show_point(const Feed *feed, const AuditRow *row, Annotation *annotation, Str *tags) {
+    Str kind = str_of(annotation_kind_text(annotation->kind));
+    annotation->title =
+        annotation->kind == ANNOTATION_RESTART ? STR("Belfry started") : STR("Belfry reloaded");
+    annotation->text = row->reason;
+    annotation->id = arena_printf(feed->arena, "%.*s-%lld", STR_ARG(kind), (long long)row->at);
+    return point_tags(annotation->kind, tags);
 }
 
-static int compare(const void *a, const void *b) {
-    const Annotation *x = a, *y = b;
-    if (x->from != y->from) {
-        return x->from > y->from ? -1 : 1;
+static void show(const Feed *feed, const Candidate *candidate, Annotation *annotation) {
+    Str tags[TAGS_MAX];
+    size_t count = 0;
+    *annotation = (Annotation){.kind = candidate->kind,
+                               .from = candidate->from,
+                               .to = candidate->to,
+                               .is_open = candidate->is_open,
+                               .is_region = true};
+    switch (candidate->kind) {
+    case ANNOTATION_ALERT:
+        count = show_alert(feed, candidate->of, annotation, tags);
+        break;
+    case ANNOTATION_SILENCE:
+    case ANNOTATION_MAINTENANCE:
+        count = show_window(feed, candidate->of, annotation, tags);
+        break;
+    case ANNOTATION_RESTART:
+    case ANNOTATION_RELOAD:
+        annotation->is_region = false;
+        count = show_point(feed, candidate->of, annotation, tags);
+        break;
     }
-    return str_cmp(x->id, y->id);
+    Str *kept = arena_array(feed->arena, Str, count + 1);
+    memcpy(kept, tags, count * sizeof *tags);
+    annotation->tags = kept;
+    annotation->tag_count = count;
 }
 
 void feed_build(const FeedInput *input, const FeedQuery *query, TimeMs now, Arena *arena,
                 Annotation **ret_annotations, size_t *ret_count) {
     Feed feed = {.input = input, .query = query, .now = now, .arena = arena};
-    for (size_t i = 0; i < input->episode_count; i++) {
-        add_episode(&feed, &input->episodes[i]);
-    }
-    for (size_t i = 0; i < input->window_count; i++) {
-        add_window(&feed, &input->windows[i]);
-    }
-    for (size_t i = 0; i < input->point_count; i++) {
-        add_point(&feed, &input->points[i]);
-    }
+    find_episodes(&feed);
+    find_windows(&feed);
+    find_points(&feed);
     if (feed.items_count) {
         qsort(feed.items, feed.items_count, sizeof *feed.items, compare);
     }
@@ -334,124 +428,9 @@ void feed_build(const FeedInput *input, const FeedQuery *query, TimeMs now, Aren
         query->limit && feed.items_count > query->limit ? query->limit : feed.items_count;
     Annotation *annotations = arena_array(arena, Annotation, count + 1);
     for (size_t i = 0; i < count; i++) {
-        annotations[i] = feed.items[i];
+        show(&feed, &feed.items[i], &annotations[i]);
     }
     free(feed.items);
     *ret_annotations = annotations;
     *ret_count = count;
-}
-
-/* ---- reading what it is made of ---- */
-
-/* Flags of the configuration leave no audit rows: they are as it says now, each of their times a
- * window. */
-typedef struct Configured {
-    FeedWindow *items;
-    size_t items_count, items_cap;
-} Configured;
-
-enum { TIMES_MAX = 1000 }; /* of one flag: a daily one for years */
-
-static void add_times(const FlagEntry *entry, FeedWindow window, TimeMs from, TimeMs to,
-                      Configured *list) {
-    TimeMs at = from;
-    for (int i = 0; i < TIMES_MAX && at <= to; i++) {
-        bool inside = calendar_contains(entry->when, at);
-        TimeMs change = calendar_next_change(entry->when, at, to + DAY_MS);
-        if (inside) {
-            window.from = at;
-            window.to = change;
-            VEC_PUSH(*list, items, window);
-        }
-        at = change;
-    }
-}
-
-static void add_configured(const FlagEntry *entry, const FeedQuery *query, Arena *arena,
-                           Configured *list) {
-    const Flag *flag = &entry->flag;
-    static const char *const modes[] = {"all", "below_critical", "hold"};
-    SilenceMatcher *matchers = arena_array(arena, SilenceMatcher, flag->matcher_count + 1);
-    for (size_t i = 0; i < flag->matcher_count; i++) {
-        matchers[i] = flag->matchers[i];
-        matchers[i].name = arena_str(arena, flag->matchers[i].name);
-        matchers[i].value = arena_str(arena, flag->matchers[i].value);
-    }
-    FeedWindow window = {.kind = ANNOTATION_MAINTENANCE,
-                         .id = arena_str(arena, flag->id),
-                         .who = arena_str(arena, flag->owner),
-                         .why = arena_str(arena, flag->reason),
-                         .mode = str_of(modes[flag->mode]),
-                         .matchers = matchers,
-                         .matcher_count = flag->matcher_count,
-                         .from = flag->starts_at,
-                         .to = flag->ends_at};
-    if (entry->when) {
-        TimeMs from = flag->starts_at > query->from ? flag->starts_at : query->from;
-        TimeMs to = flag->ends_at && flag->ends_at < query->to ? flag->ends_at : query->to;
-        add_times(entry, window, from, to, list);
-    } else {
-        VEC_PUSH(*list, items, window);
-    }
-}
-
-static void read_configured(Notify *notify, const FeedQuery *query, Arena *arena,
-                            Configured *list) {
-    pthread_rwlock_rdlock(&notify->lock);
-    for (size_t i = 0; i < notify->flags_count; i++) {
-        if (str_eq(notify->flags[i]->flag.origin, STR("config"))) {
-            add_configured(notify->flags[i], query, arena, list);
-        }
-    }
-    pthread_rwlock_unlock(&notify->lock);
-}
-
-static bool read_windows(Notify *notify, const FeedQuery *query, Arena *arena, FeedInput *input,
-                         Err *err) {
-    static const char *const subjects[] = {"silence", "maintenance"};
-    Configured all = {0};
-    for (int i = 0; i < 2; i++) {
-        AuditRow *rows;
-        FeedWindow *windows = NULL;
-        size_t count = 0, window_count = 0;
-        if (!state_load_audit_of(notify->state, subjects[i], 0, TIME_MAX, arena, &rows, &count,
-                                 err)) {
-            free(all.items);
-            return false;
-        }
-        feed_windows(rows, count, arena, &windows, &window_count);
-        for (size_t j = 0; j < window_count; j++) {
-            VEC_PUSH(all, items, windows[j]);
-        }
-    }
-    read_configured(notify, query, arena, &all);
-    FeedWindow *windows = arena_array(arena, FeedWindow, all.items_count + 1);
-    for (size_t i = 0; i < all.items_count; i++) {
-        windows[i] = all.items[i];
-    }
-    free(all.items);
-    input->windows = windows;
-    input->window_count = all.items_count;
-    return true;
-}
-
-bool notify_annotations(Notify *notify, const FeedQuery *query, Str source_label, TimeMs now,
-                        Arena *arena, Annotation **ret_annotations, size_t *ret_count, Err *err) {
-    Episode *episodes;
-    AuditRow *points;
-    FeedInput input = {.source_label = source_label};
-    pthread_rwlock_rdlock(&notify->lock);
-    input.severity_label = arena_str(arena, notify->config->policy.severity_label);
-    pthread_rwlock_unlock(&notify->lock);
-    if (!episodes_load(notify->state, query->from, query->to, arena, &episodes,
-                       &input.episode_count, err) ||
-        !read_windows(notify, query, arena, &input, err) ||
-        !state_load_audit_of(notify->state, "server", query->from, query->to, arena, &points,
-                             &input.point_count, err)) {
-        return false;
-    }
-    input.episodes = episodes;
-    input.points = points;
-    feed_build(&input, query, now, arena, ret_annotations, ret_count);
-    return true;
 }

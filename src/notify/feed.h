@@ -53,6 +53,10 @@ typedef struct FeedQuery {
     size_t limit;   /* 0 = none */
 } FeedQuery;
 
+typedef struct FeedNames {
+    Str severity_label, source_label;
+} FeedNames;
+
 typedef struct FeedInput {
     const Episode *episodes;
     size_t episode_count;
@@ -60,17 +64,24 @@ typedef struct FeedInput {
     size_t window_count;
     const AuditRow *points; /* server.start, server.reload */
     size_t point_count;
-    Str severity_label, source_label;
+    FeedNames names;
 } FeedInput;
 
 /* Pure: what overlaps the time asked for, newest first. */
 void feed_build(const FeedInput *input, const FeedQuery *query, TimeMs now, Arena *arena,
                 Annotation **ret_annotations, size_t *ret_count);
 
+/* Whether an alert with these labels, and a window, may be shown, whenever they were. */
+bool feed_alert_passes(const FeedQuery *query, const FeedNames *names, LabelSet labels);
+bool feed_window_passes(const FeedQuery *query, const FeedWindow *window);
+
 /* Silences and flags as the audit log tells them; rows oldest first. What it cannot read it leaves
  * out. */
 void feed_windows(const AuditRow *rows, size_t row_count, Arena *arena, FeedWindow **ret_windows,
                   size_t *ret_count);
+
+/* A flag as it was when the row says that it ended; false if that is no region. */
+bool feed_ended_window(const AuditRow *row, Arena *arena, FeedWindow *ret_window);
 
 const char *annotation_kind_text(AnnotationKind kind); /* "alert", "silence"... */
 

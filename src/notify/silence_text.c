@@ -69,20 +69,30 @@ static void put_text(Buf *out, const SilenceEntry *entry, SilenceState state) {
 typedef struct Listed {
     int rank;
     TimeMs by;
+    uint64_t id; /* how its id begins: thousands may end at once, and ids lie all over memory */
     const SilenceEntry *entry;
 } Listed;
 
+static uint64_t id_head(Str id) {
+    uint64_t head = 0;
+    for (size_t i = 0; i < sizeof head; i++) {
+        head = head << 8 | (i < id.len ? (unsigned char)id.ptr[i] : 0);
+    }
+    return head;
+}
+
 static Listed listed_of(const SilenceEntry *entry, SilenceState state) {
     const Silence *silence = &entry->silence;
+    uint64_t id = id_head(silence->id);
     switch (state) {
     case SILENCE_ACTIVE:
-        return (Listed){0, silence->ends_at, entry};
+        return (Listed){0, silence->ends_at, id, entry};
     case SILENCE_PENDING:
-        return (Listed){1, silence->starts_at, entry};
+        return (Listed){1, silence->starts_at, id, entry};
     case SILENCE_EXPIRED:
         break;
     }
-    return (Listed){2, -silence->ends_at, entry};
+    return (Listed){2, -silence->ends_at, id, entry};
 }
 
 static const SilenceState state_of_rank[] = {SILENCE_ACTIVE, SILENCE_PENDING, SILENCE_EXPIRED};
@@ -93,6 +103,7 @@ static int compare_listed(const void *a, const void *b) {
         return x->rank - y->rank;
     }
     int order = (x->by > y->by) - (x->by < y->by);
+    order = order ? order : (x->id > y->id) - (x->id < y->id);
     return order ? order : str_cmp(x->entry->silence.id, y->entry->silence.id);
 }
 

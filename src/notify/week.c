@@ -1,20 +1,13 @@
 #include "notify/week.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 
-static const DurationMs span = 7 * DAY_MS;
+const DurationMs week_span = 7 * DAY_MS;
 /* Read anew after that, without what is older than a week by then. */
 static const DurationMs keep = DAY_MS;
 static const DurationMs keep_unasked = 15 * MINUTE_MS;
-
-typedef struct WeekName {
-    Str name;
-    uint64_t number;
-    struct WeekName *next_of_key;
-} WeekName;
 
 void week_init(Week *week) {
     *week = (Week){0};
@@ -50,7 +43,7 @@ void week_tidy(Week *week, TimeMs now) {
 
 /* ---- label sets ---- */
 
-static WeekName *find_name(const Week *week, Str name) {
+WeekName *week_name(const Week *week, Str name) {
     WeekName *found = idmap_get(&week->names, hash64(name) | 1);
     while (found && !str_eq(found->name, name)) {
         found = found->next_of_key;
@@ -59,7 +52,7 @@ static WeekName *find_name(const Week *week, Str name) {
 }
 
 static uint64_t name_number(Week *week, Str name) {
-    WeekName *found = find_name(week, name);
+    WeekName *found = week_name(week, name);
     if (!found) {
         void **first = idmap_at(&week->names, hash64(name) | 1);
         found = arena_new(&week->arena, WeekName);
@@ -88,7 +81,7 @@ static void add_set(int64_t number, Str json, void *context) {
         !state_labels_decode(&reading->arena, json, &labels, &reading->err)) {
         return;
     }
-    VEC_PUSH(*week, sets, ((WeekSet){number, week->labels.len}));
+    VEC_PUSH(*week, sets, ((WeekSet){.number = number, .at = week->labels.len}));
     idmap_put(&week->by_number, (uint64_t)number, (void *)(uintptr_t)week->sets_count);
     buf_varint(&week->labels, labels.count);
     for (size_t i = 0; i < labels.count; i++) {
@@ -126,29 +119,54 @@ static bool read_sets(Week *week, State *state, int64_t *numbers, size_t count, 
     return ok;
 }
 
-static bool take_marks(Week *week, State *state, const HistoryMark *marks, size_t count, Err *err) {
+/* ---- when they fired ---- */
+
+static void add_firing(Week *week, WeekFiring firing) {
+    firing.before = week->sets[firing.set].newest;
+    VEC_PUSH(*week, firings, firing);
+    week->sets[firing.set].newest = week->firings_count;
+}
+
+/* That began at `from`, or NULL. The newest come first. */
+static WeekFiring *firing_from(Week *week, size_t set, TimeMs from) {
+    for (size_t place = week->sets[set].newest; place; place = week->firings[place - 1].before) {
+        WeekFiring *firing = &week->firings[place - 1];
+        if (firing->from <= from) {
+            return firing->from == from ? firing : NULL;
+        }
+    }
+    return NULL;
+}
+
+static WeekFiring *newest_firing(Week *week, size_t set) {
+    size_t place = week->sets[set].newest;
+    return place ? &week->firings[place - 1] : NULL;
+}
+
+/* A sender may have told an earlier beginning meanwhile: then the newest ends. */
+static void end_firing(Week *week, size_t set, const HistoryMark *mark) {
+    WeekFiring *firing = firing_from(week, set, mark->fired_at);
+    firing = firing ? firing : newest_firing(week, set);
+    if (firing && !firing->to) {
+        firing->to = mark->ended_at > firing->from ? mark->ended_at : firing->from;
+    } else if (!firing) {
+        add_firing(week, (WeekFiring){.from = mark->fired_at, .to = mark->ended_at, .set = set});
+    }
+}
+
+/* Of an alert that fires: its beginning is in the history, unless that is more than a week ago. */
+static void go_on_firing(Week *week, size_t set, TimeMs from) {
+    const WeekFiring *newest = newest_firing(week, set);
+    if ((!newest || newest->to) && !firing_from(week, set, from)) {
+        add_firing(week, (WeekFiring){.from = from, .set = set});
+    }
+}
+
+static bool read_marked_sets(Week *week, State *state, const HistoryMark *marks, size_t count,
+                             Err *err) {
     int64_t *numbers = mem_grow(NULL, (count + 1) * sizeof *numbers);
     for (size_t i = 0; i < count; i++) {
         numbers[i] = marks[i].labels;
-    }
-    bool ok = read_sets(week, state, numbers, count, err);
-    free(numbers);
-    for (size_t i = 0; i < count && ok; i++) {
-        size_t place = place_of(week, marks[i].labels);
-        if (place && marks[i].event == ALERT_BECAME_FIRING) {
-            VEC_PUSH(*week, firings, ((WeekFiring){marks[i].at, place - 1}));
-        }
-        week->last_id = marks[i].id > week->last_id ? marks[i].id : week->last_id;
-    }
-    return ok;
-}
-
-/* Alerts that have been as they are for more than a week; later ones have history. */
-static bool read_alerts(Week *week, State *state, Err *err) {
-    int64_t *numbers;
-    size_t count;
-    if (!state_load_alert_numbers(state, &numbers, &count, err)) {
-        return false;
     }
     bool ok = read_sets(week, state, numbers, count, err);
     free(numbers);
@@ -158,191 +176,53 @@ static bool read_alerts(Week *week, State *state, Err *err) {
 static bool read_history(Week *week, State *state, TimeMs now, Err *err) {
     HistoryMark *marks;
     size_t count;
-    if (!state_load_marks(state, now - span, week->last_id, &marks, &count, err)) {
+    if (!state_load_marks(state, now - week_span, week->last_id, &marks, &count, err)) {
         return false;
     }
-    bool ok = take_marks(week, state, marks, count, err);
+    bool ok = read_marked_sets(week, state, marks, count, err);
+    for (size_t i = 0; i < count && ok; i++) {
+        const HistoryMark *mark = &marks[i];
+        size_t place = place_of(week, mark->labels);
+        if (place && mark->event == ALERT_BECAME_FIRING) {
+            add_firing(week,
+                       (WeekFiring){.at = mark->at, .from = mark->fired_at, .set = place - 1});
+        } else if (place && mark->event == ALERT_BECAME_RESOLVED) {
+            end_firing(week, place - 1, mark);
+        }
+        week->last_id = mark->id > week->last_id ? mark->id : week->last_id;
+    }
     free(marks);
     return ok;
 }
 
-static bool read_new(Week *week, State *state, TimeMs now, Err *err) {
+/* Alerts are read before their history: one that ends in between has its end there. */
+static bool read_all(Week *week, State *state, TimeMs now, Err *err) {
+    HistoryMark *marks;
+    size_t count;
+    if (!state_load_alert_marks(state, &marks, &count, err)) {
+        return false;
+    }
+    bool ok =
+        read_marked_sets(week, state, marks, count, err) && read_history(week, state, now, err);
+    for (size_t i = 0; i < count && ok; i++) {
+        size_t place = place_of(week, marks[i].labels);
+        if (place && marks[i].event == ALERT_BECAME_FIRING) {
+            go_on_firing(week, place - 1, marks[i].fired_at);
+        }
+    }
+    free(marks);
+    return ok;
+}
+
+bool week_read_new(Week *week, State *state, TimeMs now, Err *err) {
     if (week->built_at > now || week->built_at + keep < now) {
         clear(week);
     }
-    if ((!week->built_at && !read_alerts(week, state, err)) ||
-        !read_history(week, state, now, err)) {
+    if (!(week->built_at ? read_history : read_all)(week, state, now, err)) {
         clear(week);
         return false;
     }
     week->built_at = week->built_at ? week->built_at : now;
     week->asked_at = now;
     return true;
-}
-
-/* ---- the question ---- */
-
-typedef struct Question {
-    const Week *week;
-    const MatcherSet *filter;
-    uint64_t *names; /* numbers, one a matcher */
-    Str *values;
-} Question;
-
-static void ask(Question *question, Arena *arena) {
-    size_t count = question->filter->count;
-    question->names = arena_array(arena, uint64_t, count + 1);
-    question->values = arena_array(arena, Str, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        const WeekName *name = find_name(question->week, question->filter->items[i].name);
-        question->names[i] = name ? name->number : UINT64_MAX;
-    }
-}
-
-static bool covers(const Question *question, size_t set) {
-    const Week *week = question->week;
-    const MatcherSet *filter = question->filter;
-    ByteReader reader = reader_of(str_skip(buf_view(&week->labels), week->sets[set].at));
-    for (size_t i = 0; i < filter->count; i++) {
-        question->values[i] = STR("");
-    }
-    for (uint64_t left = reader_varint(&reader); left > 0; left--) {
-        uint64_t name = reader_varint(&reader);
-        Str value = reader_bytes(&reader, reader_varint(&reader));
-        for (size_t i = 0; i < filter->count; i++) {
-            if (question->names[i] == name) {
-                question->values[i] = value;
-            }
-        }
-    }
-    for (size_t i = 0; i < filter->count; i++) {
-        if (!matcher_matches(&filter->items[i], question->values[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* What is known of a label set while firings are counted. */
-enum { UNKNOWN, UNCOVERED, COVERED };
-
-static void count(const Question *question, TimeMs now, uint64_t *ret_firings,
-                  uint64_t *ret_alerts) {
-    const Week *week = question->week;
-    uint8_t *known = mem_zero(week->sets_count + 1, 1);
-    uint64_t firings = 0, alerts = 0;
-    for (size_t i = 0; i < week->firings_count; i++) {
-        const WeekFiring *firing = &week->firings[i];
-        if (firing->at < now - span || firing->at > now) {
-            continue;
-        }
-        uint8_t *set = &known[firing->set];
-        if (*set == UNKNOWN) {
-            *set = covers(question, firing->set) ? COVERED : UNCOVERED;
-            alerts += *set == COVERED;
-        }
-        firings += *set == COVERED;
-    }
-    free(known);
-    *ret_firings = firings;
-    *ret_alerts = alerts;
-}
-
-bool week_count(Week *week, State *state, const MatcherSet *filter, TimeMs now,
-                uint64_t *ret_firings, uint64_t *ret_alerts, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
-    Question question = {.week = week, .filter = filter};
-    pthread_mutex_lock(&week->lock);
-    bool ok = read_new(week, state, now, err);
-    if (ok) {
-        ask(&question, &arena);
-        count(&question, now, ret_firings, ret_alerts);
-    }
-    pthread_mutex_unlock(&week->lock);
-    return ok;
-}
-
-/* ---- finding ---- */
-
-/* Where a label set is an alert of that name, or has that fingerprint in hex. */
-typedef struct Named {
-    Str name;
-    uint64_t number; /* of the label `alertname` */
-    bool is_hex;
-    Str *names; /* by number, for fingerprints */
-} Named;
-
-static bool is_fingerprint(Str text) {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return false;
-        }
-    }
-    return text.len == 16;
-}
-
-static Named named_of(const Week *week, Str name, Arena *arena) {
-    const WeekName *alertname = find_name(week, STR("alertname"));
-    Named named = {.name = name,
-                   .number = alertname ? alertname->number : UINT64_MAX,
-                   .is_hex = is_fingerprint(name),
-                   .names = arena_array(arena, Str, (size_t)week->names_count + 1)};
-    for (size_t i = 0; i < week->names.cap; i++) {
-        for (const WeekName *item = week->names.slots[i].value; item; item = item->next_of_key) {
-            named.names[item->number] = item->name;
-        }
-    }
-    return named;
-}
-
-static bool is_named(const Week *week, const Named *named, size_t set) {
-    ByteReader reader = reader_of(str_skip(buf_view(&week->labels), week->sets[set].at));
-    Label labels[LABELS_MAX];
-    uint64_t count = reader_varint(&reader);
-    for (uint64_t i = 0; i < count && i < LABELS_MAX; i++) {
-        uint64_t name = reader_varint(&reader);
-        labels[i] = (Label){named->names[name], reader_bytes(&reader, reader_varint(&reader))};
-        if (name == named->number && str_eq(labels[i].value, named->name)) {
-            return true;
-        }
-    }
-    if (!named->is_hex || count > LABELS_MAX) {
-        return false;
-    }
-    char hex[17];
-    snprintf(hex, sizeof hex, "%016llx",
-             (unsigned long long)labels_fingerprint((LabelSet){labels, (size_t)count}));
-    return str_eq(str_of(hex), named->name);
-}
-
-static void find(const Week *week, const WeekSearch *search, Arena *arena, int64_t **ret_numbers,
-                 size_t *ret_count) {
-    Named named = named_of(week, search->name, arena);
-    MatcherSet filter = search->filter ? *search->filter : (MatcherSet){0};
-    Question question = {.week = week, .filter = &filter};
-    size_t count = 0;
-    ask(&question, arena);
-    *ret_numbers = arena_array(arena, int64_t, week->sets_count + 1);
-    for (size_t i = 0; i < week->sets_count; i++) {
-        if ((!search->name.len || is_named(week, &named, i)) &&
-            (!filter.count || covers(&question, i))) {
-            (*ret_numbers)[count++] = week->sets[i].number;
-        }
-    }
-    *ret_count = count;
-}
-
-bool week_find(Week *week, State *state, const WeekSearch *search, TimeMs from, TimeMs now,
-               Arena *arena, int64_t **ret_numbers, size_t *ret_count, Err *err) {
-    pthread_mutex_lock(&week->lock);
-    bool ok = read_new(week, state, now, err);
-    if (ok && from < week->built_at - span) {
-        ok = err_set(err, ERR_NOT_FOUND, "more than a week ago");
-    }
-    if (ok) {
-        find(week, search, arena, ret_numbers, ret_count);
-    }
-    pthread_mutex_unlock(&week->lock);
-    return ok;
 }

@@ -1,13 +1,14 @@
 #pragma once
 
 /*
- * The label sets of the last seven days, and when they began to fire: for the question what a
- * silence would have caught, and to find those that somebody names among many.
+ * The label sets of the last seven days, and when they fired: for the question what a silence would
+ * have caught, to find those that somebody names among many, and to know the newest of them for the
+ * annotation feed.
  *
  * Label sets are packed one behind the other, so that going over a hundred thousand of them takes
  * milliseconds, where the database takes half a second to give them. They are read at the first
  * question, each later one adds what has been stored since, and week_tidy() forgets them when
- * nobody has asked for a while.
+ * nobody has asked for a while. week.c keeps them, week_ask.c answers.
  *
  * Threads: any; it locks inside.
  */
@@ -18,14 +19,25 @@
 #include "notify/idmap.h"
 #include "state/state.h"
 
+/* Once that a label set fired. */
 typedef struct WeekFiring {
-    TimeMs at;
-    size_t set;
+    TimeMs at;     /* when we learnt that it began; 0 = more than a week ago */
+    TimeMs from;   /* when it began */
+    TimeMs to;     /* 0 = it goes on */
+    size_t set;    /* its place in `sets` */
+    size_t before; /* the one before of this set: its place + 1; 0 = none */
 } WeekFiring;
+
+typedef struct WeekName {
+    Str name;
+    uint64_t number;
+    struct WeekName *next_of_key;
+} WeekName;
 
 typedef struct WeekSet {
     int64_t number; /* the database's */
     size_t at;      /* where it begins in `labels` */
+    size_t newest;  /* of its firings: the place + 1; 0 = none */
 } WeekSet;
 
 typedef struct Week {
@@ -60,4 +72,26 @@ typedef struct WeekSearch {
 bool week_find(Week *week, State *state, const WeekSearch *search, TimeMs from, TimeMs now,
                Arena *arena, int64_t **ret_numbers, size_t *ret_count, Err *err) MUST_CHECK;
 
+/* The numbers of the label sets that fired last among those that fired in [from, to] and pass: at
+ * most `max` (above 0), each once. False with ERR_NOT_FOUND if that is not known, since some of
+ * them would have begun to fire more than a week ago. `passes` is asked once a label set at most,
+ * under the lock, with labels that are valid during the call; NULL = all do. */
+typedef bool WeekPassesFn(const void *context, LabelSet labels);
+typedef struct WeekLast {
+    TimeMs from, to;
+    WeekPassesFn *passes;
+    const void *context;
+    size_t max;
+} WeekLast;
+bool week_last(Week *week, State *state, const WeekLast *last, TimeMs now, Arena *arena,
+               int64_t **ret_numbers, size_t *ret_count, Err *err) MUST_CHECK;
+
 void week_tidy(Week *week, TimeMs now);
+
+/* ---- for week_ask.c ---- */
+
+extern const DurationMs week_span;
+
+/* Reads what is new; `lock` is held. */
+bool week_read_new(Week *week, State *state, TimeMs now, Err *err) MUST_CHECK;
+WeekName *week_name(const Week *week, Str name); /* NULL = no label is called so */

@@ -489,16 +489,41 @@ typedef struct MarkList {
 } MarkList;
 
 /* Times and ids grow together, so either finds the few that are wanted. */
+#define MARK_COLUMNS                                                                               \
+    "SELECT id, at, labels_text, event, CASE fired_at WHEN 0 THEN active_at ELSE fired_at END,"    \
+    " CASE resolved_at WHEN 0 THEN at ELSE resolved_at END FROM alert_history"
+
 static bool query_marks(Db *db, TimeMs from, int64_t after, DbRows *rows, Err *err) {
     if (after) {
-        return db_query(db, rows, err,
-                        "SELECT id, at, labels_text, event FROM alert_history"
-                        " WHERE id > ? AND +at >= ?",
-                        DB_INT(after), DB_INT(from));
+        return db_query(db, rows, err, MARK_COLUMNS " WHERE id > ? AND +at >= ?", DB_INT(after),
+                        DB_INT(from));
     }
-    return db_query(db, rows, err,
-                    "SELECT id, at, labels_text, event FROM alert_history WHERE at >= ?",
-                    DB_INT(from));
+    return db_query(db, rows, err, MARK_COLUMNS " WHERE at >= ?", DB_INT(from));
+}
+
+static bool read_marks(DbRows *rows, MarkList *list, Err *err) {
+    while (db_next(rows)) {
+        HistoryMark mark = {.id = db_int(rows, 0),
+                            .at = db_int(rows, 1),
+                            .labels = db_int(rows, 2),
+                            .event = (AlertEvent)db_int(rows, 3),
+                            .fired_at = db_int(rows, 4),
+                            .ended_at = db_int(rows, 5)};
+        VEC_PUSH(*list, rows, mark);
+    }
+    return db_done(rows, err);
+}
+
+static bool give_marks(State *state, Db *db, bool ok, const char *what, MarkList *list,
+                       HistoryMark **ret_rows, size_t *ret_count, Err *err) {
+    state_reader_done(state, db);
+    if (!ok) {
+        free(list->rows);
+        return err_context(err, "%s", what);
+    }
+    *ret_rows = list->rows;
+    *ret_count = list->rows_count;
+    return true;
 }
 
 bool state_load_marks(State *state, TimeMs from, int64_t after, HistoryMark **ret_rows,
@@ -509,52 +534,25 @@ bool state_load_marks(State *state, TimeMs from, int64_t after, HistoryMark **re
     if (!state_reader(state, &db, err)) {
         return false;
     }
-    bool ok = query_marks(db, from, after, &rows, err);
-    if (ok) {
-        while (db_next(&rows)) {
-            HistoryMark mark = {db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2),
-                                (AlertEvent)db_int(&rows, 3)};
-            VEC_PUSH(list, rows, mark);
-        }
-        ok = db_done(&rows, err);
-    }
-    state_reader_done(state, db);
-    if (!ok) {
-        free(list.rows);
-        return err_context(err, "alert history");
-    }
-    *ret_rows = list.rows;
-    *ret_count = list.rows_count;
-    return true;
+    bool ok = query_marks(db, from, after, &rows, err) && read_marks(&rows, &list, err);
+    return give_marks(state, db, ok, "alert history", &list, ret_rows, ret_count, err);
 }
 
-typedef struct NumberList {
-    int64_t *items;
-    size_t items_count, items_cap;
-} NumberList;
-
-bool state_load_alert_numbers(State *state, int64_t **ret_numbers, size_t *ret_count, Err *err) {
+bool state_load_alert_marks(State *state, HistoryMark **ret_rows, size_t *ret_count, Err *err) {
+    _Static_assert(ALERT_FIRING == 2, "the number in the statement");
+    _Static_assert(ALERT_BECAME_PENDING == 0 && ALERT_BECAME_FIRING == 1, "what it makes of it");
     Db *db;
     DbRows rows;
-    NumberList list = {0};
+    MarkList list = {0};
     if (!state_reader(state, &db, err)) {
         return false;
     }
-    bool ok = db_query(db, &rows, err, "SELECT labels_text FROM alert_state");
-    if (ok) {
-        while (db_next(&rows)) {
-            VEC_PUSH(list, items, db_int(&rows, 0));
-        }
-        ok = db_done(&rows, err);
-    }
-    state_reader_done(state, db);
-    if (!ok) {
-        free(list.items);
-        return err_context(err, "alerts");
-    }
-    *ret_numbers = list.items;
-    *ret_count = list.items_count;
-    return true;
+    bool ok = db_query(db, &rows, err,
+                       "SELECT 0, since, labels_text, phase = 2, since, since FROM (SELECT"
+                       " labels_text, phase, CASE fired_at WHEN 0 THEN active_at ELSE fired_at END"
+                       " AS since FROM alert_state)") &&
+              read_marks(&rows, &list, err);
+    return give_marks(state, db, ok, "alerts", &list, ret_rows, ret_count, err);
 }
 
 bool state_each_label_set(State *state, const int64_t *numbers, size_t count, StateLabelsFn *each,

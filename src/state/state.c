@@ -326,6 +326,13 @@ static bool select_audit(Db *db, DbRows *rows, const AuditQuery *query, Err *err
                                       " substr(action, 1, ?) = ? ORDER BY id DESC LIMIT ?",
                         DB_TEXT(query->subject), from, to, action_len, action, limit);
     }
+    if (query->action.len && !query->limit) { /* a kind of row among many others */
+        return db_query(db, rows, err,
+                        AUDIT_COLUMNS " INDEXED BY audit_log_action WHERE action >= ?4"
+                                      " AND action < ?4 || char(1114111) AND at BETWEEN ?1 AND ?2"
+                                      " AND substr(action, 1, ?3) = ?4 ORDER BY at DESC, id DESC",
+                        from, to, action_len, action);
+    }
     /* In the order of the index: who asks for the newest hundred reads no more than those. */
     return db_query(db, rows, err,
                     AUDIT_COLUMNS " WHERE at BETWEEN ? AND ? AND substr(action, 1, ?) = ?"

@@ -77,14 +77,17 @@ typedef struct HistoryMark {
     TimeMs at;
     int64_t labels; /* the number of its label set */
     AlertEvent event;
+    TimeMs fired_at; /* since when it is active where it did not fire */
+    TimeMs ended_at; /* of a resolved one */
 } HistoryMark;
 
 /* Those not before `from` whose id is above `after` (0 = all). free() `*ret_rows`. */
 bool state_load_marks(State *state, TimeMs from, int64_t after, HistoryMark **ret_rows,
                       size_t *ret_count, Err *err) MUST_CHECK;
-/* The numbers of the label sets of all alerts that are stored. free() `*ret_numbers`. */
-bool state_load_alert_numbers(State *state, int64_t **ret_numbers, size_t *ret_count,
-                              Err *err) MUST_CHECK;
+/* Of all alerts that are stored, as rows without ids whose `at` is `fired_at`:
+ * ALERT_BECAME_FIRING for one that fires, else ALERT_BECAME_PENDING. free() `*ret_rows`. */
+bool state_load_alert_marks(State *state, HistoryMark **ret_rows, size_t *ret_count,
+                            Err *err) MUST_CHECK;
 
 /* Tells `each` the label sets of these numbers as JSON (valid during the call); those that are gone
  * are left out. */

@@ -46,6 +46,13 @@ Test(matcher, matches_whole_values) {
         {MATCH_RE, ".*ab*.*", "a", "b"},
         {MATCH_RE, "a.*b.*c.*", "abc", "acb"},
         {MATCH_RE, ".*a", "ba", "ab"},
+        {MATCH_RE, "x.*-db-[1-3]", "x-db-2", "x-dc-2"},
+        {MATCH_RE, ".*-db-[1-3].*", "-db-1", "-db-4"},
+        {MATCH_RE, ".+ab.*", "xab", "ab"},
+        {MATCH_RE, ".+a", "aa", "a"},
+        {MATCH_RE, ".*?ab", "xab", "xa"},
+        {MATCH_RE, ".*ab{2}", "abb", "ab"},
+        {MATCH_NRE, ".*ab[0-9]", "abc", "xab1"},
     };
     AUTO(arena_finish) Arena arena = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

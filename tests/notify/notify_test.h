@@ -234,7 +234,7 @@ static inline LabelSet rig_labels(Arena *arena, const char *text) {
 }
 
 /* One alert changes, with all that belongs to it, in one transaction. */
-static inline void rig_change(Rig *rig, AlertEvent event, const char *labels) {
+static inline void rig_change_of(Rig *rig, AlertEvent event, const char *labels, TimeMs fired_at) {
     AUTO(arena_finish) Arena arena = {0};
     Label summary = {STR("summary"), STR("something is wrong")};
     bool firing = event == ALERT_BECAME_FIRING || event == ALERT_CHANGED;
@@ -243,8 +243,8 @@ static inline void rig_change(Rig *rig, AlertEvent event, const char *labels) {
                    .annotations = {&summary, 1},
                    .generator_url = STR("http://belfry/graph"),
                    .phase = firing ? ALERT_FIRING : ALERT_INACTIVE,
-                   .active_at = rig->now,
-                   .fired_at = rig->now,
+                   .active_at = fired_at,
+                   .fired_at = fired_at,
                    .resolved_at = firing ? 0 : rig->now,
                    .updated_at = rig->now,
                    .interval = MINUTE_MS,
@@ -258,6 +258,10 @@ static inline void rig_change(Rig *rig, AlertEvent event, const char *labels) {
     cr_assert(notify_accept(rig->notify, tx, &change, &id, 1, rig->now, &err), "%s", err.text);
     cr_assert(state_commit(tx, &err), "%s", err.text);
     notify_accepted(rig->notify, true);
+}
+
+static inline void rig_change(Rig *rig, AlertEvent event, const char *labels) {
+    rig_change_of(rig, event, labels, rig->now);
 }
 
 static inline void rig_fire(Rig *rig, const char *labels) {

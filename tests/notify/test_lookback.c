@@ -4,6 +4,7 @@
 #include "notify/compare.h"
 #include "notify/feed.h"
 #include "notify/quality.h"
+#include "notify/week.h"
 #include "notify_test.h"
 
 static Arena arena;
@@ -184,8 +185,7 @@ static const char *feed_text(FeedQuery query) {
                             .window_count = window_count,
                             .points = points,
                             .point_count = 3,
-                            .severity_label = STR("severity"),
-                            .source_label = STR("cluster")},
+                            .names = {STR("severity"), STR("cluster")}},
                &query, minute(60), &arena, &annotations, &count);
     Buf text = {0};
     for (size_t i = 0; i < count; i++) {
@@ -229,6 +229,200 @@ Test(feed, filters_by_tags_severity_and_matchers) {
     cr_expect_str_eq(feed_text(query), "alert 40-60+, reload 25, maintenance 20-50, restart 1",
                      "a silence of another cluster is not about this one");
     matcher_set_finish(&set);
+}
+
+/* ---- the feed from memory ---- */
+
+static const char *const nobody = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
+
+static uint32_t dice_state = 7;
+
+static uint32_t dice(uint32_t sides) {
+    dice_state = dice_state * 1664525 + 1013904223;
+    return (dice_state >> 8) % sides;
+}
+
+static const char *some_labels(void) {
+    static const char *const severities[] = {"critical", "warning", "info"};
+    return arena_printf(&arena, "alertname=A%u cluster=c%u severity=%s", dice(4), dice(5),
+                        severities[dice(3)])
+        .ptr;
+}
+
+/* Eleven days in which alerts fire and end. */
+static void live_through(Rig *rig) {
+    struct {
+        const char *labels;
+        TimeMs since;
+    } open[64];
+    size_t open_count = 0;
+    for (int i = 0; i < 250; i++) {
+        const char *labels = some_labels();
+        size_t at = 0;
+        rig->now += dice(120) * MINUTE_MS;
+        while (at < open_count && strcmp(open[at].labels, labels) != 0) {
+            at++;
+        }
+        if (at < open_count) {
+            rig_change_of(rig, ALERT_BECAME_RESOLVED, labels, open[at].since);
+            open[at] = open[--open_count];
+        } else if (open_count < 64) {
+            open[open_count].since = rig->now;
+            open[open_count++].labels = labels;
+            rig_fire(rig, labels);
+        }
+    }
+}
+
+static void quiet_some(Rig *rig) {
+    Actor actor = {.name = STR("ann")};
+    Err err = {0};
+    for (int i = 0; i < 25; i++) {
+        SilenceMatcher matcher = {STR("cluster"), arena_printf(&arena, "c%u", dice(5)), false,
+                                  true};
+        Silence silence = {.matchers = &matcher,
+                           .matcher_count = 1,
+                           .starts_at = rig->now + dice(20) * MINUTE_MS,
+                           .ends_at = rig->now + HOUR_MS,
+                           .created_by = STR("ann"),
+                           .comment = STR("why")};
+        Flag flag = {.matchers = &matcher,
+                     .matcher_count = 1,
+                     .reason = STR("move"),
+                     .owner = STR("bob"),
+                     .ends_at = rig->now + HOUR_MS};
+        Str id, flag_id;
+        cr_assert(notify_silence_set(rig->notify, &silence, &actor, rig->now, &arena, &id, &err),
+                  "%s", err.text);
+        cr_assert(notify_flag_set(rig->notify, &flag, &actor, rig->now, &arena, &flag_id, &err),
+                  "%s", err.text);
+        rig->now += MINUTE_MS;
+        if (i % 3 == 0) {
+            cr_assert(notify_silence_expire(rig->notify, id, &actor, rig->now, &err));
+            cr_assert(notify_flag_clear(rig->notify, flag_id, &actor, rig->now, &err));
+        }
+    }
+}
+
+/* All of it is read where no limit is set. */
+static void assert_newest(Rig *rig, FeedQuery query, const char *what) {
+    Annotation *all, *some;
+    size_t all_count, some_count, limit = query.limit;
+    Err err = {0};
+    query.limit = 0;
+    cr_assert(notify_annotations(rig->notify, &query, STR("cluster"), rig->now, &arena, &all,
+                                 &all_count, &err),
+              "%s", err.text);
+    query.limit = limit;
+    cr_assert(notify_annotations(rig->notify, &query, STR("cluster"), rig->now, &arena, &some,
+                                 &some_count, &err),
+              "%s", err.text);
+    cr_assert_eq(some_count, all_count < limit ? all_count : limit, "%s, %zu: %zu of %zu", what,
+                 limit, some_count, all_count);
+    cr_expect_gt(all_count, 0, "%s", what);
+    for (size_t i = 0; i < some_count; i++) {
+        cr_expect(str_eq(all[i].id, some[i].id), "%s, %zu: %zu is %.*s, not %.*s", what, limit, i,
+                  STR_ARG(some[i].id), STR_ARG(all[i].id));
+        cr_expect_eq(all[i].to, some[i].to, "%s, %zu: %zu", what, limit, i);
+    }
+}
+
+Test(feed, the_newest_are_those_that_are_the_newest_of_all) {
+    Rig rig;
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    live_through(&rig);
+    assert_newest(&rig, (FeedQuery){.from = rig.now - DAY_MS, .to = rig.now, .limit = 9}, "early");
+    live_through(&rig); /* read in addition */
+    quiet_some(&rig);
+    MatcherSet set;
+    Err err;
+    Str alert_c1[] = {STR("alert"), STR("c1")}, silence[] = {STR("silence")},
+        maintenance[] = {STR("maintenance")};
+    cr_assert(
+        matcher_list_parse(&arena, STR("{cluster=~\"c[12]\",alertname!=\"A1\"}"), &set, &err));
+    const FeedQuery queries[] = {
+        {0},
+        {.sets = &set, .set_count = 1},
+        {.severities = STR("critical")},
+        {.tags = alert_c1, .tag_count = 2},
+        {.tags = silence, .tag_count = 1},
+        {.tags = maintenance, .tag_count = 1},
+    };
+    static const size_t limits[] = {1, 7, 60, 5000};
+    static const DurationMs spans[] = {2 * HOUR_MS, 3 * DAY_MS, 6 * DAY_MS, 30 * DAY_MS};
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        for (size_t j = 0; j < 4 * 4; j++) {
+            FeedQuery query = queries[i];
+            query.limit = limits[j % 4];
+            query.to = rig.now;
+            query.from = rig.now - spans[j / 4];
+            assert_newest(&rig, query, arena_printf(&arena, "query %zu", i).ptr);
+        }
+        FeedQuery earlier = queries[i];
+        earlier.limit = 20;
+        earlier.from = rig.now - 5 * DAY_MS;
+        earlier.to = rig.now - (i >= 4 ? 0 : 2 * DAY_MS);
+        assert_newest(&rig, earlier, "earlier");
+    }
+    matcher_set_finish(&set);
+    rig_close(&rig);
+}
+
+/* ---- who is meant ---- */
+
+Test(week, a_name_a_fingerprint_or_matchers_find_label_sets) {
+    Rig rig;
+    Week week;
+    Err err = {0};
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    week_init(&week);
+    rig_fire(&rig, "alertname=A cluster=a");
+    rig_fire(&rig, "alertname=A cluster=b");
+    rig_fire(&rig, "alertname=B cluster=b");
+    rig_resolve(&rig, "alertname=B cluster=b");
+    LabelSet a_b = rig_labels(&arena, "alertname=A cluster=b");
+    Str hex = arena_printf(&arena, "%016llx", (unsigned long long)labels_fingerprint(a_b));
+    MatcherSet set;
+    cr_assert(matcher_list_parse(&arena, STR("{cluster=\"b\"}"), &set, &err));
+    const struct {
+        WeekSearch search;
+        size_t count;
+    } rows[] = {
+        {{0}, 3},
+        {{.name = STR("A")}, 2},
+        {{.name = STR("B")}, 1},
+        {{.name = STR("C")}, 0},
+        {{.name = hex}, 1},
+        {{.name = STR("0000000000000000")}, 0},
+        {{.filter = &set}, 2},
+        {{.filter = &set, .name = STR("A")}, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t *numbers;
+        size_t count;
+        cr_assert(week_find(&week, rig.state, &rows[i].search, T0 - HOUR_MS, rig.now, &arena,
+                            &numbers, &count, &err),
+                  "%s", err.text);
+        cr_expect_eq(count, rows[i].count, "row %zu: %zu", i, count);
+        for (size_t j = 0; j < count; j++) {
+            RowsOf found;
+            cr_assert(state_load_rows_of(rig.state, &numbers[j], 1, T0 - HOUR_MS, rig.now, &arena,
+                                         &found, &err));
+            cr_expect_gt(found.history_count, 0, "row %zu", i);
+        }
+    }
+    int64_t *numbers;
+    size_t count;
+    rig_fire(&rig, "alertname=Later");
+    WeekSearch later = {.name = STR("Later")};
+    cr_assert(week_find(&week, rig.state, &later, T0, rig.now, &arena, &numbers, &count, &err));
+    cr_expect_eq(count, 1, "what came meanwhile");
+    cr_expect_not(week_find(&week, rig.state, &later, T0 - 8 * DAY_MS, rig.now, &arena, &numbers,
+                            &count, &err));
+    cr_expect_eq(err.kind, ERR_NOT_FOUND, "more than a week ago");
+    matcher_set_finish(&set);
+    week_finish(&week);
+    rig_close(&rig);
 }
 
 /* ---- shadow mode ---- */
