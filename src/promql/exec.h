@@ -19,6 +19,12 @@
 
 #include "promql/plan.h"
 
+/* What is read at each step of the query, where its asker wants to know. */
+typedef struct StepCounts {
+    Grid grid;
+    atomic_uint_fast64_t *total, *read;
+} StepCounts;
+
 typedef struct Exec {
     Plan *plan;
     StoreSnapshot *snapshot;
@@ -28,6 +34,7 @@ typedef struct Exec {
     uint64_t bytes_base; /* held for expressions before it */
     atomic_uint_fast64_t samples, points, bytes;
     atomic_uint_fast64_t bytes_peak, points_peak;
+    StepCounts *counts; /* NULL: nobody asked */
 } Exec;
 
 /* Operators of one streamed chain that may have notes; further ones share the last set. */
@@ -124,6 +131,14 @@ static inline bool exec_watch_frame(Exec *exec, PlanNode *node, Err *err) {
            exec_charge_frame(exec, node, err);
 }
 bool exec_charge_samples(Exec *exec, uint64_t samples, Err *err) MUST_CHECK;
+
+/* Counts of stats (stats.c): nothing happens unless options->count_samples. `total` samples are in
+ * the window of a node's step, of which no window before had `read`. */
+void exec_count_begin(Exec *exec, Arena *arena, const PlanRoot *root);
+void exec_count(Exec *exec, const PlanNode *node, size_t step, uint64_t total, uint64_t read);
+/* One at each step where the column has a sample. */
+void exec_count_column(Exec *exec, const PlanNode *node, const Column *column);
+void exec_count_end(const Exec *exec, Arena *arena, QueryStats *stats);
 
 /* The value of a scalar node at a step; it has been computed. */
 double exec_scalar(const PlanNode *node, size_t step);

@@ -352,5 +352,6 @@ bool smooth_column(Worker *worker, PlanNode *node, const SeriesData *data, Colum
     smooth_steps(&smoothing, worker->exec->plan->lookback);
     size_t seen = column_points(column, node->grid.count);
     worker->samples_seen += seen;
+    exec_count_column(worker->exec, node, column);
     return seen > 0;
 }

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <strings.h>
 
+#include "promql/ast.h"
+
 /* Argument letters: v instant vector, m window, s scalar, t text. */
 static const Function functions[] = {
     /* name, id, flavours, returns, variadic, arguments */
@@ -400,5 +402,29 @@ bool aggregate_is_ranking(AggregateId id) {
         return true;
     default:
         return false;
+    }
+}
+
+void promql_function_names(PromqlFlavour flavour, void (*visit)(void *ctx, const char *name),
+                           void *ctx) {
+    FunctionFlavours wanted = flavour_bit(flavour == PROMQL_METRICSQL);
+    for (size_t i = 0; i < FUNCTION_ROWS; i++) {
+        if (functions[i].flavours & wanted) {
+            visit(ctx, functions[i].name);
+        }
+    }
+}
+
+void promql_operator_names(PromqlFlavour flavour, void (*visit)(void *ctx, const char *name),
+                           void *ctx) {
+    FunctionFlavours wanted = flavour_bit(flavour == PROMQL_METRICSQL);
+    for (size_t i = 0; i < AGGREGATE_ROWS; i++) {
+        if (aggregates[i].flavours & wanted) {
+            visit(ctx, aggregates[i].name);
+        }
+    }
+    BinaryOp end = flavour == PROMQL_METRICSQL ? OP_COUNT : OP_DEFAULT;
+    for (BinaryOp op = OP_ADD; op < end; op++) {
+        visit(ctx, binary_op_text(op));
     }
 }

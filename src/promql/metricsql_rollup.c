@@ -211,6 +211,7 @@ static void roll(const RollupCall *call, const FloatPoints *points, RollupFn *fn
         double value = fn(&view);
         out[step] = isnan(value) ? value_none() : value;
         call->worker->samples_seen += view.count;
+        exec_count(call->worker->exec, call->node, step, view.count, view.count);
         looked_at += view.count;
         if (looked_at > ROLLUP_SAMPLES_AT_ONCE) {
             looked_at = 0;

@@ -1,27 +1,11 @@
-#include "promql/plan.h"
+#include "promql/plan_scope.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "promql/binary.h"
 #include "promql/metricsql_rollup.h"
 #include "promql/scalar_ops.h"
-
-/* What a node is planned under. */
-typedef struct Scope {
-    Plan *plan;
-    PlanRoot *root;
-    Grid grid;
-    /* Below histogram_count() and its like only counts and sums matter, unless something between
-     * looks at buckets. Prometheus then tells of resets where it would not otherwise, see select.c.
-     */
-    bool stats, needs_buckets;
-} Scope;
-
-static PlanNode *plan_expr(Scope scope, const Expr *expr);
 
 /* ---- what does not depend on the step ---- */
 
@@ -94,380 +78,37 @@ static bool is_invariant(const Expr *expr) {
     return false;
 }
 
-/* ---- nodes and their sharing ---- */
-
-/* A node's key: equal keys compute equal frames. Arguments stand by their number. */
-static void put_key_labels(Buf *key, const Str *names, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        buf_printf(key, "%zu:", names[i].len);
-        buf_str(key, names[i]);
-    }
-    buf_byte(key, ';');
-}
-
-static void put_key_binary(Buf *key, const ExprBinary *binary) {
-    buf_printf(key, "op%d b%d c%d o%d k%d a%d ", binary->op, binary->return_bool, binary->card,
-               binary->on, binary->keep_metric_names, binary->include_all);
-    put_key_labels(key, binary->match_labels, binary->match_label_count);
-    put_key_labels(key, binary->include, binary->include_count);
-    put_key_labels(key, &binary->include_prefix, 1);
-    if (binary->fill_left_given) {
-        buf_printf(key, "l%" PRIx64, value_bits(binary->fill_left));
-    }
-    if (binary->fill_right_given) {
-        buf_printf(key, "r%" PRIx64, value_bits(binary->fill_right));
-    }
-}
-
-static void put_key_aggregate(Buf *key, const ExprAggregate *aggregate) {
-    buf_printf(key, "agg%d w%d g%d n%" PRIu64 " ", aggregate->aggregate->id, aggregate->without,
-               aggregate->grouped, aggregate->limit);
-    put_key_labels(key, aggregate->labels, aggregate->label_count);
-    if (aggregate->param && aggregate->param->type == VALUE_STRING) {
-        expr_print(key, aggregate->param, false);
-    }
-}
-
-static void put_key_call(Buf *key, const Expr *expr) {
-    const ExprCall *call = &expr->call;
-    buf_printf(key, "f%d k%d ", call->function->id, call->keep_metric_names);
-    for (size_t i = 0; i < call->arg_count; i++) {
-        const Expr *arg = expr_unwrap(call->args[i]);
-        /* Texts are read from the tree; absent() and info() read their selectors. */
-        bool read_from_tree = arg->kind == EXPR_STRING || call->function->id == FUNC_ABSENT ||
-                              call->function->id == FUNC_ABSENT_OVER_TIME ||
-                              call->function->id == FUNC_INFO;
-        if (read_from_tree) {
-            expr_print(key, arg, false);
-            buf_byte(key, ',');
-        }
-    }
-}
-
-static void put_key_expr(Buf *key, const PlanNode *node) {
-    switch (node->expr->kind) {
-    case EXPR_BINARY:
-        put_key_binary(key, &node->expr->binary);
-        return;
-    case EXPR_AGGREGATE:
-        put_key_aggregate(key, &node->expr->aggregate);
-        return;
-    case EXPR_CALL:
-        put_key_call(key, node->expr);
-        return;
-    default:
-        return;
-    }
-}
-
-static Hash128 node_key(const PlanNode *node) {
-    Buf key = {0};
-    buf_printf(&key,
-               "%d %" PRId64 " %" PRId64 " %zu %" PRIx64 " m%d s%d a%d@%" PRId64 " o%" PRId64
-               " r%" PRId64 " %d%d%d F%d ",
-               node->op, node->grid.start, node->grid.step, node->grid.count,
-               value_bits(node->number), node->mode, node->swapped, node->has_at, node->at,
-               node->offset, node->range, node->anchored, node->smoothed, node->stats,
-               node->expr->flavour);
-    for (size_t i = 0; i < node->arg_count; i++) {
-        buf_printf(&key, "#%u ", node->args[i] ? node->args[i]->id : UINT32_MAX);
-    }
-    buf_printf(&key, "S%p Q%u ", (void *)node->selector,
-               node->subquery ? node->subquery->id : UINT32_MAX);
-    if (node->op != PLAN_SPREAD && node->op != PLAN_NUMBER && node->op != PLAN_VECTOR_OF) {
-        put_key_expr(&key, node);
-    }
-    Hash128 hash = hash128(buf_view(&key));
-    buf_finish(&key);
-    return hash;
-}
-
-static void release_args(PlanNode *node) {
-    for (size_t i = 0; i < node->arg_count; i++) {
-        if (node->args[i]) {
-            node->args[i]->uses--;
-        }
-    }
-    if (node->subquery) {
-        node->subquery->uses--;
-    }
-}
-
-/* The node itself, or the equal one that is there; either way one more use of it, and its origin
- * noted. */
-static PlanNode *intern(Scope scope, PlanNode *node) {
-    Plan *plan = scope.plan;
-    bool is_new;
-    uint32_t id = hash_index_add(&plan->index, node_key(node), &is_new);
-    if (is_new) {
-        assert(id == plan->nodes_count);
-        node->id = id;
-        node->notes.arena = plan->arena;
-        VEC_PUSH(*plan, nodes, node);
-    } else {
-        release_args(node);
-        node = plan->nodes[id];
-    }
-    node->uses++;
-    return node;
-}
-
-static PlanNode *new_node(Scope scope, PlanOp op, const Expr *expr, size_t arg_count) {
-    PlanNode *node = arena_new(scope.plan->arena, PlanNode);
-    node->op = op;
-    node->expr = expr;
-    node->type = expr->type;
-    node->grid = scope.grid;
-    node->arg_count = arg_count;
-    node->args = arena_array(scope.plan->arena, PlanNode *, arg_count ? arg_count : 1);
-    return node;
-}
+/* ---- selectors and vectors ---- */
 
 static void note_origin(Scope scope, PlanNode *node, const Expr *expr) {
     PlanOrigin origin = {node, expr};
     VEC_PUSH(*scope.root, origins, origin);
 }
 
-static PlanNode *plan_number(Scope scope, const Expr *expr, double number) {
-    PlanNode *node = new_node(scope, PLAN_NUMBER, expr, 0);
-    node->type = VALUE_SCALAR;
-    node->number = number;
-    return intern(scope, node);
-}
-
-/* ---- times ---- */
-
-static bool resolve_duration(Scope scope, const DurationSpec *spec, bool positive,
-                             DurationMs *ret_value) {
-    QueryRange range = scope.plan->range;
-    *ret_value = 0;
-    if (!spec->given) {
-        return true;
-    }
-    return duration_spec_resolve(spec, range.step, range.to - range.from, positive, ret_value,
-                                 &scope.root->err);
-}
-
-static bool resolve_at_expr(Scope scope, const Expr *expr, TimeMs *ret_at) {
-    Scope single = {scope.plan, scope.root, {scope.plan->range.from, 1, 1}, false, false};
-    PlanNode *node = plan_expr(single, expr);
-    if (!node) {
-        return false;
-    }
-    if (node->op != PLAN_NUMBER) {
-        return err_set(&scope.root->err, ERR_UNSUPPORTED,
-                       "@ modifier with an expression that is not a constant");
-    }
-    *ret_at = (TimeMs)(node->number * 1000);
-    return true;
-}
-
-static bool resolve_shift(Scope scope, const TimeShift *shift, PlanNode *node) {
-    QueryRange range = scope.plan->range;
-    node->has_at = shift->at.kind != AT_NONE;
-    switch (shift->at.kind) {
-    case AT_NONE:
-        break;
-    case AT_TIME:
-        node->at = shift->at.time;
-        break;
-    case AT_START:
-        node->at = range.from;
-        break;
-    case AT_END:
-        node->at = range.to;
-        break;
-    case AT_EXPR:
-        if (!resolve_at_expr(scope, shift->at.expr, &node->at)) {
-            return false;
-        }
-        break;
-    }
-    return resolve_duration(scope, &shift->offset, false, &node->offset);
-}
-
-void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, TimeMs *ret_to) {
-    TimeMs first = plan_node_ref(node, 0);
-    TimeMs last = plan_node_ref(node, node->grid.count ? node->grid.count - 1 : 0);
-    bool windowed = node->op == PLAN_ROLLUP || node->op == PLAN_RAW;
-    DurationMs back = windowed ? node->range + plan->closed : plan->lookback;
-    if (node->op == PLAN_ROLLUP && node->expr->flavour == PROMQL_METRICSQL) {
-        DurationMs implicit = node->grid.count > 1 ? node->grid.step : plan->lookback;
-        back = (back > implicit ? back : implicit) + metricsql_silence;
-    }
-    if (windowed && (node->anchored || node->smoothed)) {
-        back += plan->lookback;
-    }
-    *ret_from = first - back + 1;
-    *ret_to = last + (node->smoothed ? plan->lookback : 0);
-    if (node->smoothed) {
-        *ret_from -= 1;
-    }
-    if (*ret_to < *ret_from) {
-        *ret_to = *ret_from;
-    }
-}
-
-/* ---- selectors ---- */
-
-static Hash128 selector_key(const MatcherSet *sets, size_t set_count) {
-    AUTO(buf_finish) Buf key = {0};
-    for (size_t i = 0; i < set_count; i++) {
-        for (size_t j = 0; j < sets[i].count; j++) {
-            const Matcher *matcher = &sets[i].items[j];
-            size_t sizes[] = {(size_t)matcher->type, matcher->name.len, matcher->value.len};
-            buf_put(&key, (const char *)sizes, sizeof sizes);
-            buf_str(&key, matcher->name);
-            buf_str(&key, matcher->value);
-        }
-        buf_byte(&key, '|');
-    }
-    return hash128(buf_view(&key));
-}
-
-/* One resolution serves readers whose spans lie near each other; a reader of last week has its own,
- * or today's would look at every series of the week. */
-static PlanSelector *share_selector(Plan *plan, const ExprSelector *selector, TimeMs from,
-                                    TimeMs to) {
-    bool is_new;
-    uint32_t id = hash_index_add(&plan->selector_index,
-                                 selector_key(selector->sets, selector->set_count), &is_new);
-    for (PlanSelector *known = is_new ? NULL : plan->selectors[id]; known; known = known->next) {
-        if (from <= known->to + MINUTE_MS && to >= known->from - MINUTE_MS) {
-            known->from = from < known->from ? from : known->from;
-            known->to = to > known->to ? to : known->to;
-            return known;
-        }
-    }
-    PlanSelector *fresh = arena_new(plan->arena, PlanSelector);
-    *fresh = (PlanSelector){
-        .sets = selector->sets, .set_count = selector->set_count, .from = from, .to = to};
-    if (is_new) {
-        assert(id == plan->selectors_count);
-        VEC_PUSH(*plan, selectors, fresh);
-    } else {
-        fresh->next = plan->selectors[id];
-        plan->selectors[id] = fresh;
-    }
-    return fresh;
-}
-
-static void attach_selector(Scope scope, PlanNode *node, const ExprSelector *selector) {
-    TimeMs from, to;
-    node->anchored = selector->anchored;
-    node->smoothed = selector->smoothed;
-    node->stats = scope.stats && !scope.needs_buckets;
-    plan_node_span(scope.plan, node, &from, &to);
-    node->selector = share_selector(scope.plan, selector, from, to);
-    VEC_PUSH(*scope.root, selectors, node->selector);
-}
-
 static PlanNode *plan_select(Scope scope, const Expr *expr, SelectMode mode) {
-    PlanNode *node = new_node(scope, PLAN_SELECT, expr, 0);
+    PlanNode *node = plan_new_node(scope, PLAN_SELECT, expr, 0);
     node->mode = mode;
-    if (!resolve_shift(scope, &expr->selector.shift, node)) {
+    if (!plan_resolve_shift(scope, &expr->selector.shift, node)) {
         return NULL;
     }
-    attach_selector(scope, node, &expr->selector);
-    return intern(scope, node);
+    plan_attach_selector(scope, node, &expr->selector);
+    return plan_intern(scope, node);
 }
 
 /* An operand or argument that has to be a vector. Only MetricsQL lets a number stand there. */
 static PlanNode *vector_of(Scope scope, const Expr *expr, PlanNode *number) {
-    PlanNode *node = new_node(scope, PLAN_VECTOR_OF, expr, 1);
+    PlanNode *node = plan_new_node(scope, PLAN_VECTOR_OF, expr, 1);
     node->type = VALUE_VECTOR;
     node->args[0] = number;
-    return intern(scope, node);
+    return plan_intern(scope, node);
 }
 
-static PlanNode *plan_vector(Scope scope, const Expr *expr) {
+PlanNode *plan_vector(Scope scope, const Expr *expr) {
     PlanNode *inner = plan_expr(scope, expr);
     return inner && inner->type == VALUE_SCALAR ? vector_of(scope, expr, inner) : inner;
 }
 
-/* ---- subqueries ---- */
-
-/* The steps inside a subquery: multiples of its step after the first window's beginning. As in
- * Prometheus the division truncates, and the end lies on the outer grid's last step. */
-static Grid subquery_grid(TimeMs outer_first, TimeMs outer_last, DurationMs offset,
-                          DurationMs range, DurationMs step) {
-    TimeMs after = outer_first - offset - range;
-    TimeMs start = step * (after / step);
-    if (start <= after) {
-        start += step;
-    }
-    TimeMs end = outer_last - offset;
-    size_t count = end < start ? 0 : (size_t)((end - start) / step) + 1;
-    return (Grid){start, step, count};
-}
-
-/* MetricsQL: multiples of the step, from far enough back to see the sample before the first window,
- * to one step beyond the last. */
-static Grid metricsql_grid(TimeMs first, TimeMs last, DurationMs range, DurationMs step) {
-    TimeMs start = first - range - step - metricsql_silence, end = last + step;
-    start -= ((start % step) + step) % step;
-    end += (step - ((end % step) + step) % step) % step;
-    return (Grid){start, step, (size_t)((end - start) / step) + 1};
-}
-
-/* The step of the query; an instant one counts as far apart as its lookback. */
-static DurationMs metricsql_step(Scope scope) {
-    return scope.plan->range.step ? scope.plan->range.step : scope.plan->lookback;
-}
-
-static bool check_grid(Scope scope, Grid grid) {
-    /* What a run could not hold anyway; an error here rather than a number that wraps. */
-    if (grid.count > 50 * 1000 * 1000) {
-        return err_set(&scope.root->err, ERR_LIMIT,
-                       "subquery has %zu steps, more than the 50000000 allowed: use a larger step",
-                       grid.count);
-    }
-    return true;
-}
-
-/* Plans what stands inside the subquery, on its own grid; range, offset and time go to `node`. */
-static bool plan_subquery(Scope scope, const Expr *expr, PlanNode *node) {
-    const ExprSubquery *subquery = &expr->subquery;
-    DurationMs step;
-    if (!resolve_shift(scope, &subquery->shift, node) ||
-        !resolve_duration(scope, &subquery->range, true, &node->range) ||
-        !resolve_duration(scope, &subquery->step, true, &step)) {
-        return false;
-    }
-    TimeMs first = node->has_at ? node->at : scope.grid.start;
-    TimeMs last = node->has_at ? node->at : grid_last(&scope.grid);
-    Grid grid;
-    if (expr->flavour == PROMQL_METRICSQL) {
-        step = step ? step : metricsql_step(scope);
-        grid = metricsql_grid(first - node->offset, last - node->offset, node->range, step);
-    } else {
-        step = step ? step : scope.plan->default_step;
-        grid = subquery_grid(first, last, node->offset, node->range + scope.plan->closed, step);
-    }
-    if (!check_grid(scope, grid)) {
-        return false;
-    }
-    Scope inner = {scope.plan, scope.root, grid, false, true};
-    node->subquery = plan_vector(inner, subquery->expr);
-    return node->subquery != NULL;
-}
-
 /* ---- calls ---- */
-
-static bool plan_window(Scope scope, const Expr *window, PlanNode *node) {
-    window = expr_unwrap(window);
-    if (window->kind == EXPR_SUBQUERY) {
-        return plan_subquery(scope, window, node);
-    }
-    assert(window->kind == EXPR_MATRIX);
-    const Expr *selector = window->matrix.selector;
-    if (!resolve_shift(scope, &selector->selector.shift, node) ||
-        !resolve_duration(scope, &window->matrix.range, true, &node->range)) {
-        return false;
-    }
-    attach_selector(scope, node, &selector->selector);
-    return true;
-}
 
 static const char *const anchored_functions = "changes, delta, increase, rate, resets";
 static const char *const smoothed_functions = "delta, increase, rate";
@@ -509,12 +150,12 @@ static bool plan_args(Scope scope, const Expr *expr, PlanNode *node, int skip) {
 }
 
 static PlanNode *plan_rollup(Scope scope, const Expr *expr, int window_arg) {
-    PlanNode *node = new_node(scope, PLAN_ROLLUP, expr, expr->call.arg_count);
+    PlanNode *node = plan_new_node(scope, PLAN_ROLLUP, expr, expr->call.arg_count);
     if (!plan_window(scope, expr->call.args[window_arg], node) || !check_modifiers(scope, node) ||
         !plan_args(scope, expr, node, window_arg)) {
         return NULL;
     }
-    return intern(scope, node);
+    return plan_intern(scope, node);
 }
 
 static bool is_sample_function(FunctionId id) {
@@ -610,11 +251,12 @@ static PlanNode *plan_plain_call(Scope scope, const Expr *expr) {
     FunctionId id = expr->call.function->id;
     bool per_sample = is_sample_function(id) && expr->call.arg_count > 0 &&
                       !(expr->flavour == PROMQL_METRICSQL && is_of_histograms(id));
-    PlanNode *node = new_node(scope, per_sample ? PLAN_MAP : PLAN_CALL, expr, expr->call.arg_count);
+    PlanNode *node =
+        plan_new_node(scope, per_sample ? PLAN_MAP : PLAN_CALL, expr, expr->call.arg_count);
     if (!plan_args(scope, expr, node, -1)) {
         return NULL;
     }
-    return intern(scope, node);
+    return plan_intern(scope, node);
 }
 
 static void look_at_buckets(FunctionId id, Scope *scope) {
@@ -679,7 +321,7 @@ static PlanNode *plan_call(Scope scope, const Expr *expr) {
         return plan_number(scope, expr, number);
     }
     if (id == FUNC_TIME) {
-        return intern(scope, new_node(scope, PLAN_TIME, expr, 0));
+        return plan_intern(scope, plan_new_node(scope, PLAN_TIME, expr, 0));
     }
     const Expr *first = call->arg_count ? expr_unwrap(call->args[0]) : NULL;
     if (first && first->kind == EXPR_SELECTOR && id == FUNC_TIMESTAMP) {
@@ -705,10 +347,10 @@ static PlanNode *plan_scalar_binary(Scope scope, const Expr *expr, PlanNode *lef
         return plan_number(scope, expr,
                            scalar_binary(expr->binary.op, left->number, right->number));
     }
-    PlanNode *node = new_node(scope, PLAN_SCALAR_BINARY, expr, 2);
+    PlanNode *node = plan_new_node(scope, PLAN_SCALAR_BINARY, expr, 2);
     node->args[0] = left;
     node->args[1] = right;
-    return intern(scope, node);
+    return plan_intern(scope, node);
 }
 
 static PlanNode *plan_binary(Scope scope, const Expr *expr) {
@@ -731,11 +373,11 @@ static PlanNode *plan_binary(Scope scope, const Expr *expr) {
         return plan_scalar_binary(scope, expr, left, right);
     }
     bool mixed = (left_scalar || right_scalar) && !set;
-    PlanNode *node = new_node(scope, mixed ? PLAN_VECTOR_SCALAR : PLAN_BINARY, expr, 2);
+    PlanNode *node = plan_new_node(scope, mixed ? PLAN_VECTOR_SCALAR : PLAN_BINARY, expr, 2);
     node->swapped = mixed && left_scalar;
     node->args[0] = node->swapped ? right : left;
     node->args[1] = node->swapped ? left : right;
-    return intern(scope, node);
+    return plan_intern(scope, node);
 }
 
 static PlanNode *plan_unary(Scope scope, const Expr *expr) {
@@ -747,14 +389,14 @@ static PlanNode *plan_unary(Scope scope, const Expr *expr) {
         inner->uses--;
         return plan_number(scope, expr, -inner->number);
     }
-    PlanNode *node = new_node(scope, PLAN_NEGATE, expr, 1);
+    PlanNode *node = plan_new_node(scope, PLAN_NEGATE, expr, 1);
     node->args[0] = inner;
-    return intern(scope, node);
+    return plan_intern(scope, node);
 }
 
 static PlanNode *plan_aggregate_metricsql(Scope scope, const Expr *expr) {
     const ExprAggregate *aggregate = &expr->aggregate;
-    PlanNode *node = new_node(scope, PLAN_AGGREGATE, expr, aggregate->expr_count);
+    PlanNode *node = plan_new_node(scope, PLAN_AGGREGATE, expr, aggregate->expr_count);
     for (size_t i = 0; i < aggregate->expr_count; i++) {
         if (expr_unwrap(aggregate->exprs[i])->type == VALUE_STRING) {
             continue;
@@ -764,7 +406,7 @@ static PlanNode *plan_aggregate_metricsql(Scope scope, const Expr *expr) {
             return NULL;
         }
     }
-    return intern(scope, node);
+    return plan_intern(scope, node);
 }
 
 /* args[0] is the vector, args[1] the parameter if it is a number. */
@@ -773,7 +415,7 @@ static PlanNode *plan_aggregate(Scope scope, const Expr *expr) {
     if (expr->flavour == PROMQL_METRICSQL && !aggregate_is_folded(aggregate)) {
         return plan_aggregate_metricsql(scope, expr);
     }
-    PlanNode *node = new_node(scope, PLAN_AGGREGATE, expr, 2);
+    PlanNode *node = plan_new_node(scope, PLAN_AGGREGATE, expr, 2);
     if (aggregate->param && aggregate->param->type != VALUE_STRING) {
         node->args[1] = plan_expr(scope, expr_unwrap(aggregate->param));
         if (!node->args[1]) {
@@ -781,12 +423,12 @@ static PlanNode *plan_aggregate(Scope scope, const Expr *expr) {
         }
     }
     node->args[0] = plan_vector(scope, expr_unwrap(aggregate->expr));
-    return node->args[0] ? intern(scope, node) : NULL;
+    return node->args[0] ? plan_intern(scope, node) : NULL;
 }
 
 static PlanNode *plan_raw(Scope scope, const Expr *expr) {
-    PlanNode *node = new_node(scope, PLAN_RAW, expr, 0);
-    return plan_window(scope, expr, node) ? intern(scope, node) : NULL;
+    PlanNode *node = plan_new_node(scope, PLAN_RAW, expr, 0);
+    return plan_window(scope, expr, node) ? plan_intern(scope, node) : NULL;
 }
 
 static Expr *expr_like(Scope scope, const Expr *expr, ExprKind kind, ValueType type) {
@@ -867,10 +509,13 @@ static bool is_worth_spreading(const Expr *expr) {
     }
 }
 
-static PlanNode *plan_expr(Scope scope, const Expr *expr) {
+PlanNode *plan_expr(Scope scope, const Expr *expr) {
     if (scope.grid.count > 1 && is_worth_spreading(expr) && is_invariant(expr)) {
         Scope single = scope;
         single.grid.count = 1;
+        if (single.counting == COUNT_AT_STEP) {
+            single.counting = COUNT_AT_EVERY;
+        }
         PlanNode *inner = plan_expr(single, expr);
         if (!inner) {
             return NULL;
@@ -879,9 +524,9 @@ static PlanNode *plan_expr(Scope scope, const Expr *expr) {
             inner->uses--;
             return plan_number(scope, expr, inner->number);
         }
-        PlanNode *node = new_node(scope, PLAN_SPREAD, expr, 1);
+        PlanNode *node = plan_new_node(scope, PLAN_SPREAD, expr, 1);
         node->args[0] = inner;
-        return intern(scope, node);
+        return plan_intern(scope, node);
     }
     PlanNode *node = plan_kind(scope, expr);
     if (node) {
@@ -912,7 +557,7 @@ bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root) {
     if (expr->type == VALUE_STRING) {
         return true; /* answered from the tree */
     }
-    root->node = plan_expr((Scope){plan, root, grid, false, false}, expr);
+    root->node = plan_expr((Scope){plan, root, grid, false, false, COUNT_AT_STEP}, expr);
     return root->node != NULL;
 }
 

@@ -52,6 +52,13 @@ typedef struct PlanSelector {
     struct PlanSelector *next; /* the same matchers, of another time */
 } PlanSelector;
 
+/* Where `stats` counts what a node reads. */
+typedef enum Counting {
+    COUNT_AT_STEP,
+    COUNT_AT_EVERY,  /* it is the same for all steps */
+    COUNT_READ_ONLY, /* of a subquery: what is in its windows is counted there */
+} Counting;
+
 typedef enum NodeState { NODE_PENDING, NODE_DONE, NODE_FAILED } NodeState;
 
 typedef struct PlanNode PlanNode;
@@ -77,6 +84,8 @@ struct PlanNode {
     DurationMs range; /* of a window */
     bool anchored, smoothed;
     bool stats; /* only counts and sums of histograms are asked for */
+    Counting counting;
+    uint32_t places; /* of the texts where it stands */
 
     NodeState state;
     Frame frame;

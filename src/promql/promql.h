@@ -43,6 +43,12 @@ void expr_print(Buf *buf, const Expr *expr, bool pretty);
 struct JsonWriter;
 void expr_json(struct JsonWriter *json, const Expr *expr);
 
+/* The names a flavour knows, in the order of its tables: functions; aggregations and operators. */
+void promql_function_names(PromqlFlavour flavour, void (*visit)(void *ctx, const char *name),
+                           void *ctx);
+void promql_operator_names(PromqlFlavour flavour, void (*visit)(void *ctx, const char *name),
+                           void *ctx);
+
 /* Every vector selector in the tree, for dependency analysis and lint: calls `visit(ctx, matchers,
  * range)`; range 0 = instant. */
 void expr_selectors(const Expr *expr,
@@ -64,6 +70,7 @@ typedef struct QueryOptions {
     DurationMs default_step; /* of subqueries without one: the evaluation interval, 1 m */
     QueryBudget budget;
     bool explain;          /* fill promql_explain()'s numbers */
+    bool count_samples;    /* of a single expression: fill QueryStats.steps */
     bool start_timestamps; /* use created timestamps where a test asks for it */
     bool closed_windows;   /* Prometheus 2's windows and lookback: a sample exactly that old still
                               counts */

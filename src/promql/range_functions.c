@@ -81,12 +81,24 @@ static void learn_windows(Worker *worker, WorkerWindows *known, const PlanNode *
     }
 }
 
+/* Samples of a subquery were read where it was computed. */
+static void count_windows(Exec *exec, const PlanNode *node, const WorkerWindows *known) {
+    uint32_t seen = 0;
+    for (size_t step = 0; exec->counts && step < node->grid.count; step++) {
+        uint32_t from = known->from[step], to = known->to[step];
+        uint32_t fresh = from > seen ? from : seen;
+        exec_count(exec, node, step, to - from, node->subquery || to <= fresh ? 0 : to - fresh);
+        seen = to;
+    }
+}
+
 static Windows make_windows(Worker *worker, WorkerWindows *known, const PlanNode *node,
                             const TimeMs *times, size_t count) {
     if (count == 0 || !windows_known(known, node, times, count)) {
         learn_windows(worker, known, node, times, count);
     }
     worker->samples_seen += known->samples;
+    count_windows(worker->exec, node, known);
     return (Windows){node->grid.count, known->from, known->to,
                      known->end,       node->range, known->samples};
 }

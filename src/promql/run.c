@@ -336,6 +336,7 @@ static void put_stats(const Exec *exec, const PlanRoot *root, int64_t began_ns, 
                                 .samples_peak = atomic_load(&exec->samples),
                                 .bytes_peak = atomic_load(&exec->bytes_peak),
                                 .eval_ns = clock_monotonic_ns() - began_ns};
+    exec_count_end(exec, arena, &value->stats);
     put_series(root, arena, &value->stats);
 }
 
@@ -357,6 +358,9 @@ void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot,
         Value value = {0};
         Answer answer = {&exec, exprs[i], arena, range.step == 0, &value, &errs[i]};
         exec_begin(&exec);
+        if (count == 1) {
+            exec_count_begin(&exec, &scratch, &roots[i]);
+        }
         int64_t from_ns = i ? clock_monotonic_ns() : began_ns; /* planning is the first one's */
         ret_ok[i] = ret_ok[i] && answer_root(&answer, &roots[i]);
         if (ret_ok[i]) {

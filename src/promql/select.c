@@ -190,6 +190,7 @@ bool select_column(Worker *worker, PlanNode *node, size_t index, Column *ret_col
     }
     fill_instants(&read);
     worker->samples_seen += read.points;
+    exec_count_column(worker->exec, node, ret_column);
     return read.points > 0;
 }
 
@@ -342,6 +343,8 @@ bool select_raw(Exec *exec, PlanNode *node, Arena *arena, SeriesPoints **ret_ser
             extend_points(&worker.scratch, node, &points.floats);
         }
         if (ok && points.floats.count + points.histograms.count) {
+            uint64_t seen = points.floats.count + points.histograms.count;
+            exec_count(exec, node, 0, seen, seen);
             list[count++] = keep_points(arena, points);
         }
     }

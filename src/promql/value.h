@@ -20,13 +20,24 @@ typedef struct ValueSeries {
     size_t count;
 } ValueSeries;
 
-/* The samples a query touched, as `stats=all` reports them. */
+/* What one step of a query touched, as `stats=all` reports it. */
+typedef struct StepStat {
+    TimeMs time;
+    uint64_t samples, read;
+} StepStat;
+
+/* The samples a query touched. Where QueryOptions.count_samples asked, `samples` and what goes by
+ * step count as Prometheus does: each place of the expression for itself, what stands in a subquery
+ * once per window it is in, what does not depend on the step at every step. */
 typedef struct QueryStats {
     uint64_t series;                 /* selected */
     bool knows_series;               /* not every remote engine tells */
     const uint64_t *selector_series; /* by each selector of the expression, in its order */
     size_t selector_count;
-    uint64_t samples; /* read, as Prometheus counts totalQueryableSamples */
+    uint64_t samples;      /* read, as Prometheus counts totalQueryableSamples */
+    uint64_t samples_read; /* the same, but none twice for windows that overlap */
+    const StepStat *steps; /* NULL: not asked */
+    size_t step_count;
     uint64_t samples_peak;
     uint64_t bytes_peak;
     int64_t eval_ns; /* wall time */
