@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
 #include "web/api.h"
 #include "web/server.h"
@@ -12,10 +13,14 @@ enum { POINTS_MAX = 11000 }; /* per series, as Prometheus bounds a range query *
 /* Prometheus words it so where a time may be left out, and without `why` where it may not. */
 static bool parse_time(const char *name, const char *why, Str text, TimeMs *ret_time, Err *err) {
     Err ignored = {0};
-    return time_parse(text, ret_time, &ignored) ||
-           err_set(err, ERR_INVALID,
-                   "invalid parameter \"%s\": %scannot parse \"%.*s\" to a valid timestamp", name,
-                   why, STR_ARG(text));
+    if (time_parse(text, ret_time, &ignored)) {
+        return true;
+    }
+    AUTO(buf_finish) Buf quoted = {0};
+    go_quote(&quoted, text, 0);
+    return err_set(err, ERR_INVALID,
+                   "invalid parameter \"%s\": %scannot parse %.*s to a valid timestamp", name, why,
+                   STR_ARG(buf_view(&quoted)));
 }
 
 bool api_time(const Request *request, const char *name, TimeMs fallback, TimeMs *ret_time,
@@ -36,31 +41,44 @@ bool api_duration(const Request *request, const char *name, DurationMs fallback,
     if (text.len == 0) {
         return true;
     }
+    AUTO(buf_finish) Buf quoted = {0};
+    go_quote(&quoted, text, 0);
     if (number_parse(text, &seconds)) {
         if (isnan(seconds) || fabs(seconds) > 9.2e15) {
-            return err_set(
-                err, ERR_INVALID,
-                "invalid parameter \"%s\": cannot parse \"%.*s\" to a valid duration. It "
-                "overflows int64",
-                name, STR_ARG(text));
+            return err_set(err, ERR_INVALID,
+                           "invalid parameter \"%s\": cannot parse %.*s to a valid duration. It "
+                           "overflows int64",
+                           name, STR_ARG(buf_view(&quoted)));
         }
         *ret_span = (DurationMs)(seconds * 1000);
         return true;
     }
     return duration_parse(text, ret_span, &ignored) ||
            err_set(err, ERR_INVALID,
-                   "invalid parameter \"%s\": cannot parse \"%.*s\" to a valid duration", name,
-                   STR_ARG(text));
+                   "invalid parameter \"%s\": cannot parse %.*s to a valid duration", name,
+                   STR_ARG(buf_view(&quoted)));
+}
+
+/* Digits, maybe behind a sign. */
+static bool is_whole(Str text) {
+    text = str_skip(text, text.len > 1 && (text.ptr[0] == '-' || text.ptr[0] == '+'));
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
+            return false;
+        }
+    }
+    return text.len > 0;
 }
 
 bool api_limit(const Request *request, size_t *ret_limit, Err *err) {
     Str text = params_get(&request->params, STR("limit"));
     int64_t limit = 0;
     if (text.len && !number_parse_int(text, &limit)) {
+        AUTO(buf_finish) Buf quoted = {0};
+        go_quote(&quoted, text, 0);
         return err_set(
-            err, ERR_INVALID,
-            "invalid parameter \"limit\": strconv.Atoi: parsing \"%.*s\": invalid syntax",
-            STR_ARG(text));
+            err, ERR_INVALID, "invalid parameter \"limit\": strconv.Atoi: parsing %.*s: %s",
+            STR_ARG(buf_view(&quoted)), is_whole(text) ? "value out of range" : "invalid syntax");
     }
     if (limit < 0) {
         return err_set(err, ERR_INVALID, "invalid parameter \"limit\": limit must be non-negative");
@@ -80,11 +98,12 @@ static bool query_options(const Web *web, Request *request, QueryOptions *option
         return false;
     }
     if (!api_duration(request, "lookback_delta", default_lookback, &lookback, err)) {
-        Str text = params_get(&request->params, STR("lookback_delta"));
-        return err_set(err, ERR_INVALID,
-                       "error parsing lookback delta duration: cannot parse \"%.*s\" to a valid "
-                       "duration",
-                       STR_ARG(text));
+        /* Prometheus words it without the parameter. */
+        Str text = str_of(err->text);
+        text = str_skip(text, strlen("invalid parameter \"lookback_delta\": "));
+        char why[sizeof err->text];
+        snprintf(why, sizeof why, "%.*s", STR_ARG(text));
+        return err_set(err, ERR_INVALID, "error parsing lookback delta duration: %s", why);
     }
     lookback = lookback > 0 ? lookback : default_lookback;
     timeout = timeout < default_timeout ? timeout : default_timeout;
@@ -93,6 +112,7 @@ static bool query_options(const Web *web, Request *request, QueryOptions *option
         .default_step = MINUTE_MS,
         .budget = limits->budget,
         .explain = params_has(&request->params, STR("explain")),
+        .count_samples = params_get(&request->params, STR("stats")).len > 0,
         .start_timestamps = true,
     };
     options->budget.deadline_ns = request->started_ns + timeout * 1000000;
@@ -120,19 +140,29 @@ static bool parse_param(Request *request, const char *name, const Expr **ret_exp
                    arena_cstr(&request->arena, str_of(err->text)));
 }
 
+/* At most ten, as in Prometheus, and how many were left out. */
 static void put_texts(JsonWriter *json, const char *key, const Str *texts, size_t count,
                       const Str *more) {
-    if (count == 0 && more->len == 0 && more[1].len == 0) {
+    enum { TEXTS_MAX = 10 };
+    size_t others = (more[0].len > 0) + (more[1].len > 0);
+    if (count + others == 0) {
         return;
     }
+    size_t given = count + others > TEXTS_MAX ? TEXTS_MAX - others : count;
     json_put_array(json, key);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < given; i++) {
         json_str(json, texts[i]);
     }
     for (size_t i = 0; i < 2; i++) {
         if (more[i].len) {
             json_str(json, more[i]);
         }
+    }
+    if (given < count) {
+        char left_out[64];
+        snprintf(left_out, sizeof left_out, "%zu more %.*s annotations omitted", count - given,
+                 (int)strlen(key) - 1, key);
+        json_str(json, str_of(left_out));
     }
     json_end(json);
 }
@@ -153,7 +183,19 @@ static void form_warnings(Request *request, const Value *value, size_t limit, St
     }
 }
 
-static void put_stats(JsonWriter *json, const QueryStats *stats) {
+/* [[1435781451.781, 12], ...] */
+static void put_steps(JsonWriter *json, const char *key, const QueryStats *stats, bool read) {
+    json_put_array(json, key);
+    for (size_t i = 0; i < stats->step_count; i++) {
+        json_array(json);
+        json_number(json, (double)stats->steps[i].time / 1000);
+        json_int(json, (int64_t)(read ? stats->steps[i].read : stats->steps[i].samples));
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void put_stats(JsonWriter *json, const QueryStats *stats, bool by_step) {
     json_put_object(json, "stats");
     json_put_object(json, "timings");
     json_put_number(json, "evalTotalTime", (double)stats->eval_ns / 1e9);
@@ -164,7 +206,14 @@ static void put_stats(JsonWriter *json, const QueryStats *stats) {
     json_put_number(json, "execTotalTime", (double)(stats->eval_ns + stats->queue_ns) / 1e9);
     json_end(json);
     json_put_object(json, "samples");
+    if (by_step) {
+        put_steps(json, "totalQueryableSamplesPerStep", stats, false);
+    }
     json_put_int(json, "totalQueryableSamples", (int64_t)stats->samples);
+    if (by_step) {
+        put_steps(json, "samplesReadPerStep", stats, true);
+    }
+    json_put_int(json, "samplesRead", (int64_t)stats->samples_read);
     json_put_int(json, "peakSamples", (int64_t)stats->samples_peak);
     json_end(json);
     json_end(json);
@@ -177,8 +226,9 @@ static void respond_value(Request *request, const Value *value, bool instant, si
     JsonWriter json = respond_success(request);
     json_object(&json);
     value_json_members(&json, value, instant, limit);
-    if (params_get(&request->params, STR("stats")).len) {
-        put_stats(&json, &value->stats);
+    Str stats = params_get(&request->params, STR("stats"));
+    if (stats.len) {
+        put_stats(&json, &value->stats, value->stats.steps && str_eq(stats, STR("all")));
     }
     if (explain.len) {
         json_key(&json, STR("explain"));
@@ -345,6 +395,11 @@ void handle_parse_query(Web *web, Request *request) {
     expr_finish(expr);
 }
 
+static void note_selector(void *ctx, const MatcherSet *matchers, DurationMs range) {
+    (void)matchers, (void)range;
+    *(bool *)ctx = true;
+}
+
 /* None are kept, so none are found; what is asked is checked all the same. */
 void handle_query_exemplars(Web *web, Request *request) {
     (void)web;
@@ -358,13 +413,21 @@ void handle_query_exemplars(Web *web, Request *request) {
         good = err_set(&err, ERR_INVALID, "end timestamp must not be before start timestamp");
     }
     good = good && promql_parse(&request->arena, query, flavour_of(request), &expr, &err);
+    bool selects = false;
+    if (good) {
+        expr_selectors(expr, note_selector, &selects);
+    }
     expr_finish(expr);
     if (!good) {
         respond_error(request, &err);
         return;
     }
-    JsonWriter json = respond_success(request);
-    json_array(&json);
+    JsonWriter json = respond_json(request, 200);
+    json_object(&json);
+    json_put_str(&json, "status", STR("success"));
+    if (selects) { /* or there is nothing to have exemplars */
+        json_put_array(&json, "data");
+        json_end(&json);
+    }
     json_end(&json);
-    respond_success_end(&json);
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/number.h"
 #include "web/api.h"
 
@@ -110,6 +111,12 @@ void handle_labels(Web *web, Request *request) {
     list_labels(web, request, STR(""));
 }
 
+static bool refuse_name(Str name, Err *err) {
+    AUTO(buf_finish) Buf quoted = {0};
+    go_quote(&quoted, name, 0);
+    return err_set(err, ERR_INVALID, "invalid label name: %.*s", STR_ARG(buf_view(&quoted)));
+}
+
 /* Names that are no plain words come as U__ with _XX_ for each odd character, besides percent
  * escapes. */
 static bool decode_label_name(Request *request, Str *ret_name, Err *err) {
@@ -118,7 +125,8 @@ static bool decode_label_name(Request *request, Str *ret_name, Err *err) {
     bool good = params_decode(&request->arena, segment, &params, err) && params.items_count == 1;
     *ret_name = good ? params.items[0].name : segment;
     params_finish(&params);
-    return good || err_set(err, ERR_INVALID, "invalid label name: \"%.*s\"", STR_ARG(segment));
+    *ret_name = good ? label_name_unescape(&request->arena, *ret_name) : segment;
+    return (good && ret_name->len && str_is_utf8(*ret_name)) || refuse_name(*ret_name, err);
 }
 
 void handle_label_values(Web *web, Request *request) {
@@ -235,6 +243,73 @@ void handle_metadata(Web *web, Request *request) {
     json_object(&json);
     for (size_t i = 0; i < count; i++) {
         put_metadata(&json, &rows[i], per_metric);
+    }
+    json_end(&json);
+    respond_success_end(&json);
+}
+
+/* Nobody says whose they are, so targets have no labels here. */
+static bool wants_no_target(Request *request, bool *ret_wants, Err *err) {
+    Str text = params_get(&request->params, STR("match_target"));
+    *ret_wants = true;
+    if (text.len == 0) {
+        return true;
+    }
+    const MatcherSet *sets;
+    size_t count;
+    const Expr *expr = NULL;
+    if (!promql_parse_selector(&request->arena, text, PROMQL_PROMETHEUS, &expr, &sets, &count,
+                               err)) {
+        return err_context(err, "invalid parameter \"match_target\"");
+    }
+    *ret_wants = false;
+    for (size_t i = 0; i < count; i++) {
+        bool all = true;
+        for (size_t j = 0; j < sets[i].count; j++) {
+            all = all && matcher_matches(&sets[i].items[j], STR(""));
+        }
+        *ret_wants = *ret_wants || all;
+    }
+    expr_finish(expr);
+    return true;
+}
+
+static void put_target_metadata(JsonWriter *json, const MetadataRow *row, bool named) {
+    for (size_t i = 0; i < row->count; i++) {
+        json_object(json);
+        json_put_object(json, "target");
+        json_end(json);
+        if (named) {
+            json_put_str(json, "metric", row->metric);
+        }
+        json_put_str(json, "type", meta_type(&row->items[i]));
+        json_put_str(json, "help", row->items[i].help);
+        json_put_str(json, "unit", row->items[i].unit);
+        json_end(json);
+    }
+}
+
+void handle_target_metadata(Web *web, Request *request) {
+    Err err = {0};
+    int64_t limit;
+    bool wanted;
+    if (!metadata_limit(request, "limit", &limit, &err) ||
+        !wants_no_target(request, &wanted, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    AUTO(arena_finish) Arena arena = {0};
+    MetadataRow *rows = NULL;
+    size_t count = 0;
+    Str metric = params_get(&request->params, STR("metric"));
+    if (wanted) {
+        metadata_list(web_doors(web)->metadata, metric, limit < 0 ? SIZE_MAX : (size_t)limit,
+                      &arena, &rows, &count);
+    }
+    JsonWriter json = respond_success(request);
+    json_array(&json);
+    for (size_t i = 0; i < count; i++) {
+        put_target_metadata(&json, &rows[i], metric.len == 0);
     }
     json_end(&json);
     respond_success_end(&json);

@@ -48,6 +48,9 @@ enum { PARAMS_MAX = 10000, PATH_ARGS_MAX = 2 };
 bool params_decode(Arena *arena, Str text, Params *params, Err *err) MUST_CHECK;
 /* One name or value: %XX and '+'. */
 bool param_unescape(Arena *arena, Str text, Str *ret_text, Err *err) MUST_CHECK;
+/* A label name as clients put odd ones into paths: U__http_2e_status is http.status (Prometheus'
+ * value encoding). What is no such name stays as it is. */
+Str label_name_unescape(Arena *arena, Str name);
 void params_finish(Params *params);
 /* The first value of `name`; an empty Str with ptr NULL if there is none. */
 Str params_get(const Params *params, Str name);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/go_text.h"
 #include "base/mem.h"
 #include "web/http.h"
 
@@ -76,4 +77,45 @@ Str params_get(const Params *params, Str name) {
 
 bool params_has(const Params *params, Str name) {
     return params_get(params, name).ptr != NULL;
+}
+
+/* The character of an escape, from behind its underscore at `*at` to its closing one. */
+static bool take_escape(Str text, size_t *at, uint32_t *ret_rune) {
+    enum { DIGITS_MAX = 6 };
+    *ret_rune = 0;
+    for (int digits = 0; *at < text.len && digits < DIGITS_MAX; digits++, ++*at) {
+        if (text.ptr[*at] == '_') {
+            bool surrogate = *ret_rune >= 0xd800 && *ret_rune < 0xe000;
+            return *ret_rune <= 0x10ffff && !surrogate;
+        }
+        int digit = hex_digit(text.ptr[*at]);
+        if (digit < 0) {
+            return false;
+        }
+        *ret_rune = *ret_rune * 16 + (uint32_t)digit;
+    }
+    return false;
+}
+
+Str label_name_unescape(Arena *arena, Str name) {
+    if (!str_starts(name, STR("U__"))) {
+        return name;
+    }
+    AUTO(buf_finish) Buf out = {0};
+    Str text = str_skip(name, 3);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '_') {
+            buf_byte(&out, text.ptr[i]);
+            continue;
+        }
+        uint32_t rune;
+        if (++i < text.len && text.ptr[i] == '_') {
+            buf_byte(&out, '_');
+        } else if (take_escape(text, &i, &rune)) {
+            utf8_put(&out, rune);
+        } else {
+            return name;
+        }
+    }
+    return arena_str(arena, buf_view(&out));
 }

@@ -41,6 +41,8 @@ static const Route routes[] = {
     {"GET|POST", "/api/v1/labels", handle_labels, ROUTE_POOL, false},
     {"GET", "/api/v1/label/*/values", handle_label_values, ROUTE_POOL, false},
     {"GET", "/api/v1/metadata", handle_metadata, ROUTE_POOL, false},
+    {"GET", "/api/v1/targets/metadata", handle_target_metadata, ROUTE_POOL, false},
+    {"GET", "/api/v1/features", handle_features, ROUTE_INLINE, false},
 
     {"GET", "/api/v1/rules", handle_rules, ROUTE_POOL, false},
     {"GET", "/api/v1/alerts", handle_alerts, ROUTE_POOL, false},
@@ -182,15 +184,24 @@ const Route *route_find(Request *request) {
 
 void respond_no_route(Request *request) {
     int status = request->path_known ? 405 : 404;
+    Str text =
+        request->path_known
+            ? arena_printf(&request->arena, "method %.*s is not allowed", STR_ARG(request->method))
+            : arena_printf(&request->arena, "path %.*s was not found", STR_ARG(request->path));
     if (str_starts(request->path, STR("/api/v2/"))) {
         JsonWriter json = respond_json(request, status);
         json_object(&json);
         json_put_int(&json, "code", status);
-        Str text = request->path_known ? arena_printf(&request->arena, "method %.*s is not allowed",
-                                                      STR_ARG(request->method))
-                                       : arena_printf(&request->arena, "path %.*s was not found",
-                                                      STR_ARG(request->path));
         json_put_str(&json, "message", text);
+        json_end(&json);
+        return;
+    }
+    if (str_starts(request->path, STR("/api/v1/"))) {
+        JsonWriter json = respond_json(request, status);
+        json_object(&json);
+        json_put_str(&json, "status", STR("error"));
+        json_put_str(&json, "errorType", request->path_known ? STR("bad_data") : STR("not_found"));
+        json_put_str(&json, "error", text);
         json_end(&json);
         return;
     }

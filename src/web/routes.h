@@ -48,6 +48,9 @@ void handle_series(Web *web, Request *request); /* api_series.c */
 void handle_labels(Web *web, Request *request);
 void handle_label_values(Web *web, Request *request);
 void handle_metadata(Web *web, Request *request);
+void handle_target_metadata(Web *web, Request *request);
+
+void handle_features(Web *web, Request *request); /* api_features.c */
 
 void handle_rules(Web *web, Request *request); /* api_rules.c */
 void handle_alerts(Web *web, Request *request);

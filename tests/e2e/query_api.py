@@ -68,6 +68,21 @@ def parameters():
         for path, more in (("series", {"match[]": "m"}), ("label/i/values", {}), ("labels", {})):
             status, answer = at.ask(path, limit=1, **more)
             assert status == 200 and len(answer["data"]) == 1 and answer["warnings"] == cut["warnings"], (path, answer)
+        for name, want in (("U__i", (200, [str(i) for i in range(10)])), ("U___69_", (200, [str(i) for i in range(10)])),
+                           ("%ff", (400, 'invalid label name: "\\xff"')), ("%69", (200, [str(i) for i in range(10)]))):
+            status, answer = at.ask(f"label/{name}/values")
+            assert (status, answer.get("data", answer.get("error"))) == want, (name, answer)
+        status, answer = at.ask("features")
+        assert status == 200 and answer["data"]["promql_functions"]["rate"] and answer["data"]["promql_operators"]["topk"], answer
+        for path in ("read", "no/such/thing"):
+            status, answer = at.ask(path)
+            assert (status, answer["status"], answer["errorType"]) == (404, "error", "not_found"), answer
+        assert at.ask("query_exemplars", query="1")[1] == {"status": "success"}
+        assert at.ask("query_exemplars", query="m")[1] == {"status": "success", "data": []}
+        for text, why in (("x", "invalid syntax"), ("9" * 20, "value out of range")):
+            status, answer = at.ask("query", query="m", limit=text)
+            assert (status, answer["error"]) == (400, f'invalid parameter "limit": strconv.Atoi: parsing "{text}": {why}'), answer
+        assert at.ask("query", query="m", time="a\nb")[1]["error"].endswith('cannot parse "a\\nb" to a valid timestamp')
         status, answer = at.ask("query", query="m", limit=-1)
         assert (status, answer["errorType"]) == (400, "bad_data") and "limit" in answer["error"], answer
 
@@ -77,7 +92,19 @@ def parameters():
         assert at.ask("query", query="m", time=NOW + 1, lookback_delta="x")[0] == 400
         status, answer = at.ask("query", query="sum(m)", time=NOW, stats="all")
         stats = answer["data"]["stats"]
-        assert stats["samples"] == {"totalQueryableSamples": 10, "peakSamples": 10}, stats
+        assert stats["samples"] == {"totalQueryableSamplesPerStep": [[NOW, 10]], "totalQueryableSamples": 10,
+                                    "samplesReadPerStep": [[NOW, 10]], "samplesRead": 10, "peakSamples": 10}, stats
+        # Windows that overlap are read once; a place of the text counts for itself, a constant at each step.
+        for expr, total, read in (("sum(m)", [10, 10, 10], [10, 10, 10]),
+                                  ("sum(m) + sum(m)", [20, 20, 20], [20, 20, 20]),
+                                  (f"sum(m @ {NOW})", [10, 10, 10], [10, 0, 0]),
+                                  ("sum(count_over_time(m[5m]))", [10, 50, 90], [10, 40, 40])):
+            start = NOW if "count" not in expr else NOW - 120
+            samples = at.ask("query_range", query=expr, start=start, end=start + 120, step=60, stats="all")[1]["data"]["stats"]["samples"]
+            assert [n for _, n in samples["totalQueryableSamplesPerStep"]] == total, (expr, samples)
+            assert [n for _, n in samples["samplesReadPerStep"]] == read, (expr, samples)
+            assert (samples["totalQueryableSamples"], samples["samplesRead"]) == (sum(total), sum(read)), (expr, samples)
+        assert "totalQueryableSamplesPerStep" not in at.ask("query", query="m", time=NOW, stats="true")[1]["data"]["stats"]["samples"]
         assert set(stats["timings"]) == {"evalTotalTime", "resultSortTime", "queryPreparationTime", "innerEvalTime", "execQueueTime",
                                          "execTotalTime"}, stats
         status, answer = at.ask("query", query="sum(rate(m[1m]))", time=NOW, explain=1)

@@ -38,6 +38,30 @@ Test(params, refuses_broken_escapes) {
     }
 }
 
+Test(params, label_names_of_paths) {
+    static const struct {
+        const char *name, *want;
+    } cases[] = {
+        {"job", "job"},
+        {"U__http_2e_status", "http.status"},
+        {"U__a__b_20_c", "a_b c"},
+        {"U___1F30A_", "\xf0\x9f\x8c\x8a"},
+        {"U___E9_", "\xc3\xa9"},
+        /* no such names */
+        {"U__a_", "U__a_"},
+        {"U__a_2e", "U__a_2e"},
+        {"U__a_xy_", "U__a_xy_"},
+        {"U___d800_", "U___d800_"},
+        {"U___110000_", "U___110000_"},
+        {"U___00002e_", "U___00002e_"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO(arena_finish) Arena arena = {0};
+        Str got = label_name_unescape(&arena, str_of(cases[i].name));
+        cr_expect(str_eq(got, str_of(cases[i].want)), "%s: %.*s", cases[i].name, STR_ARG(got));
+    }
+}
+
 Test(params, refuses_more_than_anyone_needs) {
     AUTO(arena_finish) Arena arena = {0};
     Params params = {0};
