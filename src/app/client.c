@@ -1,7 +1,9 @@
 #include "app/client.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/number.h"
 #include "net/net.h"
@@ -130,7 +132,11 @@ Str client_escape(Arena *arena, Str text) {
 
 Str client_author(const Args *args) {
     const char *author = args_get(args, "author"), *user = getenv("USER");
-    return str_of(author ? author : user && *user ? user : "unknown");
+    if (author || (user && *user)) {
+        return str_of(author ? author : user);
+    }
+    const struct passwd *entry = getpwuid(geteuid()); /* jobs and containers have no $USER */
+    return str_of(entry ? entry->pw_name : "unknown");
 }
 
 const char *client_text(const cJSON *object, const char *key) {

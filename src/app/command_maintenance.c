@@ -11,6 +11,31 @@
 #include "base/number.h"
 #include "model/matcher.h"
 
+/* "2030-01-31", also with " 18:00": as the local clock shows it; a day is its first moment. */
+static bool parse_day(Str text, TimeMs *ret_time) {
+    char word[32];
+    int year, month, day, hour = 0, minute = 0;
+    char between = ' ', extra;
+    if (text.len >= sizeof word) {
+        return false;
+    }
+    snprintf(word, sizeof word, "%.*s", STR_ARG(text));
+    int count = sscanf(word, "%4d-%2d-%2d%c%2d:%2d%c", &year, &month, &day, &between, &hour,
+                       &minute, &extra);
+    if ((count != 3 && count != 6) || (between != ' ' && between != 'T') || hour > 23 ||
+        minute > 59) {
+        return false;
+    }
+    struct tm local = {.tm_year = year - 1900,
+                       .tm_mon = month - 1,
+                       .tm_mday = day,
+                       .tm_hour = hour,
+                       .tm_min = minute,
+                       .tm_isdst = -1};
+    *ret_time = (TimeMs)mktime(&local) * SECOND_MS;
+    return local.tm_mon == month - 1 && local.tm_mday == day; /* there is no 31st of February */
+}
+
 /* "18:00" is the next time the local clock shows that; else a time as everywhere. */
 static bool parse_until(Str text, TimeMs now, TimeMs *ret_time, Err *err) {
     int hour;
@@ -20,7 +45,7 @@ static bool parse_until(Str text, TimeMs now, TimeMs *ret_time, Err *err) {
     snprintf(word, sizeof word, "%.*s", STR_ARG(text));
     bool clock = text.len <= 5 && sscanf(word, "%d:%d%c", &hour, &minute, &extra) == 2;
     if (!clock) {
-        return time_parse(text, ret_time, err);
+        return parse_day(text, ret_time) || time_parse(text, ret_time, err);
     }
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
         return err_set(err, ERR_INVALID, "\"%s\" is no time of day", word);
@@ -108,7 +133,9 @@ static int set_flag(const Args *args, Arena *arena, Err *err) {
 
 static int maintenance_on(int argc, char **argv) {
     static const ArgOption options[] = {
-        {"until", "TIME", "18:00 (next time the clock shows it), RFC 3339 or Unix seconds"},
+        {"until", "TIME",
+         "18:00 (next time the clock shows it), 2030-01-31, \"2030-01-31 18:00\", RFC 3339 or "
+         "Unix seconds"},
         {"for", "SPAN", "instead of --until: 2h, 3d"},
         {"review", "TIME", "open end, but ask again then"},
         {"reason", "TEXT", "why (required)"},
@@ -164,6 +191,12 @@ static int list_flags(const Args *args, Arena *arena, Err *err) {
     if (!load_flags(args, &answer, &list, err)) {
         return EXIT_FAILED;
     }
+    if (args_has(args, "json")) {
+        char *text = cJSON_PrintUnformatted(list);
+        puts(text);
+        cJSON_free(text);
+        list = NULL;
+    }
     cJSON_ArrayForEach(flag, list) {
         print_flag(flag);
     }
@@ -172,8 +205,10 @@ static int list_flags(const Args *args, Arena *arena, Err *err) {
 }
 
 static int maintenance_list(int argc, char **argv) {
-    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
-    static const ArgSpec spec = {"belfry maintenance list", "Lists flags.", options};
+    static const ArgOption options[] = {
+        {"json", NULL, "as JSON"}, CLIENT_URL_OPTION, {NULL, NULL, NULL}};
+    static const ArgSpec spec = {"belfry maintenance list [OPTIONS]",
+                                 "Lists flags, in the order of their start.", options};
     return command_run(argc, argv, &spec, list_flags);
 }
 

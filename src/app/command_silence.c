@@ -47,6 +47,7 @@ static bool option_time(const Args *args, const char *name, TimeMs fallback, Tim
 static bool silence_times(const Args *args, TimeMs *ret_start, TimeMs *ret_end, Err *err) {
     DurationMs span = HOUR_MS;
     const char *duration = args_get(args, "duration");
+    duration = duration ? duration : args_get(args, "for");
     if (duration && !duration_parse(str_of(duration), &span, err)) {
         return err_context(err, "--duration");
     }
@@ -98,6 +99,7 @@ static int add(const Args *args, Arena *arena, Err *err) {
 static int silence_add(int argc, char **argv) {
     static const ArgOption options[] = {
         {"duration", "SPAN", "how long from its start (default 1h)"},
+        {"for", "SPAN", "the same, as of a maintenance flag"},
         {"start", "TIME", "RFC 3339 or Unix seconds (default now)"},
         {"end", "TIME", "instead of --duration"},
         {"comment", "TEXT", "why (required)"},

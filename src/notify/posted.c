@@ -25,11 +25,11 @@ typedef struct Posting {
     Arena arena;
 } Posting;
 
-static bool check(const Alert *alert, Err *err) {
+static bool check(const Alert *alert, TimeMs end_otherwise, Err *err) {
     if (alert->labels.count == 0) {
         return err_set(err, ERR_INVALID, "at least one label pair required");
     }
-    if (alert->ends_at && alert->ends_at < alert->fired_at) {
+    if ((alert->ends_at ? alert->ends_at : end_otherwise) < alert->fired_at) {
         return err_set(err, ERR_INVALID, "start time must be before end time");
     }
     return labels_valid(alert->labels, err) && labels_valid(alert->annotations, err);
@@ -113,8 +113,19 @@ static bool store(Notify *notify, StateTx *tx, const Posting *posting, TimeMs no
     return ok;
 }
 
+/* All that is wrong in one sentence, as far as there is room. */
+static void note_refused(Err *refused, const Err *why) {
+    if (refused->kind == ERR_NONE) {
+        *refused = *why;
+        return;
+    }
+    AUTO(buf_finish) Buf all = {0};
+    buf_printf(&all, "%s; %s", refused->text, why->text);
+    err_set(refused, refused->kind, "%.*s", STR_ARG(buf_view(&all)));
+}
+
 static bool post_portion(Notify *notify, const Alert *alerts, size_t count, TimeMs now,
-                         size_t *refused, Err *first, Err *err) {
+                         Err *refused, Err *err) {
     StateTx *tx;
     Posting posting = {0};
     if (!live_begin(notify, now, &tx, err)) {
@@ -122,13 +133,11 @@ static bool post_portion(Notify *notify, const Alert *alerts, size_t count, Time
     }
     for (size_t i = 0; i < count; i++) {
         Err why = {0};
-        if (check(&alerts[i], &why)) {
+        if (check(&alerts[i], now + notify->config->resolve_timeout, &why)) {
             post_one(notify, &alerts[i], now, &posting);
         } else {
             counter_add(&notify->counters.alerts_invalid, 1);
-            if ((*refused)++ == 0) {
-                *first = why;
-            }
+            note_refused(refused, &why);
         }
     }
     bool ok = store(notify, tx, &posting, now, err);
@@ -137,17 +146,16 @@ static bool post_portion(Notify *notify, const Alert *alerts, size_t count, Time
 }
 
 bool notify_post_alerts(Notify *notify, const Alert *alerts, size_t count, TimeMs now, Err *err) {
-    size_t refused = 0;
-    Err first = {0};
+    Err refused = {0};
     for (size_t from = 0; from < count; from += STATE_TX_ALERTS_MAX) {
         size_t portion = count - from < STATE_TX_ALERTS_MAX ? count - from : STATE_TX_ALERTS_MAX;
-        if (!post_portion(notify, alerts + from, portion, now, &refused, &first, err)) {
+        if (!post_portion(notify, alerts + from, portion, now, &refused, err)) {
             return false;
         }
     }
     notify_wake(notify);
-    if (refused) {
-        *err = first;
+    if (refused.kind != ERR_NONE) {
+        *err = refused;
         return false;
     }
     return true;

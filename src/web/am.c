@@ -1,6 +1,8 @@
 #include "web/am.h"
 
 #include <stdarg.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/number.h"
 #include "web/origin.h"
@@ -61,6 +63,10 @@ cJSON *am_body(Request *request, const char *what) {
                            STR_ARG(type));
         return NULL;
     }
+    if (!str_trim(body).len) {
+        am_framework_error(request, 422, 602, "%s in body is required", what);
+        return NULL;
+    }
     const char *end = NULL;
     cJSON *json = cJSON_ParseWithLengthOpts(body.ptr, body.len, &end, false);
     if (!json) {
@@ -69,6 +75,27 @@ cJSON *am_body(Request *request, const char *what) {
                            what, end ? (size_t)(end - body.ptr) : 0);
     }
     return json;
+}
+
+void am_wrong_type(Request *request, const char *what, const char *member, const char *wanted) {
+    am_framework_error(request, 400, 400,
+                       "parsing %s body from \"\" failed, because %s has to be %s", what, member,
+                       wanted);
+}
+
+bool am_text(Request *request, const char *what, const cJSON *object, const char *key,
+             Str *ret_text) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    *ret_text = STR("");
+    if (!item || cJSON_IsNull(item)) {
+        return true;
+    }
+    if (!cJSON_IsString(item)) {
+        am_wrong_type(request, what, key, "a string");
+        return false;
+    }
+    *ret_text = str_of(item->valuestring);
+    return true;
 }
 
 bool am_filters(Request *request, const char *name, MatcherSet *ret_filters) {
@@ -92,27 +119,42 @@ bool am_filters(Request *request, const char *name, MatcherSet *ret_filters) {
 
 bool am_bool(Request *request, const char *name, bool fallback, bool *ret_value) {
     Str text = params_get(&request->params, str_of(name));
-    static const char *const yes[] = {"true", "1", "yes", "ok", "y", "on", "t", NULL};
-    static const char *const no[] = {"false", "0", "no", "n", "off", "f", NULL};
+    /* Alertmanager takes the former for true and whatever else for false; Python says "True". */
+    static const char *const words[2][12] = {
+        {"false", "0", "no", "n", "off", "f", "disabled", "unchecked"},
+        {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}};
     *ret_value = fallback;
     if (text.len == 0) {
         return true;
     }
-    for (size_t i = 0; yes[i]; i++) {
-        if (str_eq(text, str_of(yes[i]))) {
-            *ret_value = true;
-            return true;
-        }
-    }
-    for (size_t i = 0; no[i]; i++) {
-        if (str_eq(text, str_of(no[i]))) {
-            *ret_value = false;
-            return true;
+    for (int value = 0; value < 2; value++) {
+        for (size_t i = 0; i < 12 && words[value][i]; i++) {
+            if (text.len == strlen(words[value][i]) &&
+                strncasecmp(text.ptr, words[value][i], text.len) == 0) {
+                *ret_value = value;
+                return true;
+            }
         }
     }
     am_framework_error(request, 422, 601, "%s in query must be of type bool: \"%.*s\"", name,
                        STR_ARG(text));
     return false;
+}
+
+/* Alertmanager also reads times without a zone, as UTC, with a space or T between. */
+static bool parse_time(Str text, TimeMs *ret_time, Err *err) {
+    char zoned[64];
+    if (text.len >= 19 && text.len < sizeof zoned - 1 && text.ptr[10] == ' ') {
+        snprintf(zoned, sizeof zoned, "%.*sT%.*s", 10, text.ptr, (int)text.len - 11, text.ptr + 11);
+    } else {
+        snprintf(zoned, sizeof zoned, "%.*s", (int)(text.len < 60 ? text.len : 60), text.ptr);
+    }
+    Err ignored;
+    if (time_parse_rfc3339(text, ret_time, err)) {
+        return true;
+    }
+    strncat(zoned, "Z", sizeof zoned - strlen(zoned) - 1);
+    return time_parse_rfc3339(str_of(zoned), ret_time, &ignored);
 }
 
 /* 0001-01-01T00:00:00Z: what Go sends for "unset". */
@@ -127,7 +169,7 @@ bool am_time(Request *request, const cJSON *object, const char *key, TimeMs *ret
     }
     TimeMs time = 0;
     if (!cJSON_IsString(item) ||
-        (item->valuestring[0] && !time_parse_rfc3339(str_of(item->valuestring), &time, &err))) {
+        (item->valuestring[0] && !parse_time(str_of(item->valuestring), &time, &err))) {
         am_framework_error(request, 400, 400, "parsing body from \"\" failed, because %s: %s", key,
                            cJSON_IsString(item) ? err.text : "is no time");
         return false;

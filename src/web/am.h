@@ -20,6 +20,12 @@ void am_framework_error(Request *request, int status, int code, const char *fmt,
 /* The body as JSON: answers 400 or 415 itself and returns NULL. cJSON_Delete() the result. */
 cJSON *am_body(Request *request, const char *what);
 
+/* 400: `member` is no `wanted`. */
+void am_wrong_type(Request *request, const char *what, const char *member, const char *wanted);
+/* A member that is a string, "" where it is missing; answers 400 itself. */
+bool am_text(Request *request, const char *what, const cJSON *object, const char *key,
+             Str *ret_text);
+
 /* The `filter` parameters; answers 400 itself. matcher_set_finish() the result. */
 bool am_filters(Request *request, const char *name, MatcherSet *ret_filters);
 

@@ -284,29 +284,41 @@ static bool is_url(Str text) {
            str_starts(text, STR("/"));
 }
 
+static bool read_label_set(Request *request, const cJSON *item, const char *key,
+                           LabelSet *ret_labels) {
+    const cJSON *object = cJSON_GetObjectItemCaseSensitive(item, key);
+    Err err = {0};
+    if (!am_labels(&request->arena, object, ret_labels, &err)) {
+        am_framework_error(request, 400, 400,
+                           "parsing alerts body from \"\" failed, because %s: %s", key, err.text);
+        return false;
+    }
+    return true;
+}
+
 /* One posted alert; false where the schema refuses it (answered). */
-static bool read_alert(Request *request, const cJSON *item, int index, Alert *alert, Err *err) {
+static bool read_alert(Request *request, const cJSON *item, int index, Alert *alert) {
     const cJSON *labels = cJSON_GetObjectItemCaseSensitive(item, "labels");
-    const cJSON *url = cJSON_GetObjectItemCaseSensitive(item, "generatorURL");
-    if (!labels) {
+    *alert = (Alert){.rule_key = STR("api"), .phase = ALERT_FIRING};
+    if (!cJSON_IsObject(item) && !cJSON_IsNull(item)) {
+        am_wrong_type(request, "alerts", "an alert", "an object");
+        return false;
+    }
+    if (!am_text(request, "alerts", item, "generatorURL", &alert->generator_url) ||
+        !am_time(request, item, "startsAt", &alert->fired_at) ||
+        !am_time(request, item, "endsAt", &alert->ends_at) ||
+        !read_label_set(request, item, "labels", &alert->labels) ||
+        !read_label_set(request, item, "annotations", &alert->annotations)) {
+        return false;
+    }
+    if (!labels || cJSON_IsNull(labels)) {
         am_framework_error(request, 422, 602, "%d.labels in body is required", index);
         return false;
     }
-    if (cJSON_IsString(url) && url->valuestring[0] && !is_url(str_of(url->valuestring))) {
-        am_framework_error(request, 422, 601, "%d.generatorURL in body must be of type uri: \"%s\"",
-                           index, url->valuestring);
-        return false;
-    }
-    *alert = (Alert){.rule_key = STR("api"), .phase = ALERT_FIRING};
-    alert->generator_url = cJSON_IsString(url) ? str_of(url->valuestring) : STR("");
-    if (!am_time(request, item, "startsAt", &alert->fired_at) ||
-        !am_time(request, item, "endsAt", &alert->ends_at)) {
-        return false;
-    }
-    if (!am_labels(&request->arena, labels, &alert->labels, err) ||
-        !am_labels(&request->arena, cJSON_GetObjectItemCaseSensitive(item, "annotations"),
-                   &alert->annotations, err)) {
-        am_string_error(request, 400, "%s", err->text);
+    if (alert->generator_url.len && !is_url(alert->generator_url)) {
+        am_framework_error(request, 422, 601,
+                           "%d.generatorURL in body must be of type uri: \"%.*s\"", index,
+                           STR_ARG(alert->generator_url));
         return false;
     }
     return true;
@@ -320,7 +332,7 @@ void handle_am_post_alerts(Web *web, Request *request) {
     Err err = {0};
     int size = cJSON_GetArraySize(body);
     Alert *alerts = arena_array(&request->arena, Alert, (size_t)size);
-    bool good = cJSON_IsArray(body);
+    bool good = cJSON_IsArray(body) || cJSON_IsNull(body);
     if (!good) {
         am_framework_error(request, 400, 400,
                            "parsing alerts body from \"\" failed, because it is no array");
@@ -328,7 +340,7 @@ void handle_am_post_alerts(Web *web, Request *request) {
     size_t count = 0;
     const cJSON *item;
     cJSON_ArrayForEach(item, body) {
-        good = good && read_alert(request, item, (int)count, &alerts[count], &err);
+        good = good && read_alert(request, item, (int)count, &alerts[count]);
         count += good;
     }
     if (good) {

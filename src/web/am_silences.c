@@ -54,18 +54,11 @@ static const cJSON *required(Request *request, const cJSON *object, const char *
 static bool read_matcher(Request *request, const cJSON *item, int index, SilenceMatcher *matcher) {
     char where[40];
     snprintf(where, sizeof where, "matchers.%d.", index);
-    const cJSON *name = required(request, item, where, "name");
+    const cJSON *regex = required(request, item, where, "isRegex");
+    const cJSON *name = regex ? required(request, item, where, "name") : NULL;
     const cJSON *value = name ? required(request, item, where, "value") : NULL;
-    const cJSON *regex = value ? required(request, item, where, "isRegex") : NULL;
     const cJSON *equal = cJSON_GetObjectItemCaseSensitive(item, "isEqual");
-    if (!regex) {
-        return false;
-    }
-    if (!cJSON_IsString(name) || !cJSON_IsString(value) || !cJSON_IsBool(regex)) {
-        am_framework_error(request, 400, 400,
-                           "parsing silence body from \"\" failed, because matcher %d has a member "
-                           "of the wrong type",
-                           index);
+    if (!value) {
         return false;
     }
     *matcher = (SilenceMatcher){
@@ -75,6 +68,48 @@ static bool read_matcher(Request *request, const cJSON *item, int index, Silence
         .is_equal = !cJSON_IsFalse(equal),
     };
     return true;
+}
+
+/* Types are looked at before anything is missed, as the framework does. */
+static bool check_matcher_types(Request *request, const cJSON *item) {
+    static const char *const texts[] = {"name", "value"}, *const truths[] = {"isRegex", "isEqual"};
+    if (!cJSON_IsObject(item)) {
+        am_wrong_type(request, "silence", "a matcher", "an object");
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        Str ignored;
+        const cJSON *truth = cJSON_GetObjectItemCaseSensitive(item, truths[i]);
+        if (!am_text(request, "silence", item, texts[i], &ignored)) {
+            return false;
+        }
+        if (truth && !cJSON_IsBool(truth) && !cJSON_IsNull(truth)) {
+            am_wrong_type(request, "silence", truths[i], "true or false");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_types(Request *request, const cJSON *body, Silence *silence) {
+    if (!cJSON_IsObject(body) && !cJSON_IsNull(body)) {
+        am_wrong_type(request, "silence", "it", "an object");
+        return false;
+    }
+    const cJSON *matchers = cJSON_GetObjectItemCaseSensitive(body, "matchers");
+    if (matchers && !cJSON_IsArray(matchers) && !cJSON_IsNull(matchers)) {
+        am_wrong_type(request, "silence", "matchers", "a list");
+        return false;
+    }
+    const cJSON *item;
+    cJSON_ArrayForEach(item, matchers) {
+        if (!check_matcher_types(request, item)) {
+            return false;
+        }
+    }
+    return am_text(request, "silence", body, "id", &silence->id) &&
+           am_text(request, "silence", body, "comment", &silence->comment) &&
+           am_text(request, "silence", body, "createdBy", &silence->created_by);
 }
 
 static bool read_matchers(Request *request, const cJSON *body, Silence *silence) {
@@ -99,25 +134,17 @@ static bool read_matchers(Request *request, const cJSON *body, Silence *silence)
     return true;
 }
 
-static Str text_of(const cJSON *item) {
-    return cJSON_IsString(item) ? str_of(item->valuestring) : STR("");
-}
-
 /* The posted silence; answers itself where it is none. Text points into `body`. */
 static bool read_silence(Request *request, const cJSON *body, Silence *silence) {
     Err err = {0};
-    const cJSON *comment = required(request, body, "", "comment");
-    const cJSON *author = comment ? required(request, body, "", "createdBy") : NULL;
-    const cJSON *end = author ? required(request, body, "", "endsAt") : NULL;
-    if (!end || !read_matchers(request, body, silence) ||
-        !required(request, body, "", "startsAt") ||
+    if (!check_types(request, body, silence) ||
         !am_time(request, body, "startsAt", &silence->starts_at) ||
-        !am_time(request, body, "endsAt", &silence->ends_at)) {
+        !am_time(request, body, "endsAt", &silence->ends_at) ||
+        !required(request, body, "", "comment") || !required(request, body, "", "createdBy") ||
+        !required(request, body, "", "endsAt") || !read_matchers(request, body, silence) ||
+        !required(request, body, "", "startsAt")) {
         return false;
     }
-    silence->id = text_of(cJSON_GetObjectItemCaseSensitive(body, "id"));
-    silence->comment = text_of(comment);
-    silence->created_by = text_of(author);
     silence->force = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "force"));
     if (!am_labels(&request->arena, cJSON_GetObjectItemCaseSensitive(body, "annotations"),
                    &silence->annotations, &err)) {

@@ -179,7 +179,11 @@ const Route *route_find(Request *request) {
     if (str_eq(request->method, STR("OPTIONS"))) {
         return &preflight;
     }
-    return route_at(request->path, request->method, request->path_args, &request->path_known);
+    Str path = request->path;
+    if (str_starts(path, STR("/api/v2/")) && str_ends(path, STR("/"))) { /* Alertmanager's does */
+        path.len--;
+    }
+    return route_at(path, request->method, request->path_args, &request->path_known);
 }
 
 void respond_no_route(Request *request) {

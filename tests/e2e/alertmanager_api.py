@@ -179,6 +179,57 @@ def many_alerts_are_listed_whole():
         assert call(port, "GET", "/api/v2/receivers?receiver_matchers=name")[0] == 400
 
 
+def requests_are_judged_as_alertmanager_judges_them():
+    """Statuses and kinds of error bodies as a real Alertmanager's, asked the same: `code` 0 is a bare string."""
+    good = {"matchers": [{"name": "a", "value": "b", "isRegex": False}], "startsAt": "0001-01-01T00:00:00Z",
+            "endsAt": "2099-01-01T00:00:00Z", "createdBy": "x", "comment": "c"}
+
+    def silence(**more):
+        return json.dumps({key: value for key, value in {**good, **more}.items() if value != "missing"})
+
+    def matcher(**more):
+        return silence(matchers=[{key: value for key, value in {**good["matchers"][0], **more}.items() if value != "missing"}])
+
+    silences_, alerts_ = "/api/v2/silences", "/api/v2/alerts"
+    rows = [
+        (silences_, "", 422, 602), (silences_, "{", 400, 400), (silences_, "[]", 400, 400), (silences_, "1", 400, 400),
+        (silences_, '"x"', 400, 400), (silences_, "{}", 422, 602), (silences_, '{"matchers":1}', 400, 400),
+        (silences_, silence(comment="missing"), 422, 602), (silences_, silence(endsAt="missing"), 422, 602),
+        (silences_, silence(matchers=[]), 422, 612), (silences_, silence(matchers="x"), 400, 400),
+        (silences_, silence(matchers=[1]), 400, 400), (silences_, matcher(isRegex="missing"), 422, 602),
+        (silences_, matcher(isRegex="x"), 400, 400), (silences_, matcher(name=1), 400, 400),
+        (silences_, matcher(value="(", isRegex=True), 400, 0), (silences_, matcher(value=""), 400, 0),
+        (silences_, matcher(value=".*", isRegex=True), 400, 0), (silences_, silence(comment=1), 400, 400),
+        (silences_, silence(createdBy=[]), 400, 400), (silences_, silence(id=1), 400, 400),
+        (silences_, silence(startsAt="x"), 400, 400), (silences_, silence(endsAt=1), 400, 400),
+        (silences_, silence(endsAt="2020-01-01T00:00:00Z"), 400, 0),
+        (silences_, silence(startsAt="2099-01-02T00:00:00Z"), 400, 0),
+        (silences_, silence(id="00000000-0000-4000-8000-000000000000"), 404, 0),
+        (silences_, silence(startsAt="2026-01-01 00:00:00"), 200, None), (silences_, matcher(isEqual=None), 200, None),
+        (silences_ + "/", silence(comment=""), 200, None),
+        (alerts_, "", 422, 602), (alerts_, "{}", 400, 400), (alerts_, "[1]", 400, 400), (alerts_, "[{}]", 422, 602),
+        (alerts_, "null", 200, None), (alerts_, '[{"labels":null}]', 422, 602), (alerts_, '[{"labels":{}}]', 400, 0),
+        (alerts_, '[{"labels":{"a":1}}]', 400, 400), (alerts_, '[{"labels":{"a":"b"},"generatorURL":1}]', 400, 400),
+        (alerts_, '[{"labels":{"a":"b"},"generatorURL":"x y"}]', 422, 601),
+        (alerts_, '[{"labels":{"a":"b"},"startsAt":"2099-01-01T00:00:00Z"}]', 400, 0),
+        (alerts_, '[{"labels":{}},{"labels":{"ok":"1"}},{"labels":{"x":""}}]', 400, 0),
+    ]
+    with World() as world:
+        port = free_port()
+        start(world, port)
+        for path, body, status, code in rows:
+            got, _, answer = call(port, "POST", path, body, {"Content-Type": "application/json"})
+            assert got == status, (path, body, got, answer)
+            if code is not None:
+                answer = json.loads(answer)
+                assert (answer["code"] == code if code else isinstance(answer, str)), (path, body, answer)
+        assert "; " in answer, "all that is wrong is told"
+        assert [a["labels"] for a in get_json(port, "/api/v2/alerts")] == [{"ok": "1"}], "the good one is taken"
+        for word, count in (("True", 1), ("1", 1), ("False", 0), ("off", 0)):
+            assert len(get_json(port, "/api/v2/alerts/?active=" + word)) == count, word
+        assert call(port, "GET", "/api/v2/alerts?active=maybe")[0] == 422
+
+
 def pages_of_others_change_nothing():
     """A browser sends what a page of another origin asks for; what changes something is refused then."""
     hour = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
@@ -231,4 +282,5 @@ def pages_of_others_change_nothing():
 
 if __name__ == "__main__":
     sys.exit(run_cases([amtool_drives_belfry, prometheus_sends_its_alerts, a_silence_answered_survives_kill_9,
-                        many_alerts_are_listed_whole, pages_of_others_change_nothing]))
+                        many_alerts_are_listed_whole, requests_are_judged_as_alertmanager_judges_them,
+                        pages_of_others_change_nothing]))

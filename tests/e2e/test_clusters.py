@@ -124,6 +124,13 @@ def who_did_it_is_kept():
         told = [(row["action"], row["actor"], row["claimed"]) for row in rows if row["actor"] != "belfry"]
         assert told == [("silence.create", "lee", True), ("silence.expire", "kim", True),
                         ("maintenance.set", "lee", True), ("maintenance.clear", "kim", True)], told
+        belfry("maintenance", "on", "cluster=b", "--until", "2035-01-31", "--reason", "r", "--review", "2034-01-31 18:30")
+        flag = json.loads(belfry("maintenance", "list", "--json"))[0]
+        assert (flag["ends_at"][:7], flag["review_at"][14:19]) == ("2035-01", "30:00"), flag
+        for wrong in ("2035-02-30", "2035-01-31 25:00", "2035-01-31x", "tomorrow"):
+            done = subprocess.run([BELFRY, "maintenance", "on", "a=b", "--until", wrong, "--reason", "r", "--url",
+                                   f"http://127.0.0.1:{port}"], capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode == 1 and wrong in done.stderr, (wrong, done)
 
 
 if __name__ == "__main__":
