@@ -128,16 +128,12 @@ static void keep_files(Convert *convert, YamlNode *job, const YamlNode *list) {
     tree_put(convert->arena, job, "file_sd_configs", kept);
 }
 
-static bool is_kept_option(Str key) {
-    return is_among(key, net_options_keys) && !str_eq(key, STR("oauth2"));
-}
-
 static void convert_job_key(Convert *convert, YamlNode *job, const YamlPair *pair, Str name) {
     AUTO(arena_finish) Arena arena = {0};
     Str key = pair->key->text;
     if (str_eq(key, STR("file_sd_configs"))) {
         keep_files(convert, job, pair->value);
-    } else if (is_among(key, job_kept) || is_kept_option(key)) {
+    } else if (is_among(key, job_kept) || is_among(key, net_options_keys)) {
         tree_put(convert->arena, job, arena_cstr(&arena, key), pair->value);
     } else if (str_ends(key, STR("_sd_configs"))) {
         (void)problems_add(convert->notes, convert->file, pair->key->line, pair->key->column,
@@ -202,7 +198,7 @@ static const YamlNode *http_options(Convert *convert, const YamlNode *from) {
     YamlNode *http = tree_map(convert->arena);
     for (size_t i = 0; from->kind == YAML_MAP && i < from->count; i++) {
         AUTO(arena_finish) Arena arena = {0};
-        if (is_kept_option(from->pairs[i].key->text)) {
+        if (is_among(from->pairs[i].key->text, net_options_keys)) {
             tree_put(convert->arena, http, arena_cstr(&arena, from->pairs[i].key->text),
                      from->pairs[i].value);
         }

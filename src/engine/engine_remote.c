@@ -59,7 +59,8 @@ static NetOptions copy_options(Arena *arena, const NetOptions *from) {
     NetOptions to = *from;
     Str *const texts[] = {&to.proxy_url,   &to.ca_file,     &to.cert_file, &to.key_file,
                           &to.server_name, &to.username,    &to.password,  &to.password_file,
-                          &to.bearer,      &to.bearer_file, &to.auth_type, &to.no_proxy};
+                          &to.bearer,      &to.bearer_file, &to.auth_type, &to.no_proxy,
+                          &to.ca,          &to.cert,        &to.key,       &to.username_file};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i]->ptr) {
             *texts[i] = arena_str(arena, *texts[i]);
@@ -70,6 +71,30 @@ static NetOptions copy_options(Arena *arena, const NetOptions *from) {
         headers[i] = arena_str(arena, from->headers[i]);
     }
     to.headers = headers;
+    NetHeaderFile *files = arena_array(arena, NetHeaderFile, from->header_file_count);
+    for (size_t i = 0; i < from->header_file_count; i++) {
+        files[i] = (NetHeaderFile){arena_str(arena, from->header_files[i].name),
+                                   arena_str(arena, from->header_files[i].path)};
+    }
+    to.header_files = files;
+    Str *proxy_headers = arena_array(arena, Str, from->proxy_header_count);
+    for (size_t i = 0; i < from->proxy_header_count; i++) {
+        proxy_headers[i] = arena_str(arena, from->proxy_headers[i]);
+    }
+    to.proxy_headers = proxy_headers;
+    if (from->oauth2) {
+        NetOauth2 *oauth2 = arena_new(arena, NetOauth2);
+        NetOptions *transport = arena_new(arena, NetOptions);
+        *transport = copy_options(arena, from->oauth2->options);
+        *oauth2 =
+            (NetOauth2){.client_id = arena_str(arena, from->oauth2->client_id),
+                        .client_secret = arena_str(arena, from->oauth2->client_secret),
+                        .client_secret_file = arena_str(arena, from->oauth2->client_secret_file),
+                        .token_url = arena_str(arena, from->oauth2->token_url),
+                        .form = arena_str(arena, from->oauth2->form),
+                        .options = transport};
+        to.oauth2 = oauth2;
+    }
     return to;
 }
 

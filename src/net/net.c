@@ -3,6 +3,9 @@
  *
  *     net_send() -> `inbox` -> [loop] curl_multi -> the box's `done` list -> net_take()
  *
+ * Where a token is needed that is not known, the transfer that fetches it goes first and carries
+ * the other one with it (Transfer.then).
+ *
  * One lock covers the lists; libcurl is only ever called without it, from the loop. A box that goes
  * away asks for its transfers to be removed and waits until the loop has let go of the last one.
  */
@@ -14,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "net/oauth2.h"
 #include "net/transfer.h"
 
 typedef struct Done {
@@ -48,6 +52,7 @@ struct Net {
     Transfer *inbox, **inbox_last;
     Transfer *flying; /* the loop's own list, through `next` */
     bool closing, cancel;
+    Tokens tokens;
     Counter results[NET_RESULTS];
     Counter took_ms, bytes_in, bytes_out, in_flight;
 };
@@ -105,6 +110,15 @@ static void unlink_flying(Net *net, const Transfer *transfer) {
     atomic_fetch_sub_explicit(&net->in_flight, 1, memory_order_relaxed);
 }
 
+static void start(Net *net, Transfer *transfer) {
+    transfer->next = net->flying;
+    net->flying = transfer;
+    counter_add(&net->in_flight, 1);
+    CURLMcode code = curl_multi_add_handle(net->multi, transfer->easy);
+    assert(code == CURLM_OK); /* a fresh handle is only refused for mistakes of ours */
+    (void)code;
+}
+
 static void start_transfers(Net *net) {
     pthread_mutex_lock(&net->lock);
     Transfer *list = net->inbox;
@@ -114,12 +128,39 @@ static void start_transfers(Net *net) {
     while (list) {
         Transfer *transfer = list;
         list = transfer->next;
-        transfer->next = net->flying;
-        net->flying = transfer;
-        counter_add(&net->in_flight, 1);
-        CURLMcode code = curl_multi_add_handle(net->multi, transfer->easy);
-        assert(code == CURLM_OK); /* a fresh handle is only refused for mistakes of ours */
-        (void)code;
+        start(net, transfer);
+    }
+}
+
+/* A token came, or did not: what it is for goes on its way, or is answered why not. */
+static void take_token(Net *net, Transfer *transfer, const NetAnswer *answer) {
+    Transfer *then = TAKE(transfer->then);
+    Str token;
+    DurationMs lives;
+    Err err;
+    bool ok = oauth2_answer(answer, &transfer->arena, &token, &lives, &err);
+    if (ok) {
+        pthread_mutex_lock(&net->lock);
+        tokens_put(&net->tokens, transfer->token_key, arena_cstr(&transfer->arena, token),
+                   clock_monotonic_ns() + lives * 1000000);
+        pthread_mutex_unlock(&net->lock);
+        ok = transfer_authorize(then, token, &err);
+    }
+    if (ok) {
+        start(net, then);
+    } else {
+        NetAnswer refused;
+        transfer_refuse(then, &err, &refused);
+        finish_transfer(net, then, &refused);
+    }
+}
+
+/* A token that is not taken any more is not tried again. */
+static void forget_refused_token(Net *net, const Transfer *transfer, const NetAnswer *answer) {
+    if (transfer->token_key && answer->ok && answer->status == 401) {
+        pthread_mutex_lock(&net->lock);
+        tokens_drop(&net->tokens, transfer->token_key);
+        pthread_mutex_unlock(&net->lock);
     }
 }
 
@@ -136,6 +177,13 @@ static void collect_answers(Net *net) {
         unlink_flying(net, transfer);
         NetAnswer answer;
         transfer_answer(transfer, code, &answer);
+        if (transfer->then) {
+            take_token(net, transfer, &answer);
+            net_answer_finish(&answer);
+            transfer_free(transfer);
+            continue;
+        }
+        forget_refused_token(net, transfer, &answer);
         finish_transfer(net, transfer, &answer);
     }
 }
@@ -143,6 +191,11 @@ static void collect_answers(Net *net) {
 static void drop_transfer(Net *net, Transfer *transfer) {
     curl_multi_remove_handle(net->multi, transfer->easy);
     unlink_flying(net, transfer);
+    if (transfer->then) {
+        Transfer *then = TAKE(transfer->then);
+        transfer_free(transfer);
+        transfer = then;
+    }
     Err err;
     err_set(&err, ERR_CANCELLED, "%.*s: cancelled", STR_ARG(transfer->peer));
     NetAnswer answer;
@@ -222,6 +275,7 @@ void net_close(Net *net) {
     assert(!net->flying);
     curl_multi_cleanup(net->multi);
     pthread_mutex_destroy(&net->lock);
+    tokens_finish(&net->tokens);
     free(net);
 }
 
@@ -260,18 +314,50 @@ void net_box_free(NetBox *box) {
     free(box);
 }
 
+/* What is to be started: the transfer, or the one that fetches a token for it. NULL: it cannot be
+ * sent. */
+static Transfer *with_token(Net *net, Transfer *transfer, const NetOauth2 *oauth2, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    NetOptions options;
+    NetRequest request;
+    transfer->token_key = oauth2_key(oauth2);
+    pthread_mutex_lock(&net->lock);
+    const char *known = tokens_find(&net->tokens, transfer->token_key, clock_monotonic_ns());
+    Str token = known ? arena_str(&arena, str_of(known)) : STR("");
+    pthread_mutex_unlock(&net->lock);
+    if (known) {
+        return transfer_authorize(transfer, token, err) ? transfer : NULL;
+    }
+    Transfer *first = mem_zero(1, sizeof *first);
+    if (!oauth2_request(oauth2, &arena, &options, &request, err) ||
+        !transfer_prepare(first, &request, err)) {
+        transfer_free(first);
+        (void)err_context(err, "oauth2");
+        return NULL;
+    }
+    first->box = transfer->box;
+    first->token_key = transfer->token_key;
+    first->then = transfer;
+    return first;
+}
+
 void net_send(NetBox *box, const NetRequest *request) {
     Net *net = box->net;
-    Transfer *transfer = mem_zero(1, sizeof *transfer);
+    Transfer *transfer = mem_zero(1, sizeof *transfer), *first = transfer;
+    const NetOauth2 *oauth2 = request->options ? request->options->oauth2 : NULL;
     transfer->box = box;
     Err err;
     bool ready = transfer_prepare(transfer, request, &err);
+    if (ready && oauth2 && !transfer->is_mail) {
+        first = with_token(net, transfer, oauth2, &err);
+        ready = first != NULL;
+    }
     pthread_mutex_lock(&net->lock);
     box->pending++;
     box->flying++;
     if (ready) {
-        *net->inbox_last = transfer;
-        net->inbox_last = &transfer->next;
+        *net->inbox_last = first;
+        net->inbox_last = &first->next;
     }
     pthread_mutex_unlock(&net->lock);
     if (ready) {

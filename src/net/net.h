@@ -18,18 +18,40 @@ typedef struct Net Net;
 
 /* Prometheus' http_config. Strings are copied where a request is made; secrets are never printed.
  * `*_file` are read at send time. */
+/* TLS versions a peer may speak, as Go's tls_config names them. */
+typedef enum NetTls { NET_TLS_ANY, NET_TLS_1_0, NET_TLS_1_1, NET_TLS_1_2, NET_TLS_1_3 } NetTls;
+
+/* A header whose value is in a file. */
+typedef struct NetHeaderFile {
+    Str name, path;
+} NetHeaderFile;
+
+/* OAuth 2.0 client credentials: a token is fetched and kept before the request. */
+typedef struct NetOauth2 {
+    Str client_id, client_secret, client_secret_file, token_url;
+    Str form;                         /* further fields of the form: "&scope=a+b" */
+    const struct NetOptions *options; /* how `token_url` is reached */
+} NetOauth2;
+
 typedef struct NetOptions {
     Str proxy_url;
     Str ca_file, cert_file, key_file, server_name;
+    Str ca, cert, key; /* PEM, instead of the files */
+    NetTls tls_min, tls_max;
     bool insecure_skip_verify;
-    Str username, password, password_file;
+    Str username, username_file, password, password_file;
     Str bearer, bearer_file, auth_type; /* auth_type: "Bearer" by default */
     Str aws_sigv4; /* "aws:amz:REGION:s3": signs with username and password as the two keys; not
                       in the file */
     Str mail_auth; /* of mail: the one SASL mechanism to use, "CRAM-MD5"; "" = the best both know */
-    Str mail_identity;  /* of mail: who to act as (RFC 4616, authzid) */
-    const Str *headers; /* "Name: value" */
+    Str mail_identity;       /* of mail: who to act as (RFC 4616, authzid) */
+    const NetOauth2 *oauth2; /* NULL = none; not for mail */
+    const Str *headers;      /* "Name: value" */
     size_t header_count;
+    const NetHeaderFile *header_files;
+    size_t header_file_count;
+    const Str *proxy_headers; /* for the proxy's CONNECT alone */
+    size_t proxy_header_count;
     bool no_redirects;
     bool proxy_from_environment; /* else none unless proxy_url */
     Str no_proxy;                /* hosts to reach directly, comma separated */

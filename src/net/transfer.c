@@ -90,13 +90,17 @@ static void set_mail_login(Transfer *transfer, const NetOptions *options) {
 }
 
 static bool set_credentials(Transfer *transfer, const NetOptions *options, Err *err) {
-    if (options->username.len) {
-        Str password = options->password;
+    if (options->username.len || options->username_file.len) {
+        Str username = options->username, password = options->password;
+        if (options->username_file.len &&
+            !read_secret(transfer, options->username_file, &username, err)) {
+            return false;
+        }
         if (options->password_file.len &&
             !read_secret(transfer, options->password_file, &password, err)) {
             return false;
         }
-        set_text(transfer, CURLOPT_USERNAME, options->username);
+        set_text(transfer, CURLOPT_USERNAME, username);
         curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, text_of(transfer, password));
         if (options->aws_sigv4.len) {
             set_text(transfer, CURLOPT_AWS_SIGV4, options->aws_sigv4);
@@ -148,10 +152,59 @@ static bool set_server_name(Transfer *transfer, CURLU *url, Str server_name, Err
                          STR_ARG(transfer->peer), STR_ARG(server_name));
 }
 
+static void set_pem(Transfer *transfer, CURLoption option, Str pem) {
+    struct curl_blob blob = {
+        .data = (void *)(uintptr_t)pem.ptr, .len = pem.len, .flags = CURL_BLOB_COPY};
+    if (pem.len) {
+        curl_easy_setopt(transfer->easy, option, &blob);
+    }
+}
+
+static void set_tls_versions(Transfer *transfer, const NetOptions *options) {
+    static const long least[] = {CURL_SSLVERSION_DEFAULT, CURL_SSLVERSION_TLSv1_0,
+                                 CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_TLSv1_2,
+                                 CURL_SSLVERSION_TLSv1_3};
+    static const long most[] = {CURL_SSLVERSION_MAX_NONE, CURL_SSLVERSION_MAX_TLSv1_0,
+                                CURL_SSLVERSION_MAX_TLSv1_1, CURL_SSLVERSION_MAX_TLSv1_2,
+                                CURL_SSLVERSION_MAX_TLSv1_3};
+    curl_easy_setopt(transfer->easy, CURLOPT_SSLVERSION,
+                     least[options->tls_min] | most[options->tls_max]);
+}
+
+static bool set_proxy_headers(Transfer *transfer, const NetOptions *options, Err *err) {
+    struct curl_slist *others = transfer->headers;
+    transfer->headers = NULL;
+    bool ok = add_headers(transfer, options->proxy_headers, options->proxy_header_count, err);
+    transfer->proxy_headers = transfer->headers;
+    transfer->headers = others;
+    curl_easy_setopt(transfer->easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+    curl_easy_setopt(transfer->easy, CURLOPT_PROXYHEADER, transfer->proxy_headers);
+    return ok;
+}
+
+static bool add_header_files(Transfer *transfer, const NetOptions *options, Err *err) {
+    for (size_t i = 0; i < options->header_file_count; i++) {
+        const NetHeaderFile *file = &options->header_files[i];
+        Str value;
+        if (!read_secret(transfer, file->path, &value, err) ||
+            !add_header(
+                transfer,
+                arena_printf(&transfer->arena, "%.*s: %.*s", STR_ARG(file->name), STR_ARG(value)),
+                err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void set_tls_and_proxy(Transfer *transfer, const NetOptions *options) {
     set_text(transfer, CURLOPT_CAINFO, options->ca_file);
     set_text(transfer, CURLOPT_SSLCERT, options->cert_file);
     set_text(transfer, CURLOPT_SSLKEY, options->key_file);
+    set_pem(transfer, CURLOPT_CAINFO_BLOB, options->ca);
+    set_pem(transfer, CURLOPT_SSLCERT_BLOB, options->cert);
+    set_pem(transfer, CURLOPT_SSLKEY_BLOB, options->key);
+    set_tls_versions(transfer, options);
     if (options->insecure_skip_verify) {
         curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -176,7 +229,9 @@ static bool set_options(Transfer *transfer, const NetOptions *options, CURLU *ur
         return false;
     }
     return set_credentials(transfer, options, err) &&
-           add_headers(transfer, options->headers, options->header_count, err);
+           add_headers(transfer, options->headers, options->header_count, err) &&
+           add_header_files(transfer, options, err) &&
+           (!options->proxy_header_count || set_proxy_headers(transfer, options, err));
 }
 
 static void set_method(Transfer *transfer, const NetRequest *request) {
@@ -272,6 +327,14 @@ static bool prepare(Transfer *transfer, const NetRequest *request, CURLU *url, E
     return true;
 }
 
+bool transfer_authorize(Transfer *transfer, Str token, Err *err) {
+    bool ok = add_header(
+        transfer, arena_printf(&transfer->arena, "Authorization: Bearer %.*s", STR_ARG(token)),
+        err);
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+    return ok;
+}
+
 bool transfer_prepare(Transfer *transfer, const NetRequest *request, Err *err) {
     transfer->tag = request->tag;
     transfer->body = arena_str(&transfer->arena, request->body);
@@ -294,6 +357,7 @@ void transfer_free(Transfer *transfer) {
         curl_easy_cleanup(transfer->easy);
     }
     curl_slist_free_all(transfer->headers);
+    curl_slist_free_all(transfer->proxy_headers);
     curl_slist_free_all(transfer->recipients);
     curl_slist_free_all(transfer->connect_to);
     buf_finish(&transfer->answer);

@@ -17,7 +17,7 @@
 
 typedef struct Transfer {
     CURL *easy;
-    struct curl_slist *headers, *recipients, *connect_to;
+    struct curl_slist *headers, *proxy_headers, *recipients, *connect_to;
     Arena arena;      /* copies of the request's texts */
     Str body;         /* to be sent */
     size_t body_sent; /* mail is read piece by piece */
@@ -30,12 +30,17 @@ typedef struct Transfer {
     uint64_t tag;
     int64_t started_ns;
     NetBox *box;
+    uint64_t token_key;    /* of the token it brings along, or fetches; 0 = none */
+    struct Transfer *then; /* what the token is for, if this fetches one */
     struct Transfer *next;
 } Transfer;
 
 /* Copies the request and sets up libcurl; files named in the options are read now. False where the
  * request cannot be sent at all; the transfer can be answered with that error. */
 bool transfer_prepare(Transfer *transfer, const NetRequest *request, Err *err) MUST_CHECK;
+
+/* The token the peer wants to see; before it is driven. */
+bool transfer_authorize(Transfer *transfer, Str token, Err *err) MUST_CHECK;
 
 /* What the peer said, or why it said nothing. Moves the body out. */
 void transfer_answer(Transfer *transfer, CURLcode code, NetAnswer *ret_answer);

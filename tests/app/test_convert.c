@@ -121,8 +121,8 @@ Test(convert, tells_what_it_leaves_out) {
         {"global: {query_log_file: x}", "p.yml:1:10: global.query_log_file has no counterpart"},
         {"scrape_configs: [{job_name: j, ec2_sd_configs: []}]",
          "job \"j\" is left out: it has no target"},
-        {"scrape_configs: [{job_name: j, static_configs: [{targets: [a]}], oauth2: {}}]",
-         "job \"j\": oauth2 has no counterpart"},
+        {"scrape_configs: [{job_name: j, static_configs: [{targets: [a]}], no_such_key: {}}]",
+         "job \"j\": no_such_key has no counterpart"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Converted got;

@@ -8,7 +8,8 @@
  *     /bytes/N       N bytes
  *     /redirect      302 to /echo
  *     /gzip          "unpacked" as gzip
- *     /wait          answers when peer_release() is called
+ *     /token         {"access_token": "token-N"} for the form and credentials of the tests, else
+ * 401 /wait          answers when peer_release() is called
  */
 
 #include <arpa/inet.h>
@@ -26,6 +27,7 @@ typedef struct Peer {
     pthread_mutex_t lock;
     pthread_cond_t released;
     bool open;
+    int tokens; /* given out */
 } Peer;
 
 static inline enum MHD_Result peer_reply(struct MHD_Connection *connection, unsigned status,
@@ -75,6 +77,16 @@ static inline enum MHD_Result peer_answer(Peer *peer, struct MHD_Connection *con
         enum MHD_Result result = peer_reply(connection, 200, bytes, number, NULL, NULL);
         free(bytes);
         return result;
+    }
+    if (!strcmp(path, "/token")) {
+        static const char form[] = "grant_type=client_credentials&scope=a+b&audience=x%26y";
+        const char *who = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+        bool known = who && !strcmp(who, "Basic bWUlMkZ0b286c2VjcmV0") && /* me%2Ftoo:secret */
+                     body->len == strlen(form) && !memcmp(body->ptr, form, body->len);
+        char text[64];
+        snprintf(text, sizeof text, "{\"access_token\": \"token-%d\", \"expires_in\": 3600}",
+                 ++peer->tokens);
+        return peer_reply(connection, known ? 200 : 401, text, strlen(text), NULL, NULL);
     }
     if (!strcmp(path, "/redirect")) {
         return peer_reply(connection, 302, "", 0, "Location", "/echo");

@@ -308,6 +308,53 @@ Test(net, credentials_come_from_options_and_files_at_send_time) {
     close_rig(&rig);
 }
 
+static NetAnswer call_as(Rig *rig, const char *path, const NetOptions *options) {
+    NetRequest request = request_to(rig, "GET", path);
+    request.options = options;
+    return call(rig, &request);
+}
+
+static void expect_token(Rig *rig, const NetOptions *options, const char *want) {
+    NetAnswer answer = call_as(rig, "/echo", options);
+    cr_assert(answer.ok, "%s", answer.err.text);
+    cr_expect(contains(answer.body, want), "%s\n%s", want, answer.body.ptr);
+    net_answer_finish(&answer);
+}
+
+Test(net, a_token_is_fetched_kept_and_fetched_again_when_it_is_refused) {
+    Rig rig = open_rig();
+    char url[64];
+    NetOptions plain = {0};
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/token", rig.peer->port);
+    NetOauth2 oauth2 = {.client_id = STR("me/too"),
+                        .client_secret = STR("secret"),
+                        .token_url = str_of(url),
+                        .form = STR("&scope=a+b&audience=x%26y"),
+                        .options = &plain};
+    NetOptions options = {.oauth2 = &oauth2};
+    expect_token(&rig, &options, "Authorization: Bearer token-1\n");
+    expect_token(&rig, &options, "Authorization: Bearer token-1\n");
+    NetAnswer answer = call_as(&rig, "/status/401", &options);
+    cr_expect_eq(answer.status, 401);
+    net_answer_finish(&answer);
+    expect_token(&rig, &options, "Authorization: Bearer token-2\n");
+
+    static const char *const bad[] = {"/status/403", "/echo", "/bytes/100000"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(url, sizeof url, "http://127.0.0.1:%d%s", rig.peer->port, bad[i]);
+        oauth2.token_url = str_of(url);
+        answer = call_as(&rig, "/echo", &options);
+        cr_expect(!answer.ok && answer.not_sent, "%s", bad[i]);
+        cr_expect(strstr(answer.err.text, "oauth2"), "%s: %s", bad[i], answer.err.text);
+        net_answer_finish(&answer);
+    }
+    oauth2.client_secret_file = STR("/nowhere/secret");
+    answer = call_as(&rig, "/echo", &options);
+    cr_expect(!answer.ok && strstr(answer.err.text, "/nowhere/secret"), "%s", answer.err.text);
+    net_answer_finish(&answer);
+    close_rig(&rig);
+}
+
 Test(net, many_threads_send_at_once_and_the_metrics_add_up) {
     Rig rig = open_rig();
     NetBox *boxes[8];

@@ -72,12 +72,10 @@ Test(config, every_file_of_the_corpus_is_taken_or_refused_as_alertmanager_does) 
     cJSON_Delete(json);
 }
 
-/* Texts that stand for a URL in a manual, which Alertmanager refuses too; and oauth2, which needs a
- * token server. */
+/* Texts that stand for a URL in a manual, which Alertmanager refuses too. */
 static const char *const not_loadable[] = {
     "projects/rabbitmq-slack.yml", "operator-golden/valid_global_config_with_Pagerduty_URL.yml",
-    "docs/notification_examples.1.yml",
-    "operator-golden/CR_with_Webhook_Receiver_and_custom_http_config_oauth2.yml"};
+    "docs/notification_examples.1.yml"};
 
 static bool is_loadable(const char *name) {
     for (size_t i = 0; i < sizeof not_loadable / sizeof *not_loadable; i++) {
