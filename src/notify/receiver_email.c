@@ -13,7 +13,7 @@
 #include "notify/receivers.h"
 #include "notify/template.h"
 
-enum { RECIPIENTS_MAX = 64, LINE_CHARS_MAX = 76, ANSWER_CHARS_MAX = 300 };
+enum { LINE_CHARS_MAX = 76, ANSWER_CHARS_MAX = 300 };
 
 static bool is_ascii(Str text) {
     for (size_t i = 0; i < text.len; i++) {
@@ -94,16 +94,36 @@ static Str bare_address(Str text) {
     return str_trim(text);
 }
 
-static size_t split_recipients(Str text, Str *ret_list) {
-    size_t count = 0;
-    while (text.len && count < RECIPIENTS_MAX) {
-        size_t comma = str_find(text, ',');
+/* The next comma that is not within quotes: "Doe, Jane" <jane@example.org>. */
+static size_t find_separator(Str text) {
+    bool quoted = false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (quoted && text.ptr[i] == '\\') {
+            i++;
+        } else if (text.ptr[i] == '"') {
+            quoted = !quoted;
+        } else if (text.ptr[i] == ',' && !quoted) {
+            return i;
+        }
+    }
+    return text.len;
+}
+
+static size_t split_recipients(Str text, Arena *arena, const Str **ret_list) {
+    size_t room = 1, count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        room += text.ptr[i] == ',';
+    }
+    Str *list = arena_array(arena, Str, room);
+    while (text.len) {
+        size_t comma = find_separator(text);
         Str one = bare_address((Str){text.ptr, comma});
         if (one.len) {
-            ret_list[count++] = one;
+            list[count++] = one;
         }
         text = str_skip(text, comma < text.len ? comma + 1 : text.len);
     }
+    *ret_list = list;
     return count;
 }
 
@@ -144,6 +164,24 @@ static bool put_default_header(const Mail *mail, Buf *out, const char *name, Str
     return true;
 }
 
+/* One thread a group: each mail answers the same first one, which need not exist. With `threading`,
+ * as it says: none, or one a day. */
+static Str thread_of(const Mail *mail, Str key) {
+    const YamlNode *threading = integration_tree(mail->integration, "threading");
+    const YamlNode *enabled = yaml_get(threading, "enabled");
+    const YamlNode *by_date = yaml_get(threading, "thread_by_date");
+    Arena *arena = mail->world->arena;
+    if (threading && !(enabled && str_eq(enabled->text, STR("true")))) {
+        return STR("");
+    }
+    if (!threading || (by_date && str_eq(by_date->text, STR("none")))) {
+        return arena_printf(arena, "<alert-%.*s@belfry>", STR_ARG(key));
+    }
+    CivilTime day = civil_of(mail->world->now);
+    return arena_printf(arena, "<alert-%.*s-%04d-%02d-%02d@belfry>", STR_ARG(key), (int)day.year,
+                        day.month, day.day);
+}
+
 static bool put_headers(const Mail *mail, Buf *out) {
     Arena *arena = mail->world->arena;
     Str subject;
@@ -161,14 +199,15 @@ static bool put_headers(const Mail *mail, Buf *out) {
     (void)put_default_header(mail, out, "To", mail->to);
     (void)put_default_header(mail, out, "From", mail->from);
     (void)put_default_header(mail, out, "Date", mail_date(arena, mail->world->now));
-    /* One thread a group: each mail answers the same first one, which need not exist. */
     Str key = {mail->message->dedup_key.ptr,
                mail->message->dedup_key.len < 16 ? mail->message->dedup_key.len : 16};
     (void)put_default_header(
         mail, out, "Message-Id",
         arena_printf(arena, "<%lld.%.*s@belfry>", (long long)mail->world->now, STR_ARG(key)));
-    (void)put_default_header(mail, out, "References",
-                             arena_printf(arena, "<alert-%.*s@belfry>", STR_ARG(key)));
+    Str thread = thread_of(mail, key);
+    if (thread.len) {
+        (void)put_default_header(mail, out, "References", thread);
+    }
     const YamlNode *headers = integration_tree(mail->integration, "headers");
     for (size_t i = 0; headers && i < headers->count; i++) {
         Str value;
@@ -224,7 +263,8 @@ static bool fill_request(const Mail *mail, const Buf *body, MessageRequest *ret_
     options->password = secret.len ? secret : password;
     options->mail_auth = secret.len ? STR("CRAM-MD5") : STR("");
     options->mail_identity = integration_text(integration, "auth_identity");
-    Str *to = arena_array(arena, Str, RECIPIENTS_MAX);
+    const Str *to;
+    size_t to_count = split_recipients(mail->to, arena, &to);
     NetRequest request = {.url = arena_printf(arena, "%s://%.*s/%.*s", implicit ? "smtps" : "smtp",
                                               STR_ARG(smarthost),
                                               STR_ARG(integration_text(integration, "hello"))),
@@ -234,7 +274,7 @@ static bool fill_request(const Mail *mail, const Buf *body, MessageRequest *ret_
                           .answer_bytes_max = 64 << 10,
                           .mail_from = bare_address(mail->from),
                           .mail_to = to,
-                          .mail_to_count = split_recipients(mail->to, to),
+                          .mail_to_count = to_count,
                           .mail_require_tls = integration_bool(integration, "require_tls")};
     *ret_request = (MessageRequest){.request = request};
     return request.mail_to_count > 0 ||

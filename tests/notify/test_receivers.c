@@ -293,6 +293,54 @@ Test(receivers, a_label_cannot_add_a_header_to_a_mail) {
     notify_config_unref(config);
 }
 
+Test(receivers, mail_goes_to_each_recipient_in_the_thread_it_is_told) {
+    static const struct {
+        const char *to, *options;
+        const char *first; /* of the recipients */
+        size_t count;
+        const char *thread; /* of the References after the key; NULL = no such header */
+    } rows[] = {
+        {"a@x.org", "", "a@x.org", 1, "@belfry>"},
+        {"\"Doe, Jane\" <jane@x.org>, b@x.org,", "", "jane@x.org", 2, "@belfry>"},
+        {"\"A \\\", B\" <a@x.org>", "", "a@x.org", 1, "@belfry>"},
+        {"a@x.org", ", threading: {enabled: false}", "a@x.org", 1, NULL},
+        {"a@x.org", ", threading: {enabled: true}", "a@x.org", 1, "-2026-01-01@belfry>"},
+        {"a@x.org", ", threading: {enabled: true, thread_by_date: none}", "a@x.org", 1, "@belfry>"},
+        {NULL, "", "0@x.org", 100, "@belfry>"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO(arena_finish) Arena arena = {0};
+        AUTO(buf_finish) Buf many = {0};
+        for (int n = 0; n < 100; n++) {
+            buf_printf(&many, "%d@x.org, ", n);
+        }
+        Str to = rows[i].to ? str_of(rows[i].to) : buf_view(&many);
+        NotifyConfig *config = rig_config(
+            arena_printf(&arena,
+                         "global: {smtp_from: me@x.org, smtp_smarthost: 'mail.x.org:25'}\n"
+                         "route: {receiver: r}\n"
+                         "receivers: [{name: r, email_configs: [{to: '%.*s'%s}]}]\n",
+                         STR_ARG(to), rows[i].options)
+                .ptr,
+            NULL, NULL);
+        MessageAlert members[2];
+        MessageRequest request = {0};
+        Message message = message_of(members, OUTBOX_TRIGGER, 1);
+        build(config, find(config, "r", "email", 0), &message, &arena, &request);
+        cr_assert_eq(request.request.mail_to_count, rows[i].count, "row %zu: %zu", i,
+                     request.request.mail_to_count);
+        cr_expect(str_eq(request.request.mail_to[0], str_of(rows[i].first)), "row %zu", i);
+        Str body = request.request.body;
+        const char *at = memmem(body.ptr, body.len, "\nReferences: <alert-", 20);
+        cr_assert_eq(at != NULL, rows[i].thread != NULL, "row %zu", i);
+        if (at) {
+            Str line = {at + 1, (size_t)((char *)memchr(at + 1, '\r', 200) - at - 1)};
+            cr_expect(str_ends(line, str_of(rows[i].thread)), "row %zu: %.*s", i, STR_ARG(line));
+        }
+        notify_config_unref(config);
+    }
+}
+
 /* ---- severities of PagerDuty ---- */
 
 Test(receivers, pagerduty_goes_by_the_severity_label_and_the_policys_words) {
