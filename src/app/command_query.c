@@ -292,13 +292,21 @@ static void put_explain(const cJSON *data, Buf *out) {
     put_plan(plan, 0, out);
 }
 
+/* "warning: ..." on stderr for each of a list of texts. */
+static void print_notes(const cJSON *texts, const char *kind) {
+    const cJSON *text;
+    cJSON_ArrayForEach(text, texts) {
+        if (cJSON_IsString(text)) {
+            fprintf(stderr, "%s: %s\n", kind, text->valuestring);
+        }
+    }
+}
+
 static void print_answer(Str answer, const char *format, bool explain) {
     AUTO(buf_finish) Buf out = {0};
     cJSON *json = cJSON_ParseWithLength(answer.ptr, answer.len);
-    const cJSON *warning;
-    cJSON_ArrayForEach(warning, cJSON_GetObjectItem(json, "warnings")) {
-        fprintf(stderr, "warning: %s\n", warning->valuestring);
-    }
+    print_notes(cJSON_GetObjectItem(json, "warnings"), "warning");
+    print_notes(cJSON_GetObjectItem(json, "infos"), "info");
     if (strcmp(format, "json") == 0) {
         buf_str(&out, str_trim(answer));
         buf_byte(&out, '\n');

@@ -3,13 +3,15 @@
 #include "promql/exec.h"
 
 void exec_count_begin(Exec *exec, Arena *arena, const PlanRoot *root) {
-    if (!exec->options->count_samples || !root->node) {
+    if (!exec->options->count_samples) {
         return;
     }
-    size_t steps = root->node->grid.count;
+    Grid text = {exec->plan->range.from, 1, 1}; /* which has no node */
+    Grid grid = root->node ? root->node->grid : text;
+    size_t steps = grid.count;
     exec->counts = arena_new(arena, StepCounts);
     *exec->counts =
-        (StepCounts){.grid = root->node->grid,
+        (StepCounts){.grid = grid,
                      .total = arena_array(arena, atomic_uint_fast64_t, steps ? steps : 1),
                      .read = arena_array(arena, atomic_uint_fast64_t, steps ? steps : 1)};
 }

@@ -104,6 +104,7 @@ def parameters():
             assert [n for _, n in samples["totalQueryableSamplesPerStep"]] == total, (expr, samples)
             assert [n for _, n in samples["samplesReadPerStep"]] == read, (expr, samples)
             assert (samples["totalQueryableSamples"], samples["samplesRead"]) == (sum(total), sum(read)), (expr, samples)
+        assert at.ask("query", query='"x"', time=NOW, stats="all")[1]["data"]["stats"]["samples"]["samplesReadPerStep"] == [[NOW, 0]]
         assert "totalQueryableSamplesPerStep" not in at.ask("query", query="m", time=NOW, stats="true")[1]["data"]["stats"]["samples"]
         assert set(stats["timings"]) == {"evalTotalTime", "resultSortTime", "queryPreparationTime", "innerEvalTime", "execQueueTime",
                                          "execTotalTime"}, stats
@@ -269,6 +270,8 @@ def belfry_query():
         assert ask("m", *when) == (0, 'm{i="0"}  8\nm{i="1"}  18\n', "")
         assert ask("m", *when, "--format", "csv") == (0, 'series,time,value\n"m{i=""0""}",1700000000.000,8\n"m{i=""1""}",1700000000.000,18\n', "")
         assert ask("1 + 1", *when) == (0, "2\n", "")
+        assert ask("rate(m[1m]) * 0", *when)[2].startswith("info: PromQL info: metric might not be a counter"), ask("rate(m[1m])")
+        assert ask("quantile(2, m)", *when)[2].startswith("warning: PromQL warning: quantile value should be between"), when
         assert ask("1 + 1", *when, "--format", "csv") == (0, 'series,time,value\n"",1700000000.000,2\n', "")
         assert ask('"a, \\"b\\""', *when, "--format", "csv") == (0, 'series,time,value\n"",1700000000.000,"a, ""b"""\n', "")
         assert ask('"text"', *when) == (0, "text\n", "")
