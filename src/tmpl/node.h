@@ -68,11 +68,18 @@ struct Tmpl {
     Str left, right;
     NamedTree *trees;
     size_t trees_count, trees_cap;
-    const Tmpl *base; /* looked in after the own trees */
+    uint32_t *tree_slots;   /* 1 + index of the tree, by hash of its name; 0 = free */
+    size_t tree_slot_count; /* a power of two, or 0 */
+    const Tmpl *base;       /* looked in after the own trees */
 };
 
 /* The tree called `name`, also in the bases; NULL if there is none. */
 const NamedTree *tmpl_find(const Tmpl *tmpl, Str name);
+
+/* The template's own tree of that name; NULL if there is none. */
+NamedTree *tmpl_own_tree(const Tmpl *tmpl, Str name);
+/* Adds one whose name is new. */
+void tmpl_add_tree(Tmpl *tmpl, NamedTree tree);
 
 /* The function called `name`, from the template's sets or Go's builtins. */
 const TmplFunc *tmpl_find_func(const Tmpl *tmpl, Str name);

@@ -632,16 +632,12 @@ static bool is_empty_tree(const Node *root) {
 
 static void add_tree(Parser *parser, Str name, const Node *root) {
     NamedTree tree = {arena_str(parser->arena, name), parser->parse_name, parser->text, root};
-    for (size_t i = 0; i < parser->tmpl->trees_count; i++) {
-        NamedTree *known = &parser->tmpl->trees[i];
-        if (str_eq(known->name, name)) {
-            if (is_empty_tree(known->root) || !is_empty_tree(root)) {
-                *known = tree;
-            }
-            return;
-        }
+    NamedTree *known = tmpl_own_tree(parser->tmpl, name);
+    if (!known) {
+        tmpl_add_tree(parser->tmpl, tree);
+    } else if (is_empty_tree(known->root) || !is_empty_tree(root)) {
+        *known = tree;
     }
-    VEC_PUSH(*parser->tmpl, trees, tree);
 }
 
 /* The body of {{define}} and {{block}}: variables of outside are not seen. */

@@ -19,6 +19,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "tmpl/node.h"
 
@@ -41,15 +42,46 @@ const TmplFunc *tmpl_find_func(const Tmpl *tmpl, Str name) {
     return find_in_set(tmpl_funcs_go, name);
 }
 
-const NamedTree *tmpl_find(const Tmpl *tmpl, Str name) {
-    for (; tmpl; tmpl = tmpl->base) {
-        for (size_t i = 0; i < tmpl->trees_count; i++) {
-            if (str_eq(tmpl->trees[i].name, name)) {
-                return &tmpl->trees[i];
-            }
+/* The slot of the name, or the free one where it belongs. */
+static uint32_t *find_slot(const Tmpl *tmpl, Str name) {
+    size_t mask = tmpl->tree_slot_count - 1;
+    for (size_t at = fnv1a(FNV1A_START, name) & mask;; at = (at + 1) & mask) {
+        uint32_t *slot = &tmpl->tree_slots[at];
+        if (*slot == 0 || str_eq(tmpl->trees[*slot - 1].name, name)) {
+            return slot;
         }
     }
-    return NULL;
+}
+
+NamedTree *tmpl_own_tree(const Tmpl *tmpl, Str name) {
+    uint32_t at = tmpl->tree_slot_count ? *find_slot(tmpl, name) : 0;
+    return at ? &tmpl->trees[at - 1] : NULL;
+}
+
+static void grow_slots(Tmpl *tmpl) {
+    free(tmpl->tree_slots);
+    tmpl->tree_slot_count = tmpl->tree_slot_count ? tmpl->tree_slot_count * 2 : 4;
+    tmpl->tree_slots = mem_zero(tmpl->tree_slot_count, sizeof *tmpl->tree_slots);
+    for (size_t i = 0; i < tmpl->trees_count; i++) {
+        *find_slot(tmpl, tmpl->trees[i].name) = (uint32_t)i + 1;
+    }
+}
+
+void tmpl_add_tree(Tmpl *tmpl, NamedTree tree) {
+    if (tmpl->tree_slot_count < 2 * (tmpl->trees_count + 1)) {
+        grow_slots(tmpl);
+    }
+    uint32_t *slot = find_slot(tmpl, tree.name);
+    VEC_PUSH(*tmpl, trees, tree);
+    *slot = (uint32_t)tmpl->trees_count;
+}
+
+const NamedTree *tmpl_find(const Tmpl *tmpl, Str name) {
+    const NamedTree *tree = NULL;
+    for (; tmpl && !tree; tmpl = tmpl->base) {
+        tree = tmpl_own_tree(tmpl, name);
+    }
+    return tree;
 }
 
 static const TmplFunc *const *copy_sets(Arena *arena, const TmplFunc *const *funcs) {
@@ -105,6 +137,7 @@ void tmpl_free(Tmpl *tmpl) {
         return;
     }
     free(tmpl->trees);
+    free(tmpl->tree_slots);
     arena_finish(&tmpl->arena);
     free(tmpl);
 }
