@@ -52,6 +52,9 @@ static const LintCase cases[] = {
     {"{alert: A, expr: 'up == 0', for: 1m}", NULL},
     {"{record: a, expr: 'up + 1'}\n  - {record: a, expr: up+1}", "the same rule"},
     {"{alert: A, expr: 'up == 0'}\n  - {alert: A, expr: 'up == 1'}", NULL},
+    /* what has no effect */
+    {"{record: a, expr: up}\n  notifier_headers: ['A: b']",
+     "f:2:3: group \"g\": notifier_headers are not sent"},
 };
 
 Test(lint, finds_what_was_probably_not_meant) {
