@@ -22,6 +22,15 @@ struct Generation {
     Arena arena;               /* option structs that doors read while they are called */
 };
 
+/* Ticks whose changes are not in SQLite yet, oldest first: a full disk must lose none of them.
+ * Those who evaluate add and settle, under the lock. */
+typedef struct PendingTick PendingTick;
+typedef struct Backlog {
+    pthread_mutex_t lock;
+    PendingTick *first, *last;
+    size_t count;
+} Backlog;
+
 typedef struct App {
     const ServeOptions *options;
     TimeMs started_at;
@@ -39,6 +48,7 @@ typedef struct App {
     Engine *engine;
     Notify *notify;
     Rules *rules;
+    Backlog backlog;
     bool reload_ok; /* of the last load */
     TimeMs reload_at;
 

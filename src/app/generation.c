@@ -220,6 +220,7 @@ RulesOptions app_rules_options(const App *app, const Generation *generation) {
         .budget = rule_budget(config),
         .alerts_max = config->limits.alerts_max,
         .started_at = app->started_at,
+        .has_aside = true,
     };
 }
 

@@ -12,8 +12,6 @@
 
 /* ---- scheduler ---- */
 
-/* Ticks whose changes are not in SQLite yet, oldest first: a full disk must lose none of them. */
-typedef struct PendingTick PendingTick;
 struct PendingTick {
     PendingTick *next;
     RulesTick tick;
@@ -22,11 +20,6 @@ struct PendingTick {
 };
 
 enum { PENDING_TICKS_MAX = 1000 };
-
-typedef struct Backlog {
-    PendingTick *first, *last;
-    size_t count;
-} Backlog;
 
 /* One transaction: alert rows and what makes them ring. */
 static bool commit_changes(App *app, const AlertChange *changes, size_t count, TimeMs now,
@@ -90,8 +83,9 @@ static void drop_first(Backlog *backlog) {
 }
 
 /* Brings ticks to rest in order: the truth first, then its shadow in the store, then one sync for
- * both. */
-static void settle(App *app, Backlog *backlog) {
+ * both. Under the backlog's lock. */
+static void settle(App *app) {
+    Backlog *backlog = &app->backlog;
     while (backlog->first) {
         PendingTick *pending = backlog->first;
         Err err = {0};
@@ -112,15 +106,15 @@ static void settle(App *app, Backlog *backlog) {
     }
 }
 
-/* Evaluates the oldest due slot. False if none was due. */
-static bool evaluate(App *app, Backlog *backlog) {
-    TimeMs now = clock_now();
-    if (backlog->count >= PENDING_TICKS_MAX || rules_next_due(app->rules, now) > now) {
-        return false;
-    }
-    PendingTick *pending = mem_zero(1, sizeof *pending);
-    pending->at = now;
-    rules_tick(app->rules, now, &pending->tick);
+static bool backlog_has_room(Backlog *backlog) {
+    pthread_mutex_lock(&backlog->lock);
+    bool has_room = backlog->count < PENDING_TICKS_MAX;
+    pthread_mutex_unlock(&backlog->lock);
+    return has_room;
+}
+
+static void backlog_add(Backlog *backlog, PendingTick *pending) {
+    pthread_mutex_lock(&backlog->lock);
     if (backlog->last) {
         backlog->last->next = pending;
     } else {
@@ -128,7 +122,26 @@ static bool evaluate(App *app, Backlog *backlog) {
     }
     backlog->last = pending;
     backlog->count++;
-    return pending->tick.did_evaluate;
+    pthread_mutex_unlock(&backlog->lock);
+}
+
+/* Evaluates the oldest due slot, one of those put aside or not. False if none was due. */
+static bool evaluate(App *app, bool is_aside) {
+    TimeMs now = clock_now();
+    TimeMs due = is_aside ? rules_aside_due(app->rules, now) : rules_next_due(app->rules, now);
+    if (due > now || !backlog_has_room(&app->backlog)) {
+        return false;
+    }
+    PendingTick *pending = mem_zero(1, sizeof *pending);
+    pending->at = now;
+    if (is_aside) {
+        rules_tick_aside(app->rules, now, &pending->tick);
+    } else {
+        rules_tick(app->rules, now, &pending->tick);
+    }
+    bool did_evaluate = pending->tick.did_evaluate;
+    backlog_add(&app->backlog, pending);
+    return did_evaluate;
 }
 
 static void sleep_until(App *app, TimeMs until) {
@@ -156,28 +169,45 @@ static void observe(App *app, TimeMs *due) {
 
 static void *run_scheduler(void *context) {
     App *app = context;
-    Backlog backlog = {0};
+    Backlog *backlog = &app->backlog;
     TimeMs observation_due = 0;
     while (!app->stopping) {
         observe(app, &observation_due);
-        bool evaluated = evaluate(app, &backlog);
-        settle(app, &backlog);
-        if (!backlog.first) {
+        bool evaluated = evaluate(app, false);
+        pthread_mutex_lock(&backlog->lock);
+        settle(app);
+        bool is_settled = !backlog->first;
+        pthread_mutex_unlock(&backlog->lock);
+        if (is_settled) {
             notify_evaluated(app->notify, clock_now());
         }
         if (!evaluated) {
             TimeMs now = clock_now();
             TimeMs due = rules_next_due(app->rules, now);
             TimeMs later = now + SECOND_MS; /* new rules, a retry, a clock that was set */
-            if (due <= now && backlog.count == 0) {
+            if (due <= now && is_settled) {
                 continue; /* became due since evaluate() looked */
             }
             sleep_until(app, due > now && due < later ? due : later);
         }
     }
-    settle(app, &backlog);
-    while (backlog.first) {
-        drop_first(&backlog);
+    return NULL;
+}
+
+/* Groups that would hold up the others. What they change is settled in the order it came. */
+static void *run_aside(void *context) {
+    App *app = context;
+    while (!app->stopping) {
+        if (evaluate(app, true)) {
+            pthread_mutex_lock(&app->backlog.lock);
+            settle(app);
+            pthread_mutex_unlock(&app->backlog.lock);
+        } else {
+            TimeMs now = clock_now();
+            TimeMs due = rules_aside_due(app->rules, now);
+            TimeMs later = now + SECOND_MS;
+            sleep_until(app, due > now && due < later ? due : later);
+        }
     }
     return NULL;
 }
@@ -279,8 +309,9 @@ static bool start(App *app, void *(*run)(void *), const char *name, Err *err) {
 bool app_start_loops(App *app, Err *err) {
     bool opentsdb = app_generation(app)->config->ingest.opentsdb_listen.len > 0;
     return start(app, run_scheduler, "scheduler", err) &&
-           start(app, run_delivery, "delivery", err) && start(app, run_scraper, "scraper", err) &&
-           start(app, run_orders, "orders", err) && start(app, run_watch, "watch", err) &&
+           start(app, run_aside, "slow rules", err) && start(app, run_delivery, "delivery", err) &&
+           start(app, run_scraper, "scraper", err) && start(app, run_orders, "orders", err) &&
+           start(app, run_watch, "watch", err) &&
            (!opentsdb || start(app, run_opentsdb, "opentsdb", err));
 }
 
@@ -289,6 +320,7 @@ void app_stop_loops(App *app) {
     pthread_mutex_lock(&app->wake_lock);
     pthread_cond_broadcast(&app->wake);
     pthread_mutex_unlock(&app->wake_lock);
+    rules_interrupt(app->rules);
     notify_wake(app->notify);
     web_wake_orders(app->web);
     Generation *generation = app_generation(app);
@@ -297,5 +329,9 @@ void app_stop_loops(App *app) {
     }
     for (int i = 0; i < app->thread_count; i++) {
         pthread_join(app->threads[i], NULL);
+    }
+    settle(app);
+    while (app->backlog.first) {
+        drop_first(&app->backlog);
     }
 }

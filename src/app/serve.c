@@ -291,6 +291,7 @@ bool serve_run(const ServeOptions *options, Err *err) {
         .generation_lock = PTHREAD_MUTEX_INITIALIZER,
         .wake_lock = PTHREAD_MUTEX_INITIALIZER,
         .wake = PTHREAD_COND_INITIALIZER,
+        .backlog = {.lock = PTHREAD_MUTEX_INITIALIZER},
         .reload_ok = true,
         .reload_at = clock_now(),
     };

@@ -22,6 +22,7 @@ typedef struct EngineExtra {
     size_t param_count;
     const Str *headers; /* "Name: value" */
     size_t header_count;
+    int64_t in_flight_max; /* of the expressions with this very extra; 0 = as many as go */
 } EngineExtra;
 
 /* An expression in both forms: the remote engine needs the text, ours the tree. */
@@ -45,7 +46,8 @@ Engine *engine_remote_new(Net *net, const EngineRemoteOptions *options);
 void engine_free(Engine *engine);
 bool engine_is_local(const Engine *engine);
 
-/* All expressions at one time, as one program where we can. Answers as promql_run() gives them. */
+/* All expressions at one time, as one program where we can. Answers as promql_run() gives them; of
+ * those that failed `stats.eval_ns` is filled, too. */
 void engine_instant(Engine *engine, const EngineExpr *exprs, size_t count, TimeMs time,
                     const QueryOptions *options, Arena *arena, Value *ret_values, bool *ret_ok,
                     Err *errs);

@@ -216,30 +216,61 @@ static void send_query(const RemoteEngine *engine, NetBox *box, const EngineExpr
 }
 
 static bool read_answer(const NetAnswer *answer, Arena *arena, Value *ret_value, Err *err) {
-    if (!answer->ok) {
+    bool ok = answer->ok;
+    if (ok) {
+        ok = remote_answer_read(arena, answer->status, answer->body, ret_value, err);
+    } else {
         *err = answer->err;
-        return false;
-    }
-    if (!remote_answer_read(arena, answer->status, answer->body, ret_value, err)) {
-        return false;
     }
     ret_value->stats.eval_ns = answer->took * 1000000;
-    return true;
+    return ok;
+}
+
+/* Expressions that follow each other with the same extra: the rules of a group. */
+typedef struct Turn {
+    size_t next, end; /* to be sent */
+    int64_t flying, flying_max;
+} Turn;
+
+/* One for each run of expressions; `turn_of` tells each expression's. */
+static Turn *list_turns(Arena *arena, const EngineExpr *exprs, size_t count, uint32_t *turn_of,
+                        size_t *ret_count) {
+    Turn *turns = arena_array(arena, Turn, count + 1);
+    size_t turn_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || exprs[i].extra != exprs[i - 1].extra) {
+            int64_t most = exprs[i].extra ? exprs[i].extra->in_flight_max : 0;
+            turns[turn_count++] = (Turn){.next = i, .flying_max = most > 0 ? most : INT64_MAX};
+        }
+        turns[turn_count - 1].end = i + 1;
+        turn_of[i] = (uint32_t)(turn_count - 1);
+    }
+    *ret_count = turn_count;
+    return turns;
 }
 
 void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t count,
                   QueryRange range, const QueryOptions *options, Arena *arena, Value *ret_values,
                   bool *ret_ok, Err *errs) {
+    AUTO(arena_finish) Arena scratch = {0};
     NetBox *box = net_box_new(engine->net);
-    size_t sent = 0;
-    size_t done = 0;
+    size_t flying = 0, done = 0, first = 0, turn_count = 0;
+    uint32_t *turn_of = arena_array(&scratch, uint32_t, count + 1);
+    Turn *turns = list_turns(&scratch, exprs, count, turn_of, &turn_count);
     for (size_t i = 0; i < count; i++) {
         ret_ok[i] = false;
         err_set(&errs[i], ERR_CANCELLED, "query was cancelled");
     }
     while (done < count && !is_cancelled(options)) {
-        for (; sent < count && sent - done < IN_FLIGHT_MAX; sent++) {
-            send_query(engine, box, &exprs[sent], range, options, sent);
+        for (size_t t = first; t < turn_count && flying < IN_FLIGHT_MAX; t++) {
+            Turn *turn = &turns[t];
+            for (; turn->next < turn->end && turn->flying < turn->flying_max &&
+                   flying < IN_FLIGHT_MAX;
+                 turn->flying++, flying++) {
+                send_query(engine, box, &exprs[turn->next], range, options, turn->next);
+                turn->next++;
+            }
+            first += t == first && turn->next == turn->end;
         }
         NetAnswer answer;
         if (!net_take(box, 100, &answer)) {
@@ -249,6 +280,8 @@ void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t co
         assert(i < count);
         ret_ok[i] = read_answer(&answer, arena, &ret_values[i], &errs[i]);
         net_answer_finish(&answer);
+        turns[turn_of[i]].flying--;
+        flying--;
         done++;
     }
     net_box_free(box);

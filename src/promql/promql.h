@@ -83,9 +83,9 @@ typedef struct QueryRange {
 } QueryRange;
 
 /* Evaluates `count` expressions as one program. Each has its own answer or error: `ret_ok[i]` tells
- * which of `ret_values[i]` and `errs[i]` was filled. Kinds: ERR_INVALID (execution error,
- * Prometheus' words), ERR_LIMIT (names the limit and the option), ERR_TIMEOUT, ERR_CANCELLED.
- * `pool` may be NULL. */
+ * which of `ret_values[i]` and `errs[i]` was filled (of failures, `stats.eval_ns` too). Kinds:
+ * ERR_INVALID (execution error, Prometheus' words), ERR_LIMIT (names the limit and the option),
+ * ERR_TIMEOUT, ERR_CANCELLED. `pool` may be NULL. */
 void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot, QueryRange range,
                 const QueryOptions *options, Pool *pool, Arena *arena, Value *ret_values,
                 bool *ret_ok, Err *errs);

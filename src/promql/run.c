@@ -366,6 +366,8 @@ void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot,
         if (ret_ok[i]) {
             put_stats(&exec, &roots[i], from_ns, arena, &value);
             ret_values[i] = value;
+        } else {
+            ret_values[i] = (Value){.stats = {.eval_ns = clock_monotonic_ns() - from_ns}};
         }
         plan_root_finish(&roots[i]);
     }

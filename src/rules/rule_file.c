@@ -403,7 +403,8 @@ static void read_group(Loader *loader, const YamlNode *node) {
                  &group.notifier_header_count);
     read_params(loader, &reader, node, &group);
 
-    group.extra = (EngineExtra){group.params, group.param_count, group.headers, group.header_count};
+    group.extra = (EngineExtra){group.params, group.param_count, group.headers, group.header_count,
+                                yaml_get(node, "concurrency") ? group.concurrency : 0};
 
     RuleTexts inherited = read_texts(loader, &reader, node, "labels", (RuleTexts){0});
     group.labels = texts_as_set(loader->arena, inherited);

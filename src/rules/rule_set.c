@@ -168,6 +168,7 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def,
         group->iterations = before->iterations;
         group->missed = before->missed;
         group->late = before->late;
+        group->is_aside = before->is_aside;
     }
     group->def = def;
     group->interval = def->interval ? def->interval : options->evaluation_interval;
@@ -187,23 +188,27 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def,
     plan_ranks(group);
 }
 
-static const Slot *find_slot(const RuleSet *set, SlotTiming timing) {
+static const Slot *find_slot(const RuleSet *set, SlotTiming timing, bool is_aside) {
     for (size_t i = 0; set && i < set->slot_count; i++) {
-        if (slot_timing_eq(set->slots[i].timing, timing)) {
+        if (slot_timing_eq(set->slots[i].timing, timing) && set->slots[i].is_aside == is_aside) {
             return &set->slots[i];
         }
     }
     return NULL;
 }
 
-static Slot *slot_for(RuleSet *set, SlotTiming timing, const RuleSet *old, TimeMs now) {
-    Slot *known = (Slot *)find_slot(set, timing);
+static Slot *slot_for(RuleSet *set, SlotTiming timing, bool is_aside, const RuleSet *old,
+                      TimeMs now) {
+    Slot *known = (Slot *)find_slot(set, timing, is_aside);
     if (known) {
         return known;
     }
-    const Slot *before = find_slot(old, timing);
+    const Slot *before = find_slot(old, timing, is_aside);
+    before = before ? before : find_slot(old, timing, !is_aside);
     Slot *slot = &set->slots[set->slot_count++];
-    *slot = (Slot){.timing = timing, .last = before ? before->last : slot_before(timing, now)};
+    *slot = (Slot){.timing = timing,
+                   .is_aside = is_aside,
+                   .last = before ? before->last : slot_before(timing, now)};
     slot->groups = arena_array(&set->arena, LiveGroup *, set->group_count + 1);
     return slot;
 }
@@ -231,8 +236,9 @@ RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *o
     }
     fill_windows(set);
     for (size_t g = 0; g < set->group_count; g++) {
-        Slot *slot = slot_for(set, slot_timing(set->groups[g].def, options), old, now);
-        slot->groups[slot->group_count++] = &set->groups[g];
+        LiveGroup *group = &set->groups[g];
+        Slot *slot = slot_for(set, slot_timing(group->def, options), group->is_aside, old, now);
+        slot->groups[slot->group_count++] = group;
     }
     for (size_t i = 0; i < set->slot_count; i++) {
         plan_slot(&set->arena, &set->slots[i]);

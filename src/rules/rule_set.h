@@ -34,6 +34,8 @@ typedef struct LiveGroup {
     uint32_t rank_max;
     TimeMs last_evaluation;
     int64_t duration_ns, duration_total_ns;
+    int64_t slowest_ns;                /* of its rules at the last evaluation */
+    bool is_aside;                     /* see Slot */
     uint64_t iterations, missed, late; /* late: evaluated, but well after its time */
     SeriesList unwritten;              /* of the evaluation under way */
 } LiveGroup;
@@ -53,8 +55,11 @@ typedef struct PlanStage {
     size_t flush_count;
 } PlanStage;
 
+/* Groups of one timing. Those that hold up others (slot_holds_up()) have a slot of their own beside
+ * the common one, evaluated by another thread. */
 typedef struct Slot {
     SlotTiming timing;
+    bool is_aside;
     TimeMs last; /* the slot time evaluated last */
     LiveGroup **groups;
     size_t group_count;

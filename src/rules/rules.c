@@ -42,6 +42,7 @@ static void load_builtin(Rules *rules) {
 Rules *rules_new(Engine *engine, const RulesOptions *options) {
     Rules *rules = mem_zero(1, sizeof *rules);
     pthread_mutex_init(&rules->work, NULL);
+    pthread_mutex_init(&rules->aside, NULL);
     pthread_mutex_init(&rules->lock, NULL);
     rules->engine = engine;
     copy_options(rules, options);
@@ -72,16 +73,27 @@ void rules_free(Rules *rules) {
     arena_finish(&rules->restored_arena);
     arena_finish(&rules->options_arena);
     pthread_mutex_destroy(&rules->work);
+    pthread_mutex_destroy(&rules->aside);
     pthread_mutex_destroy(&rules->lock);
     free(rules);
 }
 
+/* What is evaluated aside reads set and options: it is broken off, and waits until the lock is
+ * given back. */
+static void stop_aside(Rules *rules) {
+    rules->aside_cancelled = true;
+    pthread_mutex_lock(&rules->aside);
+    rules->aside_cancelled = rules->cancelled;
+}
+
 void rules_set_options(Rules *rules, const RulesOptions *options) {
     pthread_mutex_lock(&rules->work);
+    stop_aside(rules);
     pthread_mutex_lock(&rules->lock);
     copy_options(rules, options);
     load_builtin(rules);
     pthread_mutex_unlock(&rules->lock);
+    pthread_mutex_unlock(&rules->aside);
     rules_rebuild(rules, rules->looked_at ? rules->looked_at : options->started_at);
     pthread_mutex_unlock(&rules->work);
 }
@@ -113,11 +125,14 @@ void rules_rebuild(Rules *rules, TimeMs now) {
     if (rules->builtin) {
         files[count++] = rules->builtin;
     }
+    stop_aside(rules);
     /* States move from the old set to the new one while it is built, so readers wait. */
     pthread_mutex_lock(&rules->lock);
+    rules->regroups = false;
     RuleSet *set = rule_set_new(files, count, &rules->options, rules->set, now);
     rules_take_set(rules, set);
     pthread_mutex_unlock(&rules->lock);
+    pthread_mutex_unlock(&rules->aside);
     free(files);
 }
 
@@ -271,11 +286,14 @@ static void begin(Rules *rules, TimeMs now) {
 }
 
 /* The slot that has been due for longest, and the newest of its times. */
-static Slot *find_due(const Rules *rules, TimeMs now, TimeMs *ret_time) {
+static Slot *find_due(const Rules *rules, bool is_aside, TimeMs now, TimeMs *ret_time) {
     Slot *oldest = NULL;
     TimeMs oldest_due = 0;
     for (size_t i = 0; i < rules->set->slot_count; i++) {
         Slot *slot = &rules->set->slots[i];
+        if (slot->is_aside != is_aside) {
+            continue; /* the other thread's */
+        }
         TimeMs due = slot->last + slot->timing.interval;
         if (due <= now && (!oldest || due < oldest_due)) {
             oldest = slot;
@@ -299,12 +317,32 @@ void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick) {
         begin(rules, now);
     }
     TimeMs time = 0;
-    Slot *slot = find_due(rules, now, &time);
+    if (rules->regroups) {
+        rules_rebuild(rules, now);
+    }
+    Slot *slot = find_due(rules, false, now, &time);
     if (slot) {
         slot_evaluate(rules, slot, time, now, ret_tick);
         ret_tick->did_evaluate = true;
     }
     pthread_mutex_unlock(&rules->work);
+}
+
+void rules_tick_aside(Rules *rules, TimeMs now, RulesTick *ret_tick) {
+    *ret_tick = (RulesTick){.series = mem_zero(1, sizeof(TickSeries))};
+    pthread_mutex_lock(&rules->aside);
+    TimeMs time = 0;
+    Slot *slot = rules->aside_cancelled ? NULL : find_due(rules, true, now, &time);
+    if (slot) {
+        slot_evaluate(rules, slot, time, now, ret_tick);
+        ret_tick->did_evaluate = true;
+    }
+    pthread_mutex_unlock(&rules->aside);
+}
+
+void rules_interrupt(Rules *rules) {
+    rules->cancelled = true;
+    rules->aside_cancelled = true;
 }
 
 void rules_tick_finish(RulesTick *tick) {
@@ -328,17 +366,33 @@ bool rules_write_alerts(Rules *rules, RulesTick *tick, TimeMs now, Err *err) {
     return true;
 }
 
+static TimeMs next_slot(const Rules *rules, bool is_aside) {
+    TimeMs due = TIME_MAX;
+    for (size_t i = 0; i < rules->set->slot_count; i++) {
+        const Slot *slot = &rules->set->slots[i];
+        if (slot->is_aside == is_aside && slot->last + slot->timing.interval < due) {
+            due = slot->last + slot->timing.interval;
+        }
+    }
+    return due;
+}
+
+TimeMs rules_aside_due(Rules *rules, TimeMs now) {
+    pthread_mutex_lock(&rules->aside);
+    TimeMs due = next_slot(rules, true);
+    pthread_mutex_unlock(&rules->aside);
+    return rules->aside_cancelled && due <= now ? now + SECOND_MS : due;
+}
+
 TimeMs rules_next_due(const Rules *rules, TimeMs now) {
     Rules *locked = (Rules *)rules;
     pthread_mutex_lock(&locked->work);
     TimeMs due = TIME_MAX;
-    if (rules->removed_count || rules->restored_count || !rules->has_ticked) {
+    if (rules->removed_count || rules->restored_count || !rules->has_ticked || rules->regroups) {
         due = now;
     }
-    for (size_t i = 0; i < rules->set->slot_count; i++) {
-        TimeMs next = rules->set->slots[i].last + rules->set->slots[i].timing.interval;
-        due = next < due ? next : due;
-    }
+    TimeMs next = next_slot(rules, false);
+    due = next < due ? next : due;
     TimeMs look = rules->looked_at + SOURCES_LOOK_MS;
     if (rules->options.hold && engine_is_local(rules->engine) && look < due) {
         due = look;

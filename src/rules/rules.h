@@ -12,8 +12,9 @@
  *     rules_write_alerts()    ALERTS and ALERTS_FOR_STATE, the truth's shadow
  *     engine_sync()           one log sync for both
  *
- * Threads: one thread ticks (rules spread their queries over the engine's pool); readers (API) may
- * come from any thread and get copies.
+ * Threads: one thread ticks (rules spread their queries over the engine's pool), a second one may
+ * tick for the groups that would hold the others up; readers (API) may come from any thread and get
+ * copies.
  */
 
 #include "base/problems.h"
@@ -44,6 +45,7 @@ typedef struct RulesOptions {
     QueryBudget budget;    /* of one rule */
     uint64_t alerts_max;   /* 0 = none */
     TimeMs started_at;     /* of the process: "lost" counts from here at the earliest */
+    bool has_aside;        /* somebody calls rules_tick_aside() */
 } RulesOptions;
 
 Rules *rules_new(Engine *engine, const RulesOptions *options);
@@ -109,6 +111,18 @@ void rules_tick_finish(RulesTick *tick);
  * not repeated. Failures of rules are theirs (health, metrics), never the tick's. */
 void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick);
 
+/*
+ * Groups that take long (a datasource that hangs, a query over weeks) are put aside, so that they
+ * hold up themselves only: from the evaluation on that showed it, until one is quick again, they
+ * are due here and no longer at rules_tick(). A second thread calls this as the first calls
+ * rules_tick(). A load interrupts it; what was interrupted is due at once.
+ */
+TimeMs rules_aside_due(Rules *rules, TimeMs now);
+void rules_tick_aside(Rules *rules, TimeMs now, RulesTick *ret_tick);
+
+/* The program ends: what is being evaluated is broken off, and decides nothing. */
+void rules_interrupt(Rules *rules);
+
 /* Writes the tick's ALERTS series; `tick->lsn` grows. */
 bool rules_write_alerts(Rules *rules, RulesTick *tick, TimeMs now, Err *err) MUST_CHECK;
 
@@ -149,6 +163,7 @@ typedef struct GroupView {
     int64_t limit;
     TimeMs last_evaluation;
     int64_t duration_ns;
+    bool is_aside; /* see rules_tick_aside() */
     Str type;
     LabelSet labels;
     DurationMs query_offset, eval_offset, eval_delay;

@@ -3,12 +3,15 @@
 /*
  * What is behind `Rules`, for the files of this folder.
  *
- * Two locks. `work` makes ticks, loads and restores take turns; it is held while queries run.
- * `lock` guards what readers see (set, states, file errors) and is held only to copy or to swap.
- * Who changes something holds both.
+ * Three locks, taken in this order. `work` makes ticks, loads and restores take turns; it is held
+ * while queries run. `aside` is held while a tick for groups put aside runs, and by who swaps the
+ * set or the options under it (rules_stop_aside()). `lock` guards what readers see (set, states,
+ * file errors) and is held only to copy or to swap. Who changes something holds `lock` and, of the
+ * other two, the one of its groups.
  */
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "rules/rule_set.h"
 
@@ -30,6 +33,7 @@ typedef struct RemovedRule {
 
 struct Rules {
     pthread_mutex_t work;
+    pthread_mutex_t aside;
     pthread_mutex_t lock;
     Engine *engine;
     Arena options_arena;
@@ -53,6 +57,10 @@ struct Rules {
     bool was_restored;
     bool takes_over; /* see rules_take_over() */
 
+    /* Break off what is being evaluated: aside for a swap, everything at the end. */
+    _Atomic bool aside_cancelled, cancelled;
+    _Atomic bool regroups; /* some group is to change sides */
+
     uint64_t active_count; /* pending and firing, after the last tick */
     Counter loads, load_failures;
     bool last_load_ok;
@@ -72,10 +80,10 @@ bool builtin_rules_load(const RulesOptions *options, RuleFile **ret_file, Err *e
 RuleHits builtin_hits(const Rules *rules, const LiveGroup *group, const LiveRule *rule,
                       const RuleWorld *world, Arena *arena);
 
-/* slot.c: evaluates one slot. */
+/* slot.c: evaluates one slot. One that was interrupted is due again, at the same time. */
 void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick *tick);
 
 /* Takes a new set; the states it did not take over are listed as removed. Both locks are held. */
 void rules_take_set(Rules *rules, RuleSet *set);
-/* Builds and takes the set of all live files. `work` is held. */
+/* Builds and takes the set of all live files. `work` is held and `aside` is not. */
 void rules_rebuild(Rules *rules, TimeMs now);

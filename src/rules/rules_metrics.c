@@ -61,6 +61,10 @@ static double rule_total(const LiveGroup *group) {
     return (double)group->rule_count;
 }
 
+static double is_aside(const LiveGroup *group) {
+    return group->is_aside;
+}
+
 static double last_samples(const LiveGroup *group) {
     uint64_t sum = 0;
     for (size_t i = 0; i < group->rule_count; i++) {
@@ -88,6 +92,8 @@ static const GroupMetric group_metrics[] = {
      last_duration},
     {"prometheus_rule_group_last_rule_duration_sum_seconds", "gauge",
      "Sum of the durations of the group's rules at the last evaluation.", last_duration},
+    {"belfry_rule_group_aside", "gauge",
+     "1 while the group takes so long that it is evaluated apart from the others.", is_aside},
     {"prometheus_rule_group_rules", "gauge", "Rules in the group.", rule_total},
     {"prometheus_rule_group_last_evaluation_samples", "gauge", "Results of the last evaluation.",
      last_samples},

@@ -37,3 +37,9 @@ bool slot_is_late(SlotTiming timing, TimeMs slot, TimeMs now) {
     DurationMs most = timing.interval / 10 > SECOND_MS ? timing.interval / 10 : SECOND_MS;
     return now - slot > most;
 }
+
+bool slot_holds_up(SlotTiming timing, DurationMs took, bool was_slow) {
+    DurationMs most = timing.interval / 3;
+    most = most > 5 * SECOND_MS ? 5 * SECOND_MS : most < SECOND_MS ? SECOND_MS : most;
+    return took > (was_slow ? most / 4 : most);
+}

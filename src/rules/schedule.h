@@ -31,5 +31,9 @@ TimeMs slot_before(SlotTiming timing, TimeMs now);
  * interval, and more than a second? */
 bool slot_is_late(SlotTiming timing, TimeMs slot, TimeMs now);
 
+/* Does a group whose evaluation took `took` hold up others: for more than a third of its interval
+ * (at least a second), or than five seconds? One that `was_slow` has to be well below that. */
+bool slot_holds_up(SlotTiming timing, DurationMs took, bool was_slow);
+
 /* What an evaluation of the slot `slot` asks for. */
 TimeMs slot_query_time(SlotTiming timing, TimeMs slot);

@@ -17,6 +17,7 @@ typedef struct SlotRun {
     RuleWorld world;
     RulesTick *tick;
     SeriesList *alerts_series;
+    bool interrupted;
     Arena arena; /* values, hits and the labels of recordings not yet written */
 } SlotRun;
 
@@ -31,9 +32,17 @@ static QueryOptions query_options(const RulesOptions *options) {
     return query;
 }
 
+/* A group that has come from the other side may have been evaluated there. */
+static bool has_seen(const LiveGroup *group, TimeMs slot) {
+    return group->iterations > 0 && group->last_evaluation >= slot;
+}
+
 /* Restored alerts may have seen a later slot already, where a group's interval was changed: it
  * waits for that. */
-static bool is_behind(const LiveRule *rule, TimeMs slot) {
+static bool is_behind(const LiveGroup *group, const LiveRule *rule, TimeMs slot) {
+    if (has_seen(group, slot)) {
+        return true;
+    }
     for (size_t i = 0; i < rule->state->alerts_count; i++) {
         if (rule->state->alerts[i]->updated_at > slot) {
             return true;
@@ -94,7 +103,6 @@ static void apply_hits(SlotRun *run, const PlanItem *item, RuleHits *hits) {
         .hold = rules->options.hold && !item->rule->is_builtin ? &rules->hold : NULL,
         .windows = item->rule->windows,
         .window_count = item->rule->window_count,
-        .alerts_room = alerts_room(rules),
         .arena = is_inline ? &run->arena : &run->tick->arena,
         .tick = run->tick,
         .series = is_inline ? &item->group->unwritten : run->alerts_series,
@@ -106,6 +114,7 @@ static void apply_hits(SlotRun *run, const PlanItem *item, RuleHits *hits) {
         rule_state_prepare(state, hits, &apply);
     }
     pthread_mutex_lock(&rules->lock);
+    apply.alerts_room = alerts_room(rules);
     size_t before = state->alerts_count;
     if (item->rule->def->is_alert) {
         rule_state_apply_alerts(state, hits, &apply);
@@ -142,6 +151,9 @@ static void note_evaluation(SlotRun *run, const PlanItem *item, const QueryStats
     counter_add(&state->evaluations, 1);
     note_update(run, item->rule);
     item->group->duration_ns += duration_ns;
+    if (item->group->slowest_ns < duration_ns) {
+        item->group->slowest_ns = duration_ns;
+    }
     pthread_mutex_unlock(&run->rules->lock);
 }
 
@@ -175,7 +187,7 @@ static StageProgram build_program(SlotRun *run, const PlanStage *stage) {
                             .errs = arena_array(arena, Err, stage->count + 1)};
     for (size_t i = 0; i < stage->count; i++) {
         PlanItem *item = &stage->items[i];
-        if (!item->rule->is_builtin && !is_behind(item->rule, run->world.slot)) {
+        if (!item->rule->is_builtin && !is_behind(item->group, item->rule, run->world.slot)) {
             program.items[program.count] = item;
             program.exprs[program.count++] = (EngineExpr){.expr = item->rule->def->expr,
                                                           .text = item->rule->def->expr_text,
@@ -205,6 +217,11 @@ static void run_stage(SlotRun *run, const PlanStage *stage) {
     if (program.count) {
         engine_instant(run->rules->engine, program.exprs, program.count, run->world.time,
                        &run->world.query, &run->arena, program.values, program.ok, program.errs);
+        const _Atomic bool *cancelled = run->world.query.budget.cancelled;
+        if (cancelled && *cancelled) {
+            run->interrupted = true;
+            return;
+        }
     }
     for (size_t i = 0; i < program.count; i++) {
         int64_t from_ns = clock_monotonic_ns();
@@ -215,15 +232,39 @@ static void run_stage(SlotRun *run, const PlanStage *stage) {
     run_builtin(run, stage);
 }
 
+/* Rules of a group run one after the other in our own engine, and at once in a remote one. */
+static bool holds_up(const SlotRun *run, const LiveGroup *group) {
+    int64_t took_ns = engine_is_local(run->rules->engine) ? group->duration_ns : group->slowest_ns;
+    return run->rules->options.has_aside &&
+           slot_holds_up(run->slot->timing, took_ns / 1000000, group->is_aside);
+}
+
 static void note_groups(SlotRun *run, uint64_t missed) {
     pthread_mutex_lock(&run->rules->lock);
     for (size_t g = 0; g < run->slot->group_count; g++) {
         LiveGroup *group = run->slot->groups[g];
+        if (has_seen(group, run->world.slot)) {
+            continue;
+        }
         group->last_evaluation = run->world.slot;
+        bool is_aside = holds_up(run, group);
+        if (is_aside != group->is_aside) {
+            group->is_aside = is_aside;
+            run->rules->regroups = true;
+        }
         group->duration_total_ns += group->duration_ns;
         group->iterations++;
         group->missed += missed;
         group->late += slot_is_late(run->slot->timing, run->world.slot, run->now);
+    }
+    pthread_mutex_unlock(&run->rules->lock);
+}
+
+static void begin_groups(SlotRun *run) {
+    pthread_mutex_lock(&run->rules->lock);
+    for (size_t g = 0; g < run->slot->group_count; g++) {
+        run->slot->groups[g]->duration_ns = 0;
+        run->slot->groups[g]->slowest_ns = 0;
     }
     pthread_mutex_unlock(&run->rules->lock);
 }
@@ -241,17 +282,20 @@ void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick 
                   .slot = time,
                   .time = slot_query_time(slot->timing, time)},
     };
-    uint64_t missed = (uint64_t)((time - slot->last) / slot->timing.interval - 1);
-    slot->last = time;
-    for (size_t g = 0; g < slot->group_count; g++) {
-        slot->groups[g]->duration_ns = 0;
+    if (rules->options.has_aside) {
+        run.world.query.budget.cancelled =
+            slot->is_aside ? &rules->aside_cancelled : &rules->cancelled;
     }
-    for (size_t i = 0; i < slot->stage_count; i++) {
+    begin_groups(&run);
+    for (size_t i = 0; i < slot->stage_count && !run.interrupted; i++) {
         run_stage(&run, &slot->stages[i]);
     }
     for (size_t g = 0; g < slot->group_count; g++) {
         write_group(&run, slot->groups[g]);
     }
-    note_groups(&run, missed);
+    if (!run.interrupted) {
+        note_groups(&run, (uint64_t)((time - slot->last) / slot->timing.interval - 1));
+        slot->last = time;
+    }
     arena_finish(&run.arena);
 }

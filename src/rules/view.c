@@ -123,6 +123,7 @@ static GroupView view_group(const Rules *rules, const LiveGroup *group, Arena *a
         .limit = group->def->limit,
         .last_evaluation = group->last_evaluation,
         .duration_ns = group->duration_ns,
+        .is_aside = group->is_aside,
         .type = arena_str(arena, group->def->type),
         .labels = labels_copy(arena, group->def->labels),
         .query_offset = group->def->query_offset,

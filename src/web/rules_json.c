@@ -252,6 +252,7 @@ static void put_group_extras(JsonWriter *json, const GroupView *group) {
     json_put_number(json, "query_offset", (double)group->query_offset / 1000);
     json_put_number(json, "eval_offset", (double)group->eval_offset / 1000);
     json_put_number(json, "eval_delay", (double)group->eval_delay / 1000);
+    json_put_bool(json, "aside", group->is_aside);
     put_states(json, group);
 }
 

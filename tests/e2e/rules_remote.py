@@ -1,10 +1,14 @@
 """Rules over somebody else's data: a real Prometheus and a real VictoriaMetrics are asked, and get results and ALERTS back by remote
 write. The same rules, the same states, also over kill -9."""
 
+import http.server
+import json
 import sys
+import threading
 import time
+import urllib.parse
 
-from harness import Listener, World, free_port, get_json, need, query, remote_write, run_cases, wait_for
+from harness import Listener, World, call, free_port, get_json, need, query, remote_write, run_cases, wait_for
 
 CONFIG = """
 global: {{evaluation_interval: 1s}}
@@ -76,5 +80,103 @@ def rules_on_victoria_metrics():
             "-search.latencyOffset=0s"], port, "/health"), port)
 
 
+class Source:
+    """A datasource that answers one series to everything: to what asks for `hangs` when it is let, to what asks for `counted` after a
+    moment, and notes how many of the latter there were at once."""
+
+    def __init__(self):
+        self.open, self.lock = threading.Event(), threading.Lock()
+        self.now = self.most = self.hanging = 0
+        source = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                query = urllib.parse.parse_qs(body.decode("latin-1")).get("query", [""])[0] if "query" in self.path else ""
+                source.answer(query)
+                result = [{"metric": {"a": "b"}, "value": [time.time(), "1"]}]
+                data = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
+                try:
+                    self.send_response(200)
+                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+                except OSError:
+                    pass
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, query):
+        if "hangs" in query:
+            with self.lock:
+                self.hanging += 1
+                first = self.hanging == 1
+            self.open.wait(1.5 if first else 60)
+        elif "counted" in query:
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(0.05)
+            with self.lock:
+                self.now -= 1
+
+    def close(self):
+        self.open.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+HANGING = """
+groups:
+- {name: slow, rules: [{record: slow, expr: hangs}]}
+- {name: quick, rules: [{record: quick, expr: answers}]}
+"""
+
+
+def groups(port):
+    return {g["name"]: g for g in get_json(port, "/api/v1/rules")["data"]["groups"]}
+
+
+def a_group_that_hangs_holds_up_itself_only():
+    with World() as world:
+        source, page, port = Source(), Listener(200), free_port()
+        world.write("rules/rules.yml", HANGING)
+        world.belfry(world.write("belfry.yml", CONFIG.format(dir=world.dir, page=page.port, source=source.port)), port).start()
+        wait_for("the group to be put aside", lambda: groups(port)["slow"]["aside"] and source.hanging >= 2)
+        for _ in range(3):
+            seen = groups(port)["quick"]["lastEvaluation"]
+            wait_for("the other group to go on", lambda: groups(port)["quick"]["lastEvaluation"] > seen)
+        assert not source.open.is_set() and groups(port)["slow"]["aside"]
+        # Neither waits a reload for it.
+        assert call(port, "POST", "/-/reload")[0] == 200
+        wait_for("it to be asked again", lambda: source.hanging >= 3)
+        source.open.set()
+        wait_for("it to come back", lambda: not groups(port)["slow"]["aside"])
+        assert groups(port)["slow"]["rules"][0]["health"] == "ok"
+        source.close()
+        page.close()
+
+
+def a_group_has_as_many_rules_under_way_as_it_says():
+    rules = "[" + ", ".join(f"{{record: r{i}, expr: counted > {i}}}" for i in range(12)) + "]"
+    for group, most in (("concurrency: 2, ", 2), ("", 12)):
+        with World() as world:
+            source, page, port = Source(), Listener(200), free_port()
+            world.write("rules/rules.yml", f"groups: [{{name: g, {group}rules: {rules}}}]")
+            world.belfry(world.write("belfry.yml", CONFIG.format(dir=world.dir, page=page.port, source=source.port)), port).start()
+            wait_for("an evaluation", lambda: groups(port)["g"]["rules"][11]["health"] == "ok")
+            assert source.most <= most and (group or source.most > 2), source.most
+            source.close()
+            page.close()
+
+
 if __name__ == "__main__":
-    sys.exit(run_cases([rules_on_prometheus, rules_on_victoria_metrics]))
+    sys.exit(run_cases([rules_on_prometheus, rules_on_victoria_metrics, a_group_that_hangs_holds_up_itself_only,
+                        a_group_has_as_many_rules_under_way_as_it_says]))

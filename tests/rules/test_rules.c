@@ -13,6 +13,7 @@
 #include "promql/series_desc.h"
 #include "rules/rules.h"
 #include "rules/sandbox.h"
+#include "rules/schedule.h"
 #include "rules/series_list.h"
 
 static const TimeMs START = INT64_C(1700000040000); /* a whole minute */
@@ -689,4 +690,32 @@ Test(rules, resolve_when_the_condition_is_gone_and_telemetry_is_there) {
     run(&bench, START, 4);
     expect_log(&bench, "F.r.");
     bench_close(&bench);
+}
+
+/* ---- groups that hold up others ---- */
+
+Test(rules, put_groups_aside_that_hold_up_others_and_take_them_back_when_they_are_quick) {
+    static const struct {
+        DurationMs interval, took;
+        bool was_slow, want;
+    } cases[] = {
+        /* a third of the interval */
+        {6000, 1999, false, false},
+        {6000, 2001, false, true},
+        /* at least a second */
+        {1000, 999, false, false},
+        {1000, 1001, false, true},
+        /* at most five: others have shorter intervals */
+        {3600000, 4999, false, false},
+        {3600000, 5001, false, true},
+        /* back only when well below */
+        {6000, 1900, true, true},
+        {6000, 501, true, true},
+        {6000, 499, true, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        SlotTiming timing = {.interval = cases[i].interval};
+        cr_expect_eq(slot_holds_up(timing, cases[i].took, cases[i].was_slow), cases[i].want,
+                     "case %zu", i);
+    }
 }
