@@ -79,6 +79,7 @@ void rule_state_free(RuleState *state) {
 
 void rule_state_set_health(RuleState *state, RuleHealth health, Str error) {
     state->health = health;
+    state->is_text_fault = false;
     free(state->last_error);
     state->last_error = NULL;
     if (error.len) {
@@ -396,6 +397,7 @@ void rule_state_apply_alerts(RuleState *state, const RuleHits *hits, const RuleA
     bool is_fault = hits->text_error.len && apply->group->vmalert;
     counter_add(&state->text_failures, hits->text_failures);
     rule_state_set_health(state, is_fault ? RULE_ERR : RULE_OK, hits->text_error);
+    state->is_text_fault = is_fault;
     if (left_out) {
         note_left_out(state, left_out, hits, apply);
     }

@@ -52,8 +52,9 @@ typedef struct RuleState {
     uint64_t round;
 
     RuleHealth health;
-    char *last_error;  /* heap; NULL = none */
-    Str generator_url; /* of its alerts; heap */
+    char *last_error;   /* heap; NULL = none */
+    bool is_text_fault; /* the evaluation was good, a template of it was not */
+    Str generator_url;  /* of its alerts; heap */
     TimeMs last_evaluation;
     int64_t duration_ns;
     uint64_t result_count;

@@ -116,3 +116,16 @@ Test(unittest, names_all_that_is_wrong_with_a_file) {
     assert_outcome(text, -1, "test.yml:5:33: eval_time");
     assert_outcome("rule_files: [rulez.yml]\ntests: []\n", 0, "rulez.yml: no such file");
 }
+
+/* vmalert counts a template that fails as a fault of its rule; the test goes on. */
+Test(unittest, go_on_where_a_template_fails, .init = open_folder, .fini = remove_folder) {
+    AUTO(arena_finish) Arena arena = {0};
+    put_file(&arena, "v.yml",
+             STR("groups:\n"
+                 "- {name: g, concurrency: 1, rules: [{alert: A, expr: disk > 90, annotations: "
+                 "{s: '{{ query \"none\" | first | value }}'}}]}\n"));
+    assert_outcome("rule_files: [v.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n" DISK
+                   "  metricsql_expr_test: [{expr: disk, eval_time: 1m, exp_samples: [{labels: "
+                   "'disk{d=\"a\"}', value: 95}]}]\n",
+                   1, "");
+}
