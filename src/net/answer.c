@@ -42,13 +42,15 @@ static ErrKind kind_of(CURLcode code) {
     }
 }
 
-static void set_error(const Transfer *transfer, CURLcode code, Err *err) {
+/* An answer that is no HTTP is an "unsupported protocol", too. */
+static void set_error(const Transfer *transfer, CURLcode code, bool sent, Err *err) {
     if (transfer->too_long) {
         err_set(err, ERR_LIMIT, "%.*s: answer of more than the %zu bytes allowed",
                 STR_ARG(transfer->peer), transfer->answer_bytes_max);
         return;
     }
-    err_set(err, kind_of(code), "%.*s: %s", STR_ARG(transfer->peer),
+    bool garbage = sent && code == CURLE_UNSUPPORTED_PROTOCOL;
+    err_set(err, garbage ? ERR_IO : kind_of(code), "%.*s: %s", STR_ARG(transfer->peer),
             transfer->error[0] ? transfer->error : curl_easy_strerror(code));
 }
 
@@ -65,12 +67,12 @@ void transfer_answer(Transfer *transfer, CURLcode code, NetAnswer *ret_answer) {
     };
     /* libcurl fails where a mail server refuses; to us that is an answer like any other. */
     bool mail_refused = transfer->is_mail && code != CURLE_OK && status >= 400;
-    answer.ok = code == CURLE_OK || mail_refused;
+    answer.ok = code == CURLE_OK || mail_refused || transfer->is_cut;
     if (!answer.ok) {
         curl_off_t begun_us = 0; /* 0: the request's first byte never left */
         curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &begun_us);
         answer.not_sent = begun_us == 0;
-        set_error(transfer, code, &answer.err);
+        set_error(transfer, code, !answer.not_sent, &answer.err);
     }
     Str body = mail_refused ? str_of(transfer->error) : buf_view(&transfer->answer);
     answer.body = arena_str(&answer.arena, body);

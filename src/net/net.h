@@ -73,7 +73,8 @@ typedef struct NetRequest {
     const Str *headers;        /* further "Name: value" */
     size_t header_count;
     DurationMs timeout;      /* of the whole exchange; 0 = 30 s */
-    size_t answer_bytes_max; /* more is ERR_LIMIT */
+    size_t answer_bytes_max; /* more is ERR_LIMIT, but of a refusal the beginning is enough */
+    bool answer_may_be_cut;  /* and of what is no refusal, too */
     /* E-mail instead, where `url` is smtp:// or smtps://: `body` is the message. */
     Str mail_from;
     const Str *mail_to;
@@ -90,7 +91,7 @@ typedef struct NetAnswer {
     bool
         not_sent; /* not ok, and the peer certainly got nothing: refused connection, unknown name */
     int status;   /* HTTP or SMTP status */
-    Str body;     /* cut at answer_bytes_max only for refusals */
+    Str body;     /* cut at answer_bytes_max for refusals, and where it may be */
     Str content_type;
     DurationMs retry_after; /* from Retry-After, seconds or date; -1 = none */
     DurationMs took;

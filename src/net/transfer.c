@@ -16,11 +16,9 @@ static size_t take_body(char *bytes, size_t one, size_t count, void *ctx) {
     size_t room = transfer->answer_bytes_max - transfer->answer.len;
     if (len > room) {
         buf_put(&transfer->answer, bytes, room);
-        if (status < 400) {
-            transfer->too_long = true;
-            return 0; /* ends the transfer */
-        }
-        return len; /* of a refusal the beginning is enough */
+        transfer->is_cut = status >= 400 || transfer->may_be_cut;
+        transfer->too_long = !transfer->is_cut;
+        return 0; /* ends the transfer: the rest may never end */
     }
     buf_put(&transfer->answer, bytes, len);
     return len;
@@ -339,6 +337,7 @@ bool transfer_prepare(Transfer *transfer, const NetRequest *request, Err *err) {
     transfer->tag = request->tag;
     transfer->body = arena_str(&transfer->arena, request->body);
     transfer->answer_bytes_max = request->answer_bytes_max;
+    transfer->may_be_cut = request->answer_may_be_cut;
     transfer->peer = STR("request");
     transfer->started_ns = clock_monotonic_ns();
     transfer->easy = curl_easy_init();

@@ -25,7 +25,9 @@ typedef struct Transfer {
     bool is_mail;
     size_t answer_bytes_max;
     Buf answer;
-    bool too_long; /* the answer went over answer_bytes_max */
+    bool may_be_cut;
+    bool is_cut;   /* at answer_bytes_max, where that is no trouble */
+    bool too_long; /* the answer went over answer_bytes_max, where it is */
     char error[CURL_ERROR_SIZE];
     uint64_t tag;
     int64_t started_ns;

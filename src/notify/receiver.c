@@ -75,7 +75,8 @@ void receiver_post_json(const Integration *integration, Str url, const Buf *body
                                                 .content_type = STR("application/json"),
                                                 .options = &integration->http,
                                                 .timeout = 10 * SECOND_MS,
-                                                .answer_bytes_max = 64 << 10}};
+                                                .answer_bytes_max = 64 << 10,
+                                                .answer_may_be_cut = true}};
     for (const FieldSpec *spec = integration->type->fields; spec->key; spec++) {
         if (strcmp(spec->key, "timeout") == 0 && integration_duration(integration, "timeout")) {
             ret_request->request.timeout = integration_duration(integration, "timeout");

@@ -156,6 +156,89 @@ Test(net, an_answer_over_the_limit_is_an_error_but_a_refusal_is_cut) {
     close_rig(&rig);
 }
 
+/* ---- a peer that speaks no HTTP, or too much of it ---- */
+
+typedef struct Babbler {
+    int fd;
+    Str says;     /* once */
+    Str for_ever; /* then, until nobody listens */
+} Babbler;
+
+static void *babble(void *ctx) {
+    const Babbler *babbler = ctx;
+    char heard[4096];
+    int fd = accept(babbler->fd, NULL, NULL);
+    bool listens = read(fd, heard, sizeof heard) > 0;
+    listens = listens && send(fd, babbler->says.ptr, babbler->says.len, MSG_NOSIGNAL) >= 0;
+    while (listens && babbler->for_ever.len) {
+        listens = send(fd, babbler->for_ever.ptr, babbler->for_ever.len, MSG_NOSIGNAL) > 0;
+    }
+    close(fd);
+    return NULL;
+}
+
+static NetAnswer call_babbler(Rig *rig, Str says, Str for_ever, bool may_be_cut) {
+    Babbler babbler = {.fd = socket(AF_INET, SOCK_STREAM, 0), .says = says, .for_ever = for_ever};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    pthread_t thread;
+    cr_assert(bind(babbler.fd, (struct sockaddr *)&at, sizeof at) == 0);
+    cr_assert(listen(babbler.fd, 1) == 0);
+    cr_assert(getsockname(babbler.fd, (struct sockaddr *)&at, &len) == 0);
+    cr_assert(pthread_create(&thread, NULL, babble, &babbler) == 0);
+    NetRequest request = {
+        .method = STR("POST"),
+        .url = arena_printf(&rig->arena, "http://127.0.0.1:%d/x", (int)ntohs(at.sin_port)),
+        .body = STR("{}"),
+        .answer_bytes_max = 1000,
+        .answer_may_be_cut = may_be_cut};
+    NetAnswer answer = call(rig, &request);
+    pthread_join(thread, NULL);
+    close(babbler.fd);
+    return answer;
+}
+
+#define ENDLESS "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+Test(net, whatever_a_peer_says_is_answered) {
+    static const struct {
+        const char *says, *for_ever;
+        bool may_be_cut;
+        int status; /* 0 = no answer */
+        ErrKind kind;
+    } rows[] = {
+        {"", "", false, 0, ERR_IO},
+        {"\x01\xff<html>not HTTP at all\r\n", "", false, 0, ERR_IO},
+        {"SSH-2.0-OpenSSH_9.2\r\n", "", false, 0, ERR_IO},
+        {"HTTP/1.1 2", "", false, 0, ERR_IO},
+        {"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "", false, 0, ERR_IO},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", "", false, 0, ERR_IO},
+        {"HTTP/1.1 200 OK\r\n", "X-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", false, 0,
+         ERR_IO},
+        {"HTTP/1.1 200 OK\r\nX: ", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false, 0,
+         ERR_IO},
+        {ENDLESS, "8\r\n12345678\r\n", false, 0, ERR_LIMIT},
+        {ENDLESS, "8\r\n12345678\r\n", true, 200, 0},
+        {"HTTP/1.1 500 No\r\n\r\n", "no and no and no again. ", false, 500, 0},
+        {"HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\n{\"sta", "", false, 202, 0},
+    };
+    Rig rig = open_rig();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        NetAnswer answer =
+            call_babbler(&rig, str_of(rows[i].says), str_of(rows[i].for_ever), rows[i].may_be_cut);
+        cr_expect_eq(answer.ok, rows[i].status != 0, "row %zu: %s", i, answer.err.text);
+        if (rows[i].status) {
+            cr_expect_eq(answer.status, rows[i].status, "row %zu: %d", i, answer.status);
+            cr_expect_leq(answer.body.len, 1000, "row %zu", i);
+        } else {
+            cr_expect_eq(answer.err.kind, rows[i].kind, "row %zu: %s", i, answer.err.text);
+            cr_expect_not(answer.not_sent, "row %zu", i);
+        }
+        net_answer_finish(&answer);
+    }
+    close_rig(&rig);
+}
+
 Test(net, a_slow_peer_delays_nobody_and_times_out_alone) {
     Rig rig = open_rig();
     NetBox *box = net_box_new(rig.net);

@@ -395,6 +395,8 @@ Test(receivers, answers_are_judged) {
         {"webhook", 0, true, "", VERDICT_RETRY},
         {"webhook", 0, false, "", VERDICT_UNKNOWN},
         {"pagerduty", 202, false, "{\"status\":\"success\"}", VERDICT_DELIVERED},
+        {"pagerduty", 202, false, "\x01\xff{\"status", VERDICT_DELIVERED},
+        {"pagerduty", 200, false, "<html>", VERDICT_DELIVERED},
         {"pagerduty", 400, false, "{\"status\":\"invalid event\"}", VERDICT_REFUSED},
         {"slack", 200, false, "ok", VERDICT_DELIVERED},
         {"slack", 200, false, "{\"ok\":true,\"ts\":\"1.2\"}", VERDICT_DELIVERED},
