@@ -24,6 +24,24 @@ static bool is_target(const Notify *notify, const LiveAlert *alert, size_t rule)
            (alert->inhibit_bits[words_of(notify) + rule / 64] >> rule % 64 & 1);
 }
 
+static size_t count_bits(uint64_t bits) {
+    size_t count = 0;
+    for (; bits; bits &= bits - 1) {
+        count++;
+    }
+    return count;
+}
+
+/* Its place in the bucket of each rule it is source of, behind the bits: a bucket may have all
+ * alerts of a storm, and each of them leaves. */
+static uint32_t *place_of(const Notify *notify, const LiveAlert *alert, size_t rule) {
+    size_t before = count_bits(alert->inhibit_bits[rule / 64] & ((UINT64_C(1) << rule % 64) - 1));
+    for (size_t i = 0; i < rule / 64; i++) {
+        before += count_bits(alert->inhibit_bits[i]);
+    }
+    return (uint32_t *)(alert->inhibit_bits + 2 * words_of(notify)) + before;
+}
+
 static uint64_t bucket_key(const InhibitRule *rule, size_t index, LabelSet labels) {
     uint64_t key = fnv1a(FNV1A_START, (Str){(const char *)&index, sizeof index});
     for (size_t i = 0; i < rule->equal_count; i++) {
@@ -38,17 +56,21 @@ static void find_roles(const Notify *notify, LiveAlert *alert) {
     if (alert->inhibit_bits || words == 0) {
         return;
     }
-    alert->inhibit_bits = mem_zero(2 * words, sizeof *alert->inhibit_bits);
+    uint64_t *bits = mem_zero(2 * words, sizeof *bits);
+    size_t sources = 0;
     for (size_t i = 0; i < config->inhibit_rule_count; i++) {
         const InhibitRule *rule = &config->inhibit_rules[i];
         uint64_t bit = UINT64_C(1) << i % 64;
         if (matcher_set_matches(&rule->source, alert->alert.labels)) {
-            alert->inhibit_bits[i / 64] |= bit;
+            bits[i / 64] |= bit;
+            sources++;
         }
         if (matcher_set_matches(&rule->target, alert->alert.labels)) {
-            alert->inhibit_bits[words + i / 64] |= bit;
+            bits[words + i / 64] |= bit;
         }
     }
+    alert->inhibit_bits = mem_grow(bits, (2 * words + (sources + 1) / 2) * sizeof *bits);
+    memset(alert->inhibit_bits + 2 * words, 0, (sources + 1) / 2 * sizeof *bits);
 }
 
 void inhibit_add(Notify *notify, LiveAlert *alert) {
@@ -66,6 +88,7 @@ void inhibit_add(Notify *notify, LiveAlert *alert) {
             bucket = mem_zero(1, sizeof *bucket);
             idmap_put(&notify->inhibit.sources, key, bucket);
         }
+        *place_of(notify, alert, i) = (uint32_t)bucket->sources_count;
         VEC_PUSH(*bucket, sources, alert);
         wake_all(notify);
     }
@@ -78,11 +101,12 @@ void inhibit_remove(Notify *notify, LiveAlert *alert) {
         }
         uint64_t key = bucket_key(&notify->config->inhibit_rules[i], i, alert->alert.labels);
         InhibitBucket *bucket = idmap_get(&notify->inhibit.sources, key);
-        for (size_t j = 0; bucket && j < bucket->sources_count; j++) {
-            if (bucket->sources[j] == alert) {
-                bucket->sources[j--] = bucket->sources[--bucket->sources_count];
-                wake_all(notify);
-            }
+        size_t place = *place_of(notify, alert, i);
+        if (bucket && place < bucket->sources_count && bucket->sources[place] == alert) {
+            LiveAlert *last = bucket->sources[--bucket->sources_count];
+            bucket->sources[place] = last;
+            *place_of(notify, last, i) = (uint32_t)place;
+            wake_all(notify);
         }
         if (bucket && bucket->sources_count == 0) {
             free(bucket->sources);

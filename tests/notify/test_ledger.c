@@ -186,3 +186,52 @@ Test(ledger, shadow_mode_decides_and_sends_nothing_and_what_burns_rings_when_it_
     rig_close(&rig);
     listener_stop(&listener);
 }
+
+static bool is_inhibited(Rig *rig, const char *name) {
+    AUTO(arena_finish) Arena arena = {0};
+    AlertView *views;
+    size_t count;
+    notify_alerts(rig->notify, &(MatcherSet){0}, rig->now, &arena, &views, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(labels_get(views[i].alert.labels, STR("a")), str_of(name))) {
+            return views[i].suppressed;
+        }
+    }
+    cr_assert_fail("no alert %s", name);
+    return false;
+}
+
+/* Sources of several rules leave in any order; what they kept quiet is so while one is left. */
+Test(ledger, an_alert_is_inhibited_until_the_last_of_its_sources_ends) {
+    static const int orders[][6] = {
+        {0, 1, 2, 3, 4, 5}, {5, 4, 3, 2, 1, 0}, {3, 0, 5, 1, 4, 2}, {2, 4, 0, 5, 3, 1}};
+    for (size_t order = 0; order < sizeof orders / sizeof *orders; order++) {
+        Rig rig;
+        unsigned burning = 63;
+        rig_open(&rig, rig_config("route: {receiver: x}\n"
+                                  "receivers: [{name: x}]\n"
+                                  "inhibit_rules:\n"
+                                  "  - {source_matchers: [b=never], target_matchers: [a=all]}\n"
+                                  "  - {source_matchers: [a=down], target_matchers: [a=all]}\n"
+                                  "  - {source_matchers: ['n=~\"[0-2]\"'], target_matchers: "
+                                  "[a=few]}\n",
+                                  NULL, NULL));
+        for (int n = 0; n < 6; n++) {
+            char labels[32];
+            snprintf(labels, sizeof labels, "a=down n=%d", n);
+            rig_fire(&rig, labels);
+        }
+        rig_fire(&rig, "a=all");
+        rig_fire(&rig, "a=few");
+        for (int i = 0; i < 6; i++) {
+            char labels[32];
+            cr_expect(is_inhibited(&rig, "all"), "order %zu, %d are over", order, i);
+            cr_expect_eq(is_inhibited(&rig, "few"), (burning & 7) != 0, "order %zu, %d", order, i);
+            snprintf(labels, sizeof labels, "a=down n=%d", orders[order][i]);
+            rig_resolve(&rig, labels);
+            burning &= ~(1u << orders[order][i]);
+        }
+        cr_expect_not(is_inhibited(&rig, "all"), "order %zu", order);
+        rig_close(&rig);
+    }
+}
