@@ -34,6 +34,8 @@
  * children.
  */
 
+#include <strings.h>
+
 #include "notify/config.h"
 
 typedef enum SeverityClass {
@@ -238,6 +240,61 @@ static bool expand_info(Policy *policy) {
 
 /* ---- business hours ---- */
 
+static YamlNode *placed(YamlNode *node, const YamlNode *like) {
+    node->line = like->line;
+    node->column = like->column;
+    return node;
+}
+
+static const YamlNode *text_at(Arena *arena, Str text, const YamlNode *like) {
+    YamlNode *node = arena_new(arena, YamlNode);
+    *node = *yaml_text_node(arena, arena_cstr(arena, text));
+    return placed(node, like);
+}
+
+/* "mon", "Tues": people write days short; time_intervals, as Alertmanager reads them, do not. */
+static Str whole_day(Str word) {
+    static const char *const days[] = {"sunday",   "monday", "tuesday", "wednesday",
+                                       "thursday", "friday", "saturday"};
+    word = str_trim(word);
+    for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
+        if (word.len >= 3 && word.len <= strlen(days[i]) &&
+            strncasecmp(word.ptr, days[i], word.len) == 0) {
+            return str_of(days[i]);
+        }
+    }
+    return word;
+}
+
+/* "mon-fri" as "monday:friday". */
+static const YamlNode *weekdays_of(Arena *arena, const YamlNode *node) {
+    if (node->kind == YAML_LIST) {
+        YamlNode *list = placed(yaml_list_node(arena, node->count), node);
+        for (size_t i = 0; i < node->count; i++) {
+            list->items[list->count++] = weekdays_of(arena, node->items[i]);
+        }
+        return list;
+    }
+    if (node->kind != YAML_SCALAR) {
+        return node;
+    }
+    size_t colon = str_find(node->text, ':'), dash = str_find(node->text, '-');
+    size_t split = colon < dash ? colon : dash;
+    Str first = whole_day((Str){node->text.ptr, split});
+    Str last = split < node->text.len ? whole_day(str_skip(node->text, split + 1)) : first;
+    return text_at(arena, arena_printf(arena, "%.*s:%.*s", STR_ARG(first), STR_ARG(last)), node);
+}
+
+/* "9:00" as "09:00". */
+static const YamlNode *clock_of(Arena *arena, const YamlNode *node, const char *otherwise) {
+    if (!node) {
+        return yaml_text_node(arena, otherwise);
+    }
+    bool is_short = node->kind == YAML_SCALAR && node->text.len == 4 && node->text.ptr[1] == ':';
+    return is_short ? text_at(arena, arena_printf(arena, "0%.*s", STR_ARG(node->text)), node)
+                    : node;
+}
+
 static const YamlNode *hours_interval(Arena *arena, const char *name, const YamlNode *hours) {
     static const char *const renamed[][2] = {{"days", "weekdays"},
                                              {"time_zone", "location"},
@@ -245,16 +302,21 @@ static const YamlNode *hours_interval(Arena *arena, const char *name, const Yaml
                                              {"holidays_file", "holidays_file"}};
     YamlNode *entry = yaml_map_node(arena, 6), *span = yaml_map_node(arena, 2);
     YamlNode *interval = yaml_map_node(arena, 2);
+    if (hours) {
+        (void)placed(entry, hours);
+        (void)placed(span, hours);
+    }
     for (size_t i = 0; i < 4; i++) {
         const YamlNode *value = yaml_get(hours, renamed[i][0]);
         if (value) {
+            value = i == 0 ? weekdays_of(arena, value) : value;
             yaml_map_set(arena, entry, renamed[i][1],
                          i == 0 && value->kind == YAML_SCALAR ? list_of(arena, value) : value);
         }
     }
     const YamlNode *from = yaml_get(hours, "from"), *to = yaml_get(hours, "to");
-    yaml_map_set(arena, span, "start_time", from ? from : yaml_text_node(arena, "09:00"));
-    yaml_map_set(arena, span, "end_time", to ? to : yaml_text_node(arena, "17:00"));
+    yaml_map_set(arena, span, "start_time", clock_of(arena, from, "09:00"));
+    yaml_map_set(arena, span, "end_time", clock_of(arena, to, "17:00"));
     yaml_map_set(arena, entry, "times", list_of(arena, span));
     if (!yaml_get(hours, "days")) {
         yaml_map_set(arena, entry, "weekdays",

@@ -3,6 +3,8 @@
  * month takes milliseconds; what is told is read from the ledger. */
 
 #include "base/zone.h"
+#include "notify/calendar.h"
+#include "notify/config.h"
 #include "notify_test.h"
 #include "state/rows_ledger.h"
 
@@ -270,6 +272,25 @@ Test(severities, without_a_route_of_its_own_the_rest_goes_to_the_log) {
     notify_config_unref(config);
 }
 
+Test(severities, business_days_may_be_written_short) {
+    static const char *const rows[] = {"days: 'monday:friday', from: '09:00'",
+                                       "days: mon-fri, from: '9:00'", "days: Mon:Fri",
+                                       "days: [mon, tues, Wed, thu, FRI]", "days: [mon-thu, fri]"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[200];
+        snprintf(text, sizeof text,
+                 "business_hours: {%s}\nwarning: {by_day: chat, by_night: rotation}\n", rows[i]);
+        NotifyConfig *config = rig_config(receivers, text, NULL);
+        const Calendar *hours = config_calendar(config, STR("business_hours"));
+        TimeMs thursday = T0 + 10 * HOUR_MS;
+        cr_expect(calendar_contains(hours, thursday), "%s", rows[i]);
+        cr_expect(calendar_contains(hours, thursday + DAY_MS), "%s", rows[i]);
+        cr_expect_not(calendar_contains(hours, thursday + 2 * DAY_MS), "%s", rows[i]);
+        cr_expect_not(calendar_contains(hours, T0 + 8 * HOUR_MS), "%s", rows[i]);
+        notify_config_unref(config);
+    }
+}
+
 Test(severities, what_makes_no_sense_is_refused_with_its_reason) {
     static const struct {
         const char *policy, *complaint;
@@ -283,6 +304,8 @@ Test(severities, what_makes_no_sense_is_refused_with_its_reason) {
         {"{business_hours: {time_zone: Mars/Base}, warning: {by_day: chat}}", "Mars/Base"},
         {"{business_hours: {days: 'friday:monday'}, warning: {by_day: chat}}", "start day"},
         {"{business_hours: {from: '9 am'}, warning: {by_day: chat}}", "9 am"},
+        {"{business_hours: {days: [funday]}, warning: {by_day: chat}}", "funday"},
+        {"{business_hours: {days: m-f}, warning: {by_day: chat}}", "m is not a valid weekday"},
         {"{business_hours: {holidays: [25.12.]}, warning: {by_day: chat}}", "holidays"},
         {"{business_hours: {holidays_file: nowhere.ics}, warning: {by_day: chat}}", "nowhere.ics"},
         {"[critical]", "severities: expected a map"},
