@@ -184,6 +184,25 @@ void matcher_set_finish(MatcherSet *set) {
     }
 }
 
+/* Values are short: memmem() would spend more on getting ready than on looking. */
+static bool contains(Str text, Str part) {
+    enum { SHORT = 128 };
+    if (part.len > text.len) {
+        return false;
+    }
+    if (text.len > SHORT) {
+        return memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
+    }
+    const char *at = text.ptr, *last = text.ptr + text.len - part.len;
+    while (at <= last && (at = memchr(at, part.ptr[0], (size_t)(last - at) + 1))) {
+        if (memcmp(at, part.ptr, part.len) == 0) {
+            return true;
+        }
+        at++;
+    }
+    return false;
+}
+
 static bool regex_part_matches(const Matcher *matcher, Str value) {
     if (matcher->any) {
         return value.len > 0 || matcher->value.ptr[1] == '*';
@@ -196,9 +215,7 @@ static bool regex_part_matches(const Matcher *matcher, Str value) {
         return false;
     }
     Str rest = str_skip(value, matcher->prefix.len);
-    bool has_infix =
-        matcher->infix.len == 0 ||
-        (rest.len && memmem(rest.ptr, rest.len, matcher->infix.ptr, matcher->infix.len) != NULL);
+    bool has_infix = matcher->infix.len == 0 || contains(rest, matcher->infix);
     if (matcher->plain || !has_infix) {
         return has_infix;
     }

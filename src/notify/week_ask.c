@@ -12,37 +12,39 @@ typedef struct Question {
     const Week *week;
     const MatcherSet *filter;
     uint64_t *names; /* numbers, one a matcher */
-    Str *values;
+    bool *met;       /* the label set has it */
 } Question;
 
 static void ask(Question *question, Arena *arena) {
     size_t count = question->filter->count;
     question->names = arena_array(arena, uint64_t, count + 1);
-    question->values = arena_array(arena, Str, count + 1);
+    question->met = arena_array(arena, bool, count + 1);
     for (size_t i = 0; i < count; i++) {
         const WeekName *name = week_name(question->week, question->filter->items[i].name);
         question->names[i] = name ? name->number : UINT64_MAX;
     }
 }
 
+/* Ends at the first label that does not match: most sets do not. */
 static bool covers(const Question *question, size_t set) {
     const Week *week = question->week;
     const MatcherSet *filter = question->filter;
     ByteReader reader = reader_of(str_skip(buf_view(&week->labels), week->sets[set].at));
-    for (size_t i = 0; i < filter->count; i++) {
-        question->values[i] = STR("");
-    }
+    memset(question->met, 0, filter->count);
     for (uint64_t left = reader_varint(&reader); left > 0; left--) {
         uint64_t name = reader_varint(&reader);
         Str value = reader_bytes(&reader, reader_varint(&reader));
         for (size_t i = 0; i < filter->count; i++) {
             if (question->names[i] == name) {
-                question->values[i] = value;
+                question->met[i] = true;
+                if (!matcher_matches(&filter->items[i], value)) {
+                    return false;
+                }
             }
         }
     }
     for (size_t i = 0; i < filter->count; i++) {
-        if (!matcher_matches(&filter->items[i], question->values[i])) {
+        if (!question->met[i] && !filter->items[i].matches_empty) {
             return false;
         }
     }

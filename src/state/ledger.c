@@ -66,13 +66,17 @@ static bool is_about(const LedgerRow *row, int64_t alert_key) {
 
 /* has_key(members, key): whether the alert is one of these. */
 static void sql_has_key(sqlite3_context *context, int count, sqlite3_value **values) {
-    const void *bytes = sqlite3_value_blob(values[0]);
-    ByteReader reader = reader_of((Str){bytes, (size_t)sqlite3_value_bytes(values[0])});
+    const char *keys = sqlite3_value_blob(values[0]);
+    size_t key_count = (size_t)sqlite3_value_bytes(values[0]) / 8;
     uint64_t key = (uint64_t)sqlite3_value_int64(values[1]);
+    char wanted[8]; /* as it is stored: thousands are looked through */
     bool found = false;
     assert(count == 2);
-    while (!found && reader_left(&reader) >= sizeof key) {
-        found = reader_u64(&reader) == key;
+    for (int i = 0; i < 8; i++) {
+        wanted[i] = (char)(key >> 8 * i);
+    }
+    for (size_t i = 0; i < key_count && !found; i++) {
+        found = memcmp(keys + 8 * i, wanted, sizeof wanted) == 0;
     }
     sqlite3_result_int(context, found);
 }

@@ -147,7 +147,7 @@ def post(port, path, body):
 
 def many_alerts_are_listed_whole():
     """Answers of more than a piece: nothing is missing, doubled, or out of order; filters and groups agree."""
-    count = 6000
+    count = 10000
     with World() as world:
         port = free_port()
         start(world, port)
