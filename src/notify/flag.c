@@ -345,7 +345,7 @@ static bool set_flag(Notify *notify, StateTx *tx, const Flag *wanted, const Acto
     }
     flag.id = old ? flag.id : uuid_make(arena);
     flag.created_at = old ? old->flag.created_at : now;
-    flag.updated_at = now;
+    flag.updated_at = old ? next_version(old->flag.updated_at, now) : now;
     flag.if_updated_at = 0;
     flag.origin = STR("api");
     *ret_id = flag.id;

@@ -495,6 +495,10 @@ static bool check(const Notify *notify, const Silence *silence, const SilenceEnt
     return ok && schedule_check(silence->schedule, err);
 }
 
+TimeMs next_version(TimeMs last, TimeMs now) {
+    return now > last ? now : last + 1;
+}
+
 bool check_unchanged(TimeMs expected, TimeMs updated_at, Err *err) {
     return !expected || expected == updated_at ||
            err_set(err, ERR_CONFLICT, "it was changed meanwhile: read it again and edit that");
@@ -533,7 +537,7 @@ static bool set_silence(Notify *notify, StateTx *tx, const Silence *wanted, cons
         silence.starts_at = old->silence.starts_at;
     }
     silence.id = arena_str(arena, silence.id);
-    silence.updated_at = now;
+    silence.updated_at = keeps ? next_version(old->silence.updated_at, now) : now;
     *ret_id = silence.id;
     return put(notify, tx, &silence, now, err) &&
            audit(tx, keeps ? "silence.update" : "silence.create", silence.id, actor, before,

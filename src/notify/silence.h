@@ -42,6 +42,9 @@ bool silences_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) MUST_CHECK
 size_t silences_find(const Notify *notify, const MatchKeys *keys, TimeMs now,
                      SilenceEntry **ret_entries, size_t max);
 
+/* When it is updated at `now`: two edits in one millisecond are two versions. */
+TimeMs next_version(TimeMs last, TimeMs now);
+
 /* ERR_CONFLICT where an edit expects (0 = nothing) another version than there is. */
 bool check_unchanged(TimeMs expected, TimeMs updated_at, Err *err) MUST_CHECK;
 

@@ -50,7 +50,7 @@ bool api_read_schedule(Arena *arena, const cJSON *object, Str *ret_schedule, Err
 void api_put_schedule(JsonWriter *json, Str schedule);
 
 /* Editing without overwriting others: a GET of one silence or flag gives its ETag, an edit with
- * If-Match fails with 412 if somebody was faster. 0 = no such header. */
+ * If-Match fails with 412 if somebody was faster. 0 = no such header, or any version will do. */
 TimeMs api_if_match(const Request *request);
 void api_put_etag(Request *request, TimeMs updated_at);
 

@@ -97,13 +97,23 @@ bool api_read_schedule(Arena *arena, const cJSON *object, Str *ret_schedule, Err
 }
 
 TimeMs api_if_match(const Request *request) {
-    Str text = request_header(request, STR("if-match"));
+    const TimeMs never = -1; /* a version that there is not: 412 */
+    Str text = str_trim(request_header(request, STR("if-match")));
+    if (!text.len || str_eq(text, STR("*"))) {
+        return 0;
+    }
+    if (str_starts(text, STR("W/"))) { /* proxies that pack answers weaken tags, or add how */
+        text = str_skip(text, 2);
+    }
     if (text.len > 2 && text.ptr[0] == '"') {
         text = (Str){text.ptr + 1, text.len - 2};
     }
+    if (str_ends(text, STR("-gzip"))) {
+        text.len -= 5;
+    }
     TimeMs time = 0;
     Err ignored;
-    return time_parse_rfc3339(text, &time, &ignored) ? time : 0;
+    return time_parse_rfc3339(text, &time, &ignored) && time ? time : never;
 }
 
 void api_put_etag(Request *request, TimeMs updated_at) {

@@ -159,6 +159,10 @@ def many_alerts_are_listed_whole():
         prints = [a["fingerprint"] for a in listed]
         assert prints == sorted(set(prints)) and len(prints) == count, len(prints)
         assert {a["labels"]["pod"] for a in listed} == {f"pod-{n}" for n in range(count)}
+        for limit, want in (("7", prints[:7]), ("513", prints[:513]), ("0", prints), ("20000", prints)):
+            assert [a["fingerprint"] for a in get_json(port, "/api/v2/alerts?limit=" + limit)] == want, limit
+        for limit in ("x", "-1", "1.5"):
+            assert call(port, "GET", "/api/v2/alerts?limit=" + limit)[0] == 400, limit
         few = get_json(port, "/api/v2/alerts?filter=alertname%3DA7&filter=pod%3D~%22pod-.*7%22")
         assert len(few) == count / 10, len(few)
         groups = get_json(port, "/api/v2/alerts/groups")
@@ -172,6 +176,8 @@ def many_alerts_are_listed_whole():
         groups = get_json(port, "/api/v2/alerts/groups?silenced=false")
         assert [g["receiver"]["name"] for g in groups] == ["pager"], "a group of which nothing is shown is left out"
         assert len(get_json(port, "/api/v2/alerts?silenced=false")) == count / 2
+        loud = [a["fingerprint"] for a in listed if a["labels"]["severity"] == "critical"]
+        assert [a["fingerprint"] for a in get_json(port, "/api/v2/alerts?silenced=false&limit=600")] == loud[:600]
         assert get_json(port, "/api/v2/alerts?filter=alertname%3DNobody") == []
         assert get_json(port, "/api/v2/receivers?receiver_matchers=name%3Dpager") == [{"name": "pager"}]
         assert len(get_json(port, "/api/v2/alerts?receiver_matchers=name%3Dpager")) == count / 2

@@ -133,6 +133,47 @@ def who_did_it_is_kept():
             assert done.returncode == 1 and wrong in done.stderr, (wrong, done)
 
 
+def a_proxy_names_the_actor_and_nobody_overwrites_what_he_has_not_read():
+    """The header of a trusted proxy is who did it; an edit of a version that is not the last is refused."""
+    with World() as world:
+        port = free_port()
+        config = world.write("belfry.yml", "web: {actor_header: X-User, trusted_proxies: [127.0.0.1]}\n")
+        world.belfry(config, port, extra=("--self-scrape", "off", "--rules", "none")).start()
+        body = {"matchers": [{"name": "a", "value": "b", "isRegex": False}], "startsAt": "0001-01-01T00:00:00Z",
+                "endsAt": "2099-01-01T00:00:00Z", "createdBy": "eve", "comment": "c"}
+
+        def post(path, body, **headers):
+            headers = {"Content-Type": "application/json", **{key.replace("_", "-"): value for key, value in headers.items()}}
+            status, _, answer = call(port, "POST", path, json.dumps(body), headers)
+            return status, json.loads(answer)
+
+        silence = post("/api/v2/silences", body, X_User="ann")[1]["silenceID"]
+        post("/api/v2/silences", body)
+        rows = [json.loads(line) for line in call(port, "GET", "/api/v1/audit?action=silence.")[2].splitlines()]
+        told = sorted((row["actor"], row["claimed"]) for row in rows)
+        assert told == [("ann", False), ("eve", True)], told
+
+        flag = post("/api/v1/maintenance", {"matchers": ["c=d"], "owner": "o", "reason": "r", "ends_at": body["endsAt"]})[1]
+        flag = flag.get("data", flag)["id"]
+        things = [("/api/v2/silence/" + silence, "/api/v2/silences", {**body, "id": silence}),
+                  ("/api/v1/maintenance/" + flag, "/api/v1/maintenance",
+                   {"id": flag, "matchers": ["c=d"], "owner": "o", "reason": "r2", "ends_at": body["endsAt"]})]
+        for one, path, edit in things:
+            status, headers, answer = call(port, "GET", one)
+            tag = headers["ETag"]
+            assert status == 200 and tag, (one, status, headers)
+            if "silence" in one:
+                edit["startsAt"] = json.loads(answer)["startsAt"]
+            assert post(path, edit, If_Match=tag)[0] == 200, "the version he has read"
+            for old in (tag, '"1"', "W/" + tag, "nonsense"):
+                assert post(path, edit, If_Match=old)[0] == 412, (one, old)
+            new = call(port, "GET", one)[1]["ETag"]
+            assert new != tag
+            assert post(path, edit, If_Match="W/" + new[:-1] + '-gzip"')[0] == 200, "as a proxy passes it on"
+            assert post(path, edit, If_Match="*")[0] == 200 and post(path, edit)[0] == 200
+
+
 if __name__ == "__main__":
     sys.exit(run_cases([an_external_label_keeps_a_cluster_quiet, one_series_with_the_label_flags_no_cluster,
-                        a_metric_sets_a_flag_and_ends_it, who_did_it_is_kept]))
+                        a_metric_sets_a_flag_and_ends_it, who_did_it_is_kept,
+                        a_proxy_names_the_actor_and_nobody_overwrites_what_he_has_not_read]))

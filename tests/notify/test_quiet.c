@@ -1,6 +1,8 @@
 /* Silences and maintenance flags: when an edit keeps its id, what is refused, weekly windows,
  * reminders, what sources say of themselves, and what a preview tells. */
 
+#include <cjson/cJSON.h>
+
 #include "notify/match_index.h"
 #include "notify/schedule.h"
 #include "notify/silence.h"
@@ -161,6 +163,77 @@ Test(quiet, a_schedule_opens_and_closes_in_its_own_zone) {
         cr_expect_eq(is_quiet(&rig, "A"), hours[i].state == SILENCE_ACTIVE, "hour %d",
                      hours[i].hour);
     }
+    rig_close(&rig);
+}
+
+/* The comments of those listed, and their states, as the API's JSON has them. */
+static const char *listed(Rig *rig, Arena *arena, const SilenceFilter *filter, bool by_id) {
+    AUTO(buf_finish) Buf json = {0}, text = {0};
+    notify_silence_list(rig->notify, filter, rig->now, &json);
+    cJSON *list = cJSON_ParseWithLength(json.ptr, json.len);
+    cr_assert(cJSON_IsArray(list), "%.*s", STR_ARG(buf_view(&json)));
+    const char *last_id = "";
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list) {
+        const char *id = cJSON_GetObjectItem(item, "id")->valuestring;
+        const cJSON *state = cJSON_GetObjectItem(cJSON_GetObjectItem(item, "status"), "state");
+        buf_printf(&text, "%s%s %s", text.len ? ", " : "",
+                   cJSON_GetObjectItem(item, "comment")->valuestring, state->valuestring);
+        cr_expect(!by_id || strcmp(last_id, id) < 0, "%s is before %s", last_id, id);
+        last_id = id;
+
+        AUTO(buf_finish) Buf one = {0};
+        TimeMs updated_at;
+        Err err = {0};
+        cr_assert(notify_silence_print(rig->notify, str_of(id), rig->now, &one, &updated_at, &err));
+        cJSON *alone = cJSON_ParseWithLength(one.ptr, one.len);
+        cr_expect(cJSON_Compare(item, alone, true), "%s alone is another", id);
+        cJSON_Delete(alone);
+    }
+    Str copy = arena_str(arena, buf_view(&text));
+    cJSON_Delete(list);
+    return copy.ptr;
+}
+
+Test(quiet, silences_are_listed_by_state_and_end_and_their_text_follows_the_clock) {
+    static const struct {
+        const char *comment;
+        int64_t from, to; /* minutes from now */
+    } rows[] = {{"a \"b\" \n", 0, 60}, {"soon", 0, 30}, {"later", 50, 90}, {"next", 40, 120}};
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    SilenceMatcher c = cluster_is("c\\d");
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    for (size_t i = 0; i < 4; i++) {
+        Silence silence =
+            silence_of(&c, rig.now + rows[i].from * MINUTE_MS, rig.now + rows[i].to * MINUTE_MS);
+        silence.comment = str_of(rows[i].comment);
+        (void)must_set(&rig, &arena, &silence);
+    }
+    SilenceFilter all = {0},
+                  quiet_now = {.without = {[SILENCE_PENDING] = true, [SILENCE_EXPIRED] = true}};
+    cr_expect_str_eq(listed(&rig, &arena, &all, false),
+                     "soon active, a \"b\" \n active, next pending, later pending");
+    rig.now += 45 * MINUTE_MS;
+    cr_expect_str_eq(listed(&rig, &arena, &all, false),
+                     "a \"b\" \n active, next active, later pending, soon expired");
+    cr_expect_str_eq(listed(&rig, &arena, &quiet_now, false), "a \"b\" \n active, next active");
+    rig.now += 45 * MINUTE_MS + 1;
+    cr_expect_str_eq(listed(&rig, &arena, &all, false),
+                     "next active, later expired, a \"b\" \n expired, soon expired");
+    SilenceMatcher other = cluster_is("other");
+    for (int i = 0; i < 9; i++) { /* that end at once: by id */
+        Silence silence = silence_of(&other, rig.now, rig.now + HOUR_MS);
+        silence.comment = STR("x");
+        (void)must_set(&rig, &arena, &silence);
+    }
+    SilenceFilter others = {.matchers = &other, .matcher_count = 1};
+    cr_expect_str_eq(listed(&rig, &arena, &others, true),
+                     "x active, x active, x active, x active, x active, x active, x active, "
+                     "x active, x active");
+    SilenceMatcher unlike = {.name = STR("cluster"), .value = STR("other"), .is_equal = false};
+    others.matchers = &unlike;
+    cr_expect_str_eq(listed(&rig, &arena, &others, true), "", "another operator is no match");
     rig_close(&rig);
 }
 
