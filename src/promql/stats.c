@@ -16,8 +16,11 @@ void exec_count_begin(Exec *exec, Arena *arena, const PlanRoot *root) {
                      .read = arena_array(arena, atomic_uint_fast64_t, steps ? steps : 1)};
 }
 
+/* Most windows overlap those before and have nothing new. */
 static void add(atomic_uint_fast64_t *count, uint64_t more) {
-    atomic_fetch_add_explicit(count, more, memory_order_relaxed);
+    if (more) {
+        atomic_fetch_add_explicit(count, more, memory_order_relaxed);
+    }
 }
 
 /* The first step of the query at or after the time. */

@@ -120,13 +120,11 @@ static bool refuse_name(Str name, Err *err) {
 /* Names that are no plain words come as U__ with _XX_ for each odd character, besides percent
  * escapes. */
 static bool decode_label_name(Request *request, Str *ret_name, Err *err) {
-    Params params = {0};
-    Str segment = request->path_args[0];
-    bool good = params_decode(&request->arena, segment, &params, err) && params.items_count == 1;
-    *ret_name = good ? params.items[0].name : segment;
-    params_finish(&params);
-    *ret_name = good ? label_name_unescape(&request->arena, *ret_name) : segment;
-    return (good && ret_name->len && str_is_utf8(*ret_name)) || refuse_name(*ret_name, err);
+    Str name = request->path_args[0];
+    bool good = path_unescape(&request->arena, name, &name, err);
+    name = label_name_unescape(&request->arena, name);
+    *ret_name = name;
+    return (good && name.len && str_is_utf8(name)) || refuse_name(name, err);
 }
 
 void handle_label_values(Web *web, Request *request) {

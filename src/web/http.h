@@ -48,6 +48,8 @@ enum { PARAMS_MAX = 10000, PATH_ARGS_MAX = 2 };
 bool params_decode(Arena *arena, Str text, Params *params, Err *err) MUST_CHECK;
 /* One name or value: %XX and '+'. */
 bool param_unescape(Arena *arena, Str text, Str *ret_text, Err *err) MUST_CHECK;
+/* The same for a piece of a path, where a plus is one. */
+bool path_unescape(Arena *arena, Str text, Str *ret_text, Err *err) MUST_CHECK;
 /* A label name as clients put odd ones into paths: U__http_2e_status is http.status (Prometheus'
  * value encoding). What is no such name stays as it is. */
 Str label_name_unescape(Arena *arena, Str name);

@@ -13,12 +13,12 @@ static int hex_digit(char c) {
                                   : -1;
 }
 
-bool param_unescape(Arena *arena, Str text, Str *ret_text, Err *err) {
+static bool unescape(Arena *arena, Str text, bool plus_is_space, Str *ret_text, Err *err) {
     char *out = arena_raw(arena, text.len + 1);
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        if (c == '+') {
+        if (c == '+' && plus_is_space) {
             c = ' ';
         } else if (c == '%') {
             int high = i + 1 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
@@ -35,6 +35,14 @@ bool param_unescape(Arena *arena, Str text, Str *ret_text, Err *err) {
     out[len] = '\0';
     *ret_text = (Str){out, len};
     return true;
+}
+
+bool param_unescape(Arena *arena, Str text, Str *ret_text, Err *err) {
+    return unescape(arena, text, true, ret_text, err);
+}
+
+bool path_unescape(Arena *arena, Str text, Str *ret_text, Err *err) {
+    return unescape(arena, text, false, ret_text, err);
 }
 
 bool params_decode(Arena *arena, Str text, Params *params, Err *err) {

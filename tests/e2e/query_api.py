@@ -69,7 +69,8 @@ def parameters():
             status, answer = at.ask(path, limit=1, **more)
             assert status == 200 and len(answer["data"]) == 1 and answer["warnings"] == cut["warnings"], (path, answer)
         for name, want in (("U__i", (200, [str(i) for i in range(10)])), ("U___69_", (200, [str(i) for i in range(10)])),
-                           ("%ff", (400, 'invalid label name: "\\xff"')), ("%69", (200, [str(i) for i in range(10)]))):
+                           ("%ff", (400, 'invalid label name: "\\xff"')), ("%69", (200, [str(i) for i in range(10)])),
+                           ("a+b%26c", (200, [])), ("a%zz", (400, 'invalid label name: "a%zz"'))):
             status, answer = at.ask(f"label/{name}/values")
             assert (status, answer.get("data", answer.get("error"))) == want, (name, answer)
         status, answer = at.ask("features")
