@@ -28,9 +28,9 @@ notify:
   receivers:
     - name: none
     - name: pager
-      pagerduty_configs: [{{routing_key: k, incident: alert, url: "http://127.0.0.1:{port}/pager"}}]
+      pagerduty_configs: [{{routing_key: k, incident: alert, timeout: 2m, url: "http://127.0.0.1:{port}/pager"}}]
     - name: chat
-      webhook_configs: [{{url: "http://127.0.0.1:{port}/chat"}}]
+      webhook_configs: [{{timeout: 2m, url: "http://127.0.0.1:{port}/chat"}}]
 """
 
 RULES = """
@@ -69,7 +69,11 @@ class Listener:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Patient(http.server.ThreadingHTTPServer):
+            """An answer that is lost is a repeat: on a busy machine none may be."""
+            request_queue_size = 256
+
+        self.server = Patient(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
