@@ -539,17 +539,18 @@ bool exec_node(Exec *exec, PlanNode *node, Err *err) {
     }
     if (node->state == NODE_PENDING) {
         int64_t began = exec->options->explain ? clock_monotonic_ns() : 0;
-        bool ok = exec_check(exec, &node->err) && run_op(exec, node, &node->err);
+        bool ok = exec_check(exec, err) && run_op(exec, node, err);
         if (ok && node->expr->flavour == PROMQL_METRICSQL) {
             settle_metricsql(node);
         }
-        ok = ok && exec_charge_frame(exec, node, &node->err);
+        ok = ok && exec_charge_frame(exec, node, err);
         node->state = ok ? NODE_DONE : NODE_FAILED;
+        node->err = ok ? NULL : plan_keep_err(exec->plan, err);
         node->run_ns = exec->options->explain ? clock_monotonic_ns() - began : 0;
         node->frame_bytes = node->frame.bytes;
     }
     if (node->state == NODE_FAILED) {
-        *err = node->err;
+        *err = *node->err;
         return false;
     }
     return true;

@@ -76,12 +76,10 @@ bool promql_explain(const Expr *expr, StoreSnapshot *snapshot, QueryRange range,
     with_times.explain = true;
     Plan plan;
     Exec exec;
-    PlanRoot root = {0};
+    PlanRoot root = {.err = err};
     plan_init(&plan, arena, range, &with_times);
     bool ok = plan_add(&plan, expr, &root);
-    if (!ok) {
-        *err = root.err;
-    } else if (root.node) {
+    if (ok && root.node) {
         exec_init(&exec, &plan, snapshot, pool, &with_times);
         ok = exec_node(&exec, root.node, err);
     }

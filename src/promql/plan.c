@@ -119,12 +119,12 @@ static bool check_modifiers(Scope scope, const PlanNode *node) {
     bool anchored_ok = smoothed_ok || id == FUNC_CHANGES || id == FUNC_RESETS;
     const char *name = node->expr->call.function->name;
     if (node->anchored && !anchored_ok) {
-        return err_set(&scope.root->err, ERR_INVALID,
+        return err_set(scope.root->err, ERR_INVALID,
                        "anchored modifier can only be used with: %s - not with %s",
                        anchored_functions, name);
     }
     if (node->smoothed && !smoothed_ok) {
-        return err_set(&scope.root->err, ERR_INVALID,
+        return err_set(scope.root->err, ERR_INVALID,
                        "smoothed modifier can only be used with: %s - not with %s",
                        smoothed_functions, name);
     }
@@ -286,7 +286,7 @@ static bool check_arity(Scope scope, const Expr *expr) {
     if (given >= least && given <= most) {
         return true;
     }
-    return err_set(&scope.root->err, ERR_INVALID,
+    return err_set(scope.root->err, ERR_INVALID,
                    "%s: unexpected number of args; got %zu; want %s%zu", function->name, given,
                    given < least ? (most > least ? "at least " : "")
                                  : (most > least ? "at most " : ""),
@@ -300,11 +300,11 @@ static bool check_texts(Scope scope, const Expr *expr) {
         const Expr *arg = expr_unwrap(expr->call.args[i]);
         if (function_arg_type(function, (int)i) == VALUE_STRING && arg->kind != EXPR_STRING &&
             function->id != FUNC_AGGR_OVER_TIME) {
-            return err_set(&scope.root->err, ERR_INVALID, "%s: arg #%zu must be a string",
+            return err_set(scope.root->err, ERR_INVALID, "%s: arg #%zu must be a string",
                            function->name, i + 1);
         }
     }
-    Err *err = &scope.root->err;
+    Err *err = scope.root->err;
     return !metricsql_is_multi(function->id) || metricsql_check_multi(expr, err);
 }
 
@@ -493,7 +493,7 @@ static PlanNode *plan_kind(Scope scope, const Expr *expr) {
     case EXPR_DURATION:
         break;
     }
-    err_set(&scope.root->err, ERR_UNSUPPORTED, "a text cannot stand here");
+    err_set(scope.root->err, ERR_UNSUPPORTED, "a text cannot stand here");
     return NULL;
 }
 

@@ -48,7 +48,7 @@ typedef struct PlanSelector {
     TimeMs from, to;           /* inclusive, over all who read it */
     StoreSelection *selection; /* opened when first needed */
     bool opened;
-    Err err;                   /* kind set if opening failed */
+    const Err *err;            /* why opening failed; NULL = it did not. In the plan's arena */
     struct PlanSelector *next; /* the same matchers, of another time */
 } PlanSelector;
 
@@ -90,7 +90,7 @@ struct PlanNode {
     NodeState state;
     Frame frame;
     Notes notes;
-    Err err;
+    const Err *err; /* of NODE_FAILED; in the plan's arena: nodes are many, failures few */
     uint64_t series_read, samples_read; /* for explain */
     int64_t run_ns;
     size_t frame_bytes;
@@ -103,13 +103,13 @@ typedef struct PlanOrigin {
 } PlanOrigin;
 
 typedef struct PlanRoot {
-    PlanNode *node; /* NULL: `err` says why not */
+    PlanNode *node; /* NULL: `*err` says why not */
     const Expr *expr;
     PlanOrigin *origins; /* in order of evaluation */
     size_t origins_count, origins_cap;
     PlanSelector **selectors; /* one for each selector of the text, in its order */
     size_t selectors_count, selectors_cap;
-    Err err;
+    Err *err; /* the asker's: what plan_add() says */
 } PlanRoot;
 
 typedef struct Plan {
@@ -129,10 +129,13 @@ typedef struct Plan {
 void plan_init(Plan *plan, Arena *arena, QueryRange range, const QueryOptions *options);
 void plan_finish(Plan *plan);
 
-/* Adds one expression. False: root->err (ERR_INVALID, Prometheus' words). The expression outlives
- * the plan. */
+/* Adds one expression. `root` is empty but for `err`. False: *root->err (ERR_INVALID, Prometheus'
+ * words). The expression outlives the plan. */
 bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root);
 void plan_root_finish(PlanRoot *root);
+
+/* A copy of what failed, for a node or selector. */
+const Err *plan_keep_err(Plan *plan, const Err *err);
 
 /* The range of sample times an operator over samples reads, inclusive. */
 void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, TimeMs *ret_to);

@@ -3,36 +3,42 @@
 #include "promql/plan_scope.h"
 
 #include <assert.h>
-#include <inttypes.h>
 
 #include "base/mem.h"
 
-/* A node's key: equal keys compute equal frames. Arguments stand by their number. */
+/* A node's key: equal keys compute equal frames. Arguments stand by their number. What a key is
+ * made of are numbers as they lie in memory: there is one for every node of every rule in every
+ * round. */
+static void put_numbers(Buf *key, const int64_t *numbers, size_t count) {
+    buf_put(key, (const char *)numbers, count * sizeof *numbers);
+}
+
+#define PUT_NUMBERS(key, ...)                                                                      \
+    put_numbers(key, (const int64_t[]){__VA_ARGS__},                                               \
+                sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
 static void put_key_labels(Buf *key, const Str *names, size_t count) {
+    PUT_NUMBERS(key, (int64_t)count);
     for (size_t i = 0; i < count; i++) {
-        buf_printf(key, "%zu:", names[i].len);
+        PUT_NUMBERS(key, (int64_t)names[i].len);
         buf_str(key, names[i]);
     }
-    buf_byte(key, ';');
 }
 
 static void put_key_binary(Buf *key, const ExprBinary *binary) {
-    buf_printf(key, "op%d b%d c%d o%d k%d a%d ", binary->op, binary->return_bool, binary->card,
-               binary->on, binary->keep_metric_names, binary->include_all);
+    PUT_NUMBERS(key, EXPR_BINARY, binary->op, binary->return_bool, binary->card, binary->on,
+                binary->keep_metric_names, binary->include_all, binary->fill_left_given,
+                binary->fill_left_given ? (int64_t)value_bits(binary->fill_left) : 0,
+                binary->fill_right_given,
+                binary->fill_right_given ? (int64_t)value_bits(binary->fill_right) : 0);
     put_key_labels(key, binary->match_labels, binary->match_label_count);
     put_key_labels(key, binary->include, binary->include_count);
     put_key_labels(key, &binary->include_prefix, 1);
-    if (binary->fill_left_given) {
-        buf_printf(key, "l%" PRIx64, value_bits(binary->fill_left));
-    }
-    if (binary->fill_right_given) {
-        buf_printf(key, "r%" PRIx64, value_bits(binary->fill_right));
-    }
 }
 
 static void put_key_aggregate(Buf *key, const ExprAggregate *aggregate) {
-    buf_printf(key, "agg%d w%d g%d n%" PRIu64 " ", aggregate->aggregate->id, aggregate->without,
-               aggregate->grouped, aggregate->limit);
+    PUT_NUMBERS(key, EXPR_AGGREGATE, aggregate->aggregate->id, aggregate->without,
+                aggregate->grouped, (int64_t)aggregate->limit);
     put_key_labels(key, aggregate->labels, aggregate->label_count);
     if (aggregate->param && aggregate->param->type == VALUE_STRING) {
         expr_print(key, aggregate->param, false);
@@ -41,7 +47,7 @@ static void put_key_aggregate(Buf *key, const ExprAggregate *aggregate) {
 
 static void put_key_call(Buf *key, const Expr *expr) {
     const ExprCall *call = &expr->call;
-    buf_printf(key, "f%d k%d ", call->function->id, call->keep_metric_names);
+    PUT_NUMBERS(key, EXPR_CALL, call->function->id, call->keep_metric_names);
     for (size_t i = 0; i < call->arg_count; i++) {
         const Expr *arg = expr_unwrap(call->args[i]);
         /* Texts are read from the tree; absent() and info() read their selectors. */
@@ -73,18 +79,14 @@ static void put_key_expr(Buf *key, const PlanNode *node) {
 
 static Hash128 node_key(const PlanNode *node) {
     Buf key = {0};
-    buf_printf(&key,
-               "%d %" PRId64 " %" PRId64 " %zu %" PRIx64 " m%d s%d a%d@%" PRId64 " o%" PRId64
-               " r%" PRId64 " %d%d%d F%d C%d ",
-               node->op, node->grid.start, node->grid.step, node->grid.count,
-               value_bits(node->number), node->mode, node->swapped, node->has_at, node->at,
-               node->offset, node->range, node->anchored, node->smoothed, node->stats,
-               node->expr->flavour, node->counting);
+    PUT_NUMBERS(&key, node->op, node->grid.start, node->grid.step, (int64_t)node->grid.count,
+                (int64_t)value_bits(node->number), node->mode, node->swapped, node->has_at,
+                node->at, node->offset, node->range, node->anchored, node->smoothed, node->stats,
+                node->expr->flavour, node->counting, (int64_t)(intptr_t)node->selector,
+                node->subquery ? node->subquery->id : INT64_MAX, (int64_t)node->arg_count);
     for (size_t i = 0; i < node->arg_count; i++) {
-        buf_printf(&key, "#%u ", node->args[i] ? node->args[i]->id : UINT32_MAX);
+        PUT_NUMBERS(&key, node->args[i] ? node->args[i]->id : INT64_MAX);
     }
-    buf_printf(&key, "S%p Q%u ", (void *)node->selector,
-               node->subquery ? node->subquery->id : UINT32_MAX);
     if (node->op != PLAN_SPREAD && node->op != PLAN_NUMBER && node->op != PLAN_VECTOR_OF) {
         put_key_expr(&key, node);
     }
@@ -102,6 +104,12 @@ static void release_args(PlanNode *node) {
     if (node->subquery) {
         node->subquery->uses--;
     }
+}
+
+const Err *plan_keep_err(Plan *plan, const Err *err) {
+    Err *kept = arena_new(plan->arena, Err);
+    *kept = *err;
+    return kept;
 }
 
 PlanNode *plan_intern(Scope scope, PlanNode *node) {

@@ -17,7 +17,7 @@ static bool resolve_duration(Scope scope, const DurationSpec *spec, bool positiv
         return true;
     }
     return duration_spec_resolve(spec, range.step, range.to - range.from, positive, ret_value,
-                                 &scope.root->err);
+                                 scope.root->err);
 }
 
 static bool resolve_at_expr(Scope scope, const Expr *expr, TimeMs *ret_at) {
@@ -28,7 +28,7 @@ static bool resolve_at_expr(Scope scope, const Expr *expr, TimeMs *ret_at) {
         return false;
     }
     if (node->op != PLAN_NUMBER) {
-        return err_set(&scope.root->err, ERR_UNSUPPORTED,
+        return err_set(scope.root->err, ERR_UNSUPPORTED,
                        "@ modifier with an expression that is not a constant");
     }
     *ret_at = (TimeMs)(node->number * 1000);
@@ -168,7 +168,7 @@ static DurationMs metricsql_step(Scope scope) {
 static bool check_grid(Scope scope, Grid grid) {
     /* What a run could not hold anyway; an error here rather than a number that wraps. */
     if (grid.count > 50 * 1000 * 1000) {
-        return err_set(&scope.root->err, ERR_LIMIT,
+        return err_set(scope.root->err, ERR_LIMIT,
                        "subquery has %zu steps, more than the 50000000 allowed: use a larger step",
                        grid.count);
     }

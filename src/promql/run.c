@@ -350,8 +350,10 @@ void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot,
     plan_init(&plan, &scratch, range, options);
     PlanRoot *roots = arena_array(&scratch, PlanRoot, count);
     for (size_t i = 0; i < count; i++) {
+        errs[i].kind = ERR_NONE;
+        errs[i].text[0] = '\0';
+        roots[i].err = &errs[i];
         ret_ok[i] = plan_add(&plan, exprs[i], &roots[i]);
-        errs[i] = roots[i].err;
     }
     exec_init(&exec, &plan, snapshot, pool, options);
     for (size_t i = 0; i < count; i++) {

@@ -9,15 +9,17 @@ bool select_open(Exec *exec, PlanSelector *selector, Err *err) {
         selector->opened = true;
         uint64_t max = exec->options->budget.series_max;
         if (!snapshot_select(exec->snapshot, selector->sets, selector->set_count, selector->from,
-                             selector->to, max, &selector->selection, &selector->err) &&
-            selector->err.kind == ERR_LIMIT) {
-            Err found = selector->err;
-            err_set(&selector->err, ERR_LIMIT, "%.900s: narrow the query or raise query.series_max",
-                    found.text);
+                             selector->to, max, &selector->selection, err)) {
+            if (err->kind == ERR_LIMIT) {
+                Err found = *err;
+                err_set(err, ERR_LIMIT, "%.900s: narrow the query or raise query.series_max",
+                        found.text);
+            }
+            selector->err = plan_keep_err(exec->plan, err);
         }
     }
-    if (selector->err.kind) {
-        *err = selector->err;
+    if (selector->err) {
+        *err = *selector->err;
         return false;
     }
     return true;

@@ -184,7 +184,7 @@ static StageProgram build_program(SlotRun *run, const PlanStage *stage) {
                             .exprs = arena_array(arena, EngineExpr, stage->count + 1),
                             .values = arena_array(arena, Value, stage->count + 1),
                             .ok = arena_array(arena, bool, stage->count + 1),
-                            .errs = arena_array(arena, Err, stage->count + 1)};
+                            .errs = arena_raw(arena, (stage->count + 1) * sizeof(Err))};
     for (size_t i = 0; i < stage->count; i++) {
         PlanItem *item = &stage->items[i];
         if (!item->rule->is_builtin && !is_behind(item->group, item->rule, run->world.slot)) {
