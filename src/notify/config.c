@@ -374,7 +374,7 @@ static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
            load_heartbeat(loader, yaml_get(map, "heartbeat"));
 }
 
-/* What receivers with severities of their own go by. */
+/* What flags, and receivers with severities of their own, go by. */
 static void read_severity_words(ConfigLoader *loader, const YamlNode *severities) {
     NotifyPolicy *policy = &loader->config->policy;
     const YamlNode *map = yaml_get(severities, "map");
@@ -385,6 +385,9 @@ static void read_severity_words(ConfigLoader *loader, const YamlNode *severities
     }
     policy->severity_words = words;
     policy->severity_word_count = count;
+    Str unknown = STR("");
+    (void)yaml_str(&loader->yaml, severities, "unknown", &unknown);
+    policy->unknown_is_critical = str_eq(unknown, STR("critical"));
     (void)yaml_str(&loader->yaml, severities, "label", &policy->severity_label);
 }
 

@@ -74,11 +74,12 @@ typedef struct SeverityWord {
 typedef struct NotifyPolicy {
     const SeverityWord *severity_words;
     size_t severity_word_count;
-    bool shadow;            /* decide and record, send nothing */
-    DurationMs ledger_keep; /* 90 d */
-    DurationMs silence_max; /* longest silence; 0 = any */
-    Regex *silence_comment; /* NULL = any */
-    Str remind_receiver;    /* told of silences and flags that are about to end; "" = nobody */
+    bool unknown_is_critical; /* words that are none of them */
+    bool shadow;              /* decide and record, send nothing */
+    DurationMs ledger_keep;   /* 90 d */
+    DurationMs silence_max;   /* longest silence; 0 = any */
+    Regex *silence_comment;   /* NULL = any */
+    Str remind_receiver;      /* told of silences and flags that are about to end; "" = nobody */
     DurationMs remind_before;
     Str flag_label_text;    /* as configured */
     Str flag_metric;        /* belfry_maintenance: series of it are flags; "" = none */

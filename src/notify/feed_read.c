@@ -176,6 +176,23 @@ static void read_silences(Notify *notify, const FeedQuery *query, Arena *arena, 
     free(starts);
 }
 
+/* Whether so many began since then that what began before is not among those shown. */
+static bool is_filled(const FeedQuery *query, const FeedInput *input, const WindowList *list,
+                      TimeMs since) {
+    size_t count = 0;
+    for (size_t i = 0; i < list->items_count; i++) {
+        count += list->items[i].from >= since;
+    }
+    for (size_t i = 0; i < input->episode_count; i++) {
+        const Episode *episode = &input->episodes[i];
+        count += episode->fired_at >= since && episode->fired_at <= query->to &&
+                 (!episode->ended_at || episode->ended_at >= query->from) &&
+                 feed_alert_passes(query, &input->names, episode->labels);
+    }
+    return query->limit && count >= query->limit;
+}
+
+/* All that there ever were, by the audit log. */
 static bool read_old_silences(Notify *notify, Arena *arena, WindowList *list, Err *err) {
     AuditRow *rows;
     FeedWindow *windows;
@@ -184,6 +201,7 @@ static bool read_old_silences(Notify *notify, Arena *arena, WindowList *list, Er
         return false;
     }
     feed_windows(rows, count, arena, &windows, &window_count);
+    list->items_count = 0; /* those in memory are among them */
     for (size_t i = 0; i < window_count; i++) {
         VEC_PUSH(*list, items, windows[i]);
     }
@@ -262,12 +280,10 @@ static bool read_flags(Notify *notify, const FeedQuery *query, Arena *arena, Win
 static bool read_windows(Notify *notify, const FeedQuery *query, TimeMs now, Arena *arena,
                          FeedInput *input, Err *err) {
     WindowList list = {0};
-    bool ok = true;
-    if (query->from > now - silences_known) {
-        read_silences(notify, query, arena, &list);
-    } else {
-        ok = read_old_silences(notify, arena, &list, err);
-    }
+    TimeMs known_since = now - silences_known;
+    read_silences(notify, query, arena, &list);
+    bool ok = query->from > known_since || is_filled(query, input, &list, known_since) ||
+              read_old_silences(notify, arena, &list, err);
     ok = ok && read_flags(notify, query, arena, &list, err);
     if (ok && list.items_count) {
         FeedWindow *windows = arena_array(arena, FeedWindow, list.items_count);

@@ -458,10 +458,30 @@ bool flags_tick(Notify *notify, StateTx *tx, TimeMs now, Err *err) {
 
 /* ---- asking ---- */
 
+static bool is_word(Str text, Str word) {
+    return text.len == word.len && strncasecmp(text.ptr, word.ptr, word.len) == 0;
+}
+
+/* By the on-call policy; words that usually mean it count also where there is none. */
 static bool is_critical(const Notify *notify, LabelSet labels) {
-    Str severity = labels_get(labels, notify->config->policy.severity_label);
-    return (severity.len == 8 && strncasecmp(severity.ptr, "critical", 8) == 0) ||
-           str_eq(severity, STR("page"));
+    static const struct {
+        const char *word;
+        bool critical;
+    } usual[] = {{"critical", true}, {"page", true},  {"fatal", true}, {"emergency", true},
+                 {"warning", false}, {"info", false}, {"none", false}};
+    const NotifyPolicy *policy = &notify->config->policy;
+    Str severity = labels_get(labels, policy->severity_label);
+    for (size_t i = 0; i < policy->severity_word_count; i++) {
+        if (is_word(severity, policy->severity_words[i].word)) {
+            return str_eq(policy->severity_words[i].severity, STR("critical"));
+        }
+    }
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        if (is_word(severity, str_of(usual[i].word))) {
+            return usual[i].critical;
+        }
+    }
+    return policy->unknown_is_critical;
 }
 
 typedef struct Asking {

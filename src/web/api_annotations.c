@@ -417,6 +417,8 @@ void handle_empty_list(Web *web, Request *request) {
     allow_browsers(request);
 }
 
+enum { LABELS_FROM = 2000 }; /* the newest so many: a list to choose from has to come at once */
+
 /* Label names of the last week's alerts, or with a `key` the values of that label. */
 static void list_labels(Web *web, Request *request, Str key, bool values) {
     Err err = {0};
@@ -424,7 +426,7 @@ static void list_labels(Web *web, Request *request, Str key, bool values) {
     const Str alert_tag = STR("alert");
     TimeMs now = clock_now();
     FeedQuery query = {.from = now - 7 * DAY_MS, .to = now, .tags = &alert_tag, .tag_count = 1};
-    query.limit = ANNOTATIONS_MAX;
+    query.limit = LABELS_FROM;
     Annotation *annotations = NULL;
     size_t count = 0;
     if (!find(web, &query, now, &arena, &annotations, &count, &err)) {

@@ -391,6 +391,45 @@ Test(quiet, what_sources_say_is_a_flag_until_they_say_no_more) {
     rig_close(&rig);
 }
 
+Test(quiet, a_flag_below_critical_goes_by_the_words_of_the_policy) {
+    Rig rig;
+    AUTO(arena_finish) Arena arena = {0};
+    Err err = {0};
+    const char *severities = "{label: prio, map: {P1: critical, page: warning, P3: info}, unknown: "
+                             "critical, business_hours: {days: ['monday:friday'], from: '09:00', "
+                             "to: '17:00', time_zone: UTC}, critical: {now: x}, warning: {by_day: "
+                             "x, by_night: x}, info: {digest: x, at: business_hours_start}}";
+    rig_open(&rig, rig_config("receivers: [{name: x}]", severities, NULL));
+    static const struct {
+        const char *labels, *name;
+        bool quiet;
+    } rows[] = {
+        {"alertname=A cluster=c prio=P1", "A", false},
+        {"alertname=B cluster=c prio=p1", "B", false},
+        {"alertname=C cluster=c prio=Critical", "C", false},
+        {"alertname=D cluster=c prio=page", "D", true},
+        {"alertname=E cluster=c prio=P3", "E", true},
+        {"alertname=F cluster=c prio=warning", "F", true},
+        {"alertname=G cluster=c prio=strange", "G", false},
+        {"alertname=H cluster=c", "H", false},
+        {"alertname=I cluster=c prio=P3 severity=critical", "I", true},
+    };
+    SilenceMatcher c = cluster_is("c");
+    Flag flag = {.matchers = &c,
+                 .matcher_count = 1,
+                 .mode = FLAG_BELOW_CRITICAL,
+                 .reason = STR("move"),
+                 .owner = STR("ann"),
+                 .ends_at = rig.now + HOUR_MS};
+    Str id;
+    cr_assert(notify_flag_set(rig.notify, &flag, &ann, rig.now, &arena, &id, &err), "%s", err.text);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rig_fire(&rig, rows[i].labels);
+        cr_expect_eq(is_quiet(&rig, rows[i].name), rows[i].quiet, "%s", rows[i].labels);
+    }
+    rig_close(&rig);
+}
+
 Test(quiet, a_preview_counts_now_and_the_last_week) {
     Rig rig;
     AUTO(arena_finish) Arena arena = {0};
