@@ -186,7 +186,7 @@ typedef struct Pulse {
     _Atomic DurationMs stall_after;
     pthread_mutex_t lock; /* of config */
     NotifyConfig *config;
-    bool told[STALL_KINDS]; /* of the watching thread */
+    TimeMs told[STALL_KINDS]; /* since when it stalls, once told; else 0. Of the watching thread */
 } Pulse;
 
 struct Notify {

@@ -183,11 +183,14 @@ void notify_watch(Notify *notify, Net *net, TimeMs now) {
     week_tidy(&notify->week, now);
     for (int i = 0; i < STALL_KINDS; i++) {
         StallKind kind = (StallKind)i;
-        bool *told = &notify->pulse.told[kind];
+        TimeMs *told = &notify->pulse.told[kind];
         TimeMs since = since_of(notify, kind);
         bool stalled = is_late(since, limit_of(notify), now);
-        if (stalled != *told && tell(config, net, kind, !stalled, since, now)) {
-            *told = stalled;
+        if (stalled == (*told != 0)) {
+            continue;
+        }
+        if (tell(config, net, kind, !stalled, stalled ? since : *told, now)) {
+            *told = stalled ? since : 0;
         }
     }
     notify_config_unref(config);

@@ -334,6 +334,7 @@ Test(delivery, what_stands_still_is_told_by_another_way_and_heartbeats_stop) {
 }
 
 Test(delivery, a_notification_that_waits_too_long_is_told_by_another_way) {
+    static const char starts_at[] = "\"startsAt\":\"2026-01-01T00:00:";
     Listener listener, other;
     Rig rig;
     Net *net;
@@ -357,6 +358,16 @@ Test(delivery, a_notification_that_waits_too_long_is_told_by_another_way) {
     }
     cr_expect_eq(listener_count(&other), 1);
     cr_expect(listener_has(&other, 0, "StalledDelivery"));
+    cr_expect(listener_has(&other, 0, starts_at));
+
+    listener_set(&listener, 200, "");
+    for (int i = 0; i < 10; i++) {
+        rig_pass(&rig, MINUTE_MS, 10 * SECOND_MS);
+        notify_watch(rig.notify, net, rig.now);
+    }
+    cr_expect_eq(listener_count(&other), 2);
+    cr_expect(listener_has(&other, 1, "resolved"));
+    cr_expect(listener_has(&other, 1, starts_at), "%s", other.bodies[1]);
     net_close(net);
     rig_close(&rig);
     listener_stop(&listener);
