@@ -56,7 +56,9 @@ static int by_text(const void *a, const void *b) {
 /* Sorted, copied, and cut to `limit`. */
 static void give(TextSet *set, size_t limit, Arena *arena, Str **ret_texts, size_t *ret_count,
                  bool *ret_cut) {
-    qsort(set->items, set->items_count, sizeof *set->items, by_text);
+    if (set->items_count) {
+        qsort(set->items, set->items_count, sizeof *set->items, by_text);
+    }
     size_t count = limit && limit < set->items_count ? limit : set->items_count;
     Str *texts = arena_array(arena, Str, count + 1);
     for (size_t i = 0; i < count; i++) {
