@@ -56,9 +56,9 @@ bool db_open(Db *db, const char *path, bool read_only, DurationMs busy_timeout, 
                           "PRAGMA temp_store=MEMORY",
                           NULL, NULL, NULL) == SQLITE_OK;
     }
-    /* The writer in a storm: what a transaction of 5,000 alerts touches stays in memory (the cache
-     * grows only as it is used), and pages that the next transactions change again are written back
-     * once for several of them, not at the end of each. */
+    /* The writer in a storm: what a transaction of some thousand alerts touches stays in memory
+     * (the cache grows only as it is used), and pages that the next transactions change again are
+     * written back once for several of them, not at the end of each. */
     if (ok) {
         ok = sqlite3_exec(db->conn,
                           read_only ? "PRAGMA query_only=ON"

@@ -26,7 +26,7 @@
 typedef struct State State;
 typedef struct StateTx StateTx;
 
-enum { STATE_TX_ALERTS_MAX = 4000 };
+enum { STATE_TX_ALERTS_MAX = 8000 };
 
 typedef struct StateOptions {
     const char *path;        /* ".../state.db" */
