@@ -169,7 +169,6 @@ static void add_head(Store *store, StoreStats *stats) {
         stats->head_samples += shard->samples;
         pthread_mutex_unlock(&shard->lock);
     }
-    headflush_range(head, &stats->head_min, &stats->head_max);
 }
 
 /* ---- sizes on disk ---- */
@@ -213,8 +212,9 @@ static void add_damage(const Store *store, const BlockList *blocks, Arena *arena
 }
 
 void store_stats(Store *store, size_t top_max, Arena *arena, StoreStats *ret_stats) {
-    StoreStats stats = {.head_min = TIME_MAX, .head_max = TIME_MIN};
+    StoreStats stats = {0};
     add_head(store, &stats);
+    headflush_range(&store->head, &stats.head_min, &stats.head_max);
     add_cardinality(&store->head, top_max, arena, &stats);
     stats.series_created_hour = churn_hour(&store->churn, clock_monotonic_ns());
     BlockList *blocks = blocks_list(store);
@@ -268,7 +268,7 @@ static void write_damage(const StoreStats *stats, MetricWriter *out) {
 }
 
 void store_metrics(Store *store, MetricWriter *out) {
-    StoreStats stats = {.head_min = TIME_MAX, .head_max = TIME_MIN};
+    StoreStats stats = {0};
     add_head(store, &stats);
     JournalStats journal = journal_stats(store->journal);
     Err reason;
