@@ -109,6 +109,14 @@ static _Noreturn void write_until_killed(const StoreOptions *options,
     }
 }
 
+/* A busy machine may not get as far as a first acknowledgement before the kill: now and then it is
+ * waited for. */
+static void wait_for_more(const _Atomic int64_t *acknowledged, int64_t before) {
+    for (int i = 0; i < 30000 && *acknowledged == before; i++) {
+        usleep(1000);
+    }
+}
+
 /* Kills the writer at random moments; after each the next one goes on from what was acknowledged.
  */
 static void kill_loop(int rounds) {
@@ -122,9 +130,13 @@ static void kill_loop(int rounds) {
     cr_assert(acknowledged != MAP_FAILED);
     srand(7);
     for (int round = 0; round < rounds; round++) {
+        int64_t before = *acknowledged;
         pid_t writer = fork();
         if (writer == 0) {
             write_until_killed(&test.options, acknowledged);
+        }
+        if (round % 5 == 0) {
+            wait_for_more(acknowledged, before);
         }
         usleep((useconds_t)(rand() % 60000));
         kill(writer, SIGKILL);
