@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "notify/feed.h"
-#include "notify/live.h"
+#include "notify/silence.h"
 
 /* ---- alerts ---- */
 
@@ -109,16 +109,6 @@ typedef struct WindowList {
 /* Less than silences are kept after their end. */
 static const DurationMs silences_known = 4 * DAY_MS;
 
-static SilenceMatcher *copy_matchers(Arena *arena, const SilenceMatcher *from, size_t count) {
-    SilenceMatcher *matchers = arena_array(arena, SilenceMatcher, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        matchers[i] = from[i];
-        matchers[i].name = arena_str(arena, from[i].name);
-        matchers[i].value = arena_str(arena, from[i].value);
-    }
-    return matchers;
-}
-
 static bool overlaps(const FeedQuery *query, const FeedWindow *window) {
     return window->from <= query->to && (!window->to || window->to >= query->from) &&
            (!window->to || window->to > window->from) && feed_window_passes(query, window);
@@ -129,7 +119,7 @@ static FeedWindow copy_window(Arena *arena, const FeedWindow *from) {
     window.id = arena_str(arena, from->id);
     window.who = arena_str(arena, from->who);
     window.why = arena_str(arena, from->why);
-    window.matchers = copy_matchers(arena, from->matchers, from->matcher_count);
+    window.matchers = matchers_copy(arena, from->matchers, from->matcher_count);
     return window;
 }
 

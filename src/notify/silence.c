@@ -148,7 +148,7 @@ Str silence_json(Arena *arena, const Silence *silence) {
     return arena_str(arena, buf_view(&buf));
 }
 
-static SilenceMatcher *copy_matchers(Arena *arena, const SilenceMatcher *from, size_t count) {
+SilenceMatcher *matchers_copy(Arena *arena, const SilenceMatcher *from, size_t count) {
     SilenceMatcher *matchers = arena_array(arena, SilenceMatcher, count + 1);
     for (size_t i = 0; i < count; i++) {
         matchers[i] = from[i];
@@ -161,7 +161,7 @@ static SilenceMatcher *copy_matchers(Arena *arena, const SilenceMatcher *from, s
 static Silence copy_silence(Arena *arena, const Silence *from, TimeMs now) {
     Silence silence = *from;
     silence.id = arena_str(arena, from->id);
-    silence.matchers = copy_matchers(arena, from->matchers, from->matcher_count);
+    silence.matchers = matchers_copy(arena, from->matchers, from->matcher_count);
     silence.created_by = arena_str(arena, from->created_by);
     silence.comment = arena_str(arena, from->comment);
     silence.annotations = labels_copy(arena, from->annotations);

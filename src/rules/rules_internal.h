@@ -5,7 +5,7 @@
  *
  * Three locks, taken in this order. `work` makes ticks, loads and restores take turns; it is held
  * while queries run. `aside` is held while a tick for groups put aside runs, and by who swaps the
- * set or the options under it (rules_stop_aside()). `lock` guards what readers see (set, states,
+ * set or the options under it. `lock` guards what readers see (set, states,
  * file errors) and is held only to copy or to swap. Who changes something holds `lock` and, of the
  * other two, the one of its groups.
  */
