@@ -147,11 +147,8 @@ bool flags_load(Notify *notify, TimeMs now, Err *err) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        SilenceMatcher *matchers = arena_array(&arena, SilenceMatcher, rows[i].matcher_count + 1);
-        for (size_t j = 0; j < rows[i].matcher_count; j++) {
-            const MatcherRow *row = &rows[i].matchers[j];
-            matchers[j] = (SilenceMatcher){row->name, row->value, row->is_regex, row->is_equal};
-        }
+        SilenceMatcher *matchers =
+            matchers_of_rows(&arena, rows[i].matchers, rows[i].matcher_count);
         Flag flag = {.id = rows[i].id,
                      .matchers = matchers,
                      .matcher_count = rows[i].matcher_count,

@@ -148,6 +148,15 @@ Str silence_json(Arena *arena, const Silence *silence) {
     return arena_str(arena, buf_view(&buf));
 }
 
+SilenceMatcher *matchers_of_rows(Arena *arena, const MatcherRow *rows, size_t count) {
+    SilenceMatcher *matchers = arena_array(arena, SilenceMatcher, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        matchers[i] =
+            (SilenceMatcher){rows[i].name, rows[i].value, rows[i].is_regex, rows[i].is_equal};
+    }
+    return matchers;
+}
+
 SilenceMatcher *matchers_copy(Arena *arena, const SilenceMatcher *from, size_t count) {
     SilenceMatcher *matchers = arena_array(arena, SilenceMatcher, count + 1);
     for (size_t i = 0; i < count; i++) {
@@ -288,11 +297,8 @@ bool silences_load(Notify *notify, TimeMs now, Err *err) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        SilenceMatcher *matchers = arena_array(&arena, SilenceMatcher, rows[i].matcher_count + 1);
-        for (size_t j = 0; j < rows[i].matcher_count; j++) {
-            const MatcherRow *row = &rows[i].matchers[j];
-            matchers[j] = (SilenceMatcher){row->name, row->value, row->is_regex, row->is_equal};
-        }
+        SilenceMatcher *matchers =
+            matchers_of_rows(&arena, rows[i].matchers, rows[i].matcher_count);
         Silence silence = {.id = rows[i].id,
                            .matchers = matchers,
                            .matcher_count = rows[i].matcher_count,

@@ -21,6 +21,8 @@ void silence_write_text(SilenceEntry *entry);
  * that do not rewrite the past. */
 bool silence_keeps_id(const Silence *old, const Silence *edit, TimeMs now);
 
+/* As stored; the texts stay the rows'. */
+SilenceMatcher *matchers_of_rows(Arena *arena, const MatcherRow *rows, size_t count);
 SilenceMatcher *matchers_copy(Arena *arena, const SilenceMatcher *from, size_t count);
 
 /* Compiles the matchers into `ret_set` (matcher_set_finish) and checks them. `what` begins the
