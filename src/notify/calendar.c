@@ -354,13 +354,43 @@ bool calendar_contains(const Calendar *calendar, TimeMs time) {
     return false;
 }
 
+/* When the zone's clock is set back or forward next; `limit` if it is not before. */
+static TimeMs next_clock_change(const Zone *zone, TimeMs time, TimeMs limit) {
+    int32_t offset = zone_offset(zone, time, NULL);
+    if (zone_offset(zone, limit, NULL) == offset) {
+        return limit;
+    }
+    while (limit - time > 1) {
+        TimeMs middle = time + (limit - time) / 2;
+        if (zone_offset(zone, middle, NULL) == offset) {
+            time = middle;
+        } else {
+            limit = middle;
+        }
+    }
+    return limit;
+}
+
+static TimeMs earlier_after(TimeMs best, TimeMs candidate, TimeMs time) {
+    return candidate > time && candidate < best ? candidate : best;
+}
+
+/* Both times that the wall clock shows this, where it is set back: the second is reckoned with the
+ * offset of `time`, which counts once that hour comes again. */
+static TimeMs earlier_of_wall(const Zone *zone, const CivilTime *wall, TimeMs time, TimeMs best) {
+    best = earlier_after(best, zone_time(zone, wall), time);
+    TimeMs again = civil_to_time(wall) - (TimeMs)zone_offset(zone, time, NULL) * SECOND_MS;
+    return earlier_after(best, again, time);
+}
+
 /* The earliest candidate after `time`: each entry may change only at midnight and at its spans'
- * ends, by its own clock. */
+ * ends, by its own clock, and where that clock is changed. */
 static TimeMs next_candidate(const Calendar *calendar, TimeMs time) {
     TimeMs best = time + DAY_MS;
     for (size_t i = 0; i < calendar->count; i++) {
         const CalendarEntry *entry = &calendar->entries[i];
         CivilTime now = zone_civil(entry->zone, time);
+        best = next_clock_change(entry->zone, time, best);
         for (size_t edge = 0; edge < 1 + 2 * entry->times.count; edge++) {
             const CalendarRange *span = edge ? &entry->times.ranges[(edge - 1) / 2] : NULL;
             int minute = !span ? 0 : edge % 2 ? span->first : span->last;
@@ -370,10 +400,7 @@ static TimeMs next_candidate(const Calendar *calendar, TimeMs time) {
                                 .day = now.day + ahead,
                                 .hour = minute / 60,
                                 .minute = minute % 60};
-                TimeMs candidate = zone_time(entry->zone, &at);
-                if (candidate > time && candidate < best) {
-                    best = candidate;
-                }
+                best = earlier_of_wall(entry->zone, &at, time, best);
             }
         }
     }

@@ -16,7 +16,8 @@
  *             holidays_file: holidays.ics
  *
  * Entries are alternatives. Within an entry each field that is there has to contain the time; a
- * field's ranges are alternatives. Minutes are the grain; daylight saving is the zone's.
+ * field's ranges are alternatives. Minutes are the grain; daylight saving is the zone's: what its
+ * wall clock shows twice in autumn is contained twice, and what it skips in spring is not.
  *
  * Threads: never changes after loading.
  */

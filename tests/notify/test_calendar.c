@@ -79,9 +79,20 @@ Test(calendar, knows_when_it_changes_and_begins_next) {
         {nights, "2026-03-13T23:00:00Z", "2026-03-14T06:00:00Z", "2026-03-20T22:00:00Z"},
         {"[{days_of_month: ['1'], months: [january]}]", "2026-03-01T00:00:00Z",
          "2027-01-01T00:00:00Z", "2027-01-01T00:00:00Z"},
-        /* an hour that is skipped: it begins as much later as the clock jumps */
+        /* an hour that is skipped: it begins when the clock has jumped, or not at all */
         {"[{times: [{start_time: '02:30', end_time: '04:00'}], location: Europe/Berlin}]",
-         "2026-03-29T00:00:00Z", "2026-03-29T01:30:00Z", "2026-03-29T01:30:00Z"},
+         "2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:00:00Z"},
+        {"[{times: [{start_time: '02:15', end_time: '02:45'}], location: Europe/Berlin}]",
+         "2026-03-29T00:00:00Z", "2026-03-30T00:15:00Z", "2026-03-30T00:15:00Z"},
+        /* an hour that comes twice: both count */
+        {"[{times: [{start_time: '02:15', end_time: '02:45'}], location: Europe/Berlin}]",
+         "2026-10-25T00:30:00Z", "2026-10-25T00:45:00Z", "2026-10-25T01:15:00Z"},
+        {"[{times: [{start_time: '02:15', end_time: '02:45'}], location: Europe/Berlin}]",
+         "2026-10-25T01:15:00Z", "2026-10-25T01:45:00Z", "2026-10-26T01:15:00Z"},
+        /* cut by the clock that is set back: 22:00 to 02:30, and again from 02:00 to 02:30 */
+        {"[{weekdays: [saturday], times: [{start_time: '22:00', end_time: '02:30'}], location: "
+         "Europe/Berlin}]",
+         "2026-10-24T20:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         NotifyConfig *config;
@@ -101,7 +112,12 @@ Test(calendar, jumping_and_asking_each_minute_agree_over_a_year) {
         business, nights,
         "[{weekdays: ['monday:friday'], times: [{start_time: '20:00', end_time: '08:00'}], "
         "location: America/New_York, holidays: [2026-07-03]}, {weekdays: [sunday], location: "
-        "Australia/Lord_Howe}]"};
+        "Australia/Lord_Howe}]",
+        "[{times: [{start_time: '02:15', end_time: '02:45'}, {start_time: '23:10', end_time: "
+        "'01:50'}], location: Europe/Berlin}, {times: [{start_time: '01:40', end_time: '02:10'}], "
+        "location: Australia/Lord_Howe}]",
+        "[{weekdays: [sunday], times: [{start_time: '22:00', end_time: '00:30'}], location: "
+        "America/Santiago}]"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         NotifyConfig *config;
         const Calendar *calendar = load(all[i], &config);
