@@ -202,8 +202,9 @@ static bool open_doors(App *app, Err *err) {
         .silences_max = generation->config->limits.silences_max,
         .now = clock_now(),
     };
-    return good && restore_alerts(app, err) && restore_gaps(app, err) &&
-           take_over_alerts(app, err) && notify_open(&notify, &app->notify, err);
+    return good && ((restore_alerts(app, err) && restore_gaps(app, err) &&
+                     take_over_alerts(app, err) && notify_open(&notify, &app->notify, err)) ||
+                    state_say_damaged(app->state, err));
 }
 
 static void close_doors(App *app) {

@@ -92,8 +92,7 @@ static bool add_entry(Notify *notify, const Flag *flag, const Calendar *when, Ti
     FlagEntry *entry = mem_zero(1, sizeof *entry);
     entry->flag = copy_flag(&entry->arena, flag);
     entry->reminded_at = reminded_at;
-    if (!matchers_compile(&entry->arena, flag->matchers, flag->matcher_count, true, &entry->set,
-                          err) ||
+    if (!matchers_restore(&entry->arena, flag->matchers, flag->matcher_count, &entry->set, err) ||
         !schedule_load(&entry->arena, flag->schedule, &entry->own_calendar, err)) {
         free_entry(entry);
         return err_context(err, "maintenance flag %.*s", STR_ARG(flag->id));

@@ -120,6 +120,15 @@ bool matchers_compile(Arena *arena, const SilenceMatcher *matchers, size_t count
     return true;
 }
 
+bool matchers_restore(Arena *arena, const SilenceMatcher *matchers, size_t count,
+                      MatcherSet *ret_set, Err *err) {
+    if (matchers_compile(arena, matchers, count, true, ret_set, err)) {
+        return true;
+    }
+    err->kind = ERR_CORRUPT;
+    return false;
+}
+
 /* ---- the book ---- */
 
 Str silence_json(Arena *arena, const Silence *silence) {
@@ -247,8 +256,8 @@ static bool add_entry(Notify *notify, const Silence *silence, TimeMs reminded_at
     SilenceEntry *entry = mem_zero(1, sizeof *entry);
     entry->silence = copy_silence(&entry->arena, silence, now);
     entry->reminded_at = reminded_at;
-    if (!matchers_compile(&entry->arena, silence->matchers, silence->matcher_count, true,
-                          &entry->set, err) ||
+    if (!matchers_restore(&entry->arena, silence->matchers, silence->matcher_count, &entry->set,
+                          err) ||
         !schedule_load(&entry->arena, silence->schedule, &entry->calendar, err)) {
         free_entry(entry);
         return err_context(err, "silence %.*s", STR_ARG(silence->id));

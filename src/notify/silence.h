@@ -25,9 +25,12 @@ bool silence_keeps_id(const Silence *old, const Silence *edit, TimeMs now);
 SilenceMatcher *matchers_of_rows(Arena *arena, const MatcherRow *rows, size_t count);
 SilenceMatcher *matchers_copy(Arena *arena, const SilenceMatcher *from, size_t count);
 
-/* Compiles the matchers into `ret_set` (matcher_set_finish) and checks them. `what` begins the
- * sentences. */
+/* Compiles the matchers into `ret_set` (matcher_set_finish) and checks them; `force`: also ones
+ * that select nothing. */
 bool matchers_compile(Arena *arena, const SilenceMatcher *matchers, size_t count, bool force,
+                      MatcherSet *ret_set, Err *err) MUST_CHECK;
+/* Of what is stored, and was checked before that: ERR_CORRUPT. */
+bool matchers_restore(Arena *arena, const SilenceMatcher *matchers, size_t count,
                       MatcherSet *ret_set, Err *err) MUST_CHECK;
 
 /* A random UUID (RFC 9562, version 4). */

@@ -285,6 +285,13 @@ static bool is_known(int64_t number) {
     return false;
 }
 
+static bool say_newer(const Db *db, const char *what, int64_t number, Err *err) {
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s: written by a newer version (%s %lld, which this program does not know): "
+                   "start that version again, or restore the backup made before the upgrade",
+                   db->path, what, (long long)number);
+}
+
 /* Numbers grow by subject, so the highest alone does not tell. */
 static bool refuse_newer(Db *db, Err *err) {
     DbRows rows;
@@ -295,14 +302,17 @@ static bool refuse_newer(Db *db, Err *err) {
     while (db_next(&rows)) {
         unknown = is_known(db_int(&rows, 0)) ? unknown : db_int(&rows, 0);
     }
-    if (!db_done(&rows, err)) {
+    return db_done(&rows, err) && (!unknown || say_newer(db, "schema", unknown, err));
+}
+
+/* Never set so far: kept for a change that old programs could not even read. */
+static bool refuse_newer_format(Db *db, Err *err) {
+    DbRows rows;
+    if (!db_query(db, &rows, err, "PRAGMA user_version")) {
         return false;
     }
-    return !unknown ||
-           err_set(err, ERR_UNSUPPORTED,
-                   "%s: written by a newer version (schema %lld, which this program does not "
-                   "know): start that version again, or restore the backup made before the upgrade",
-                   db->path, (long long)unknown);
+    int64_t version = db_next(&rows) ? db_int(&rows, 0) : 0;
+    return db_done(&rows, err) && (!version || say_newer(db, "user_version", version, err));
 }
 
 static bool is_applied(Db *db, int number, bool *ret_applied, Err *err) {
@@ -316,7 +326,8 @@ static bool is_applied(Db *db, int number, bool *ret_applied, Err *err) {
 }
 
 static bool apply_missing(Db *db, TimeMs now, Err *err) {
-    if (!db_script(db,
+    if (!refuse_newer_format(db, err) ||
+        !db_script(db,
                    "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY,"
                    " name TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT",
                    err) ||

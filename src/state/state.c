@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "state/state_impl.h"
 
@@ -32,19 +33,75 @@ static bool check_integrity(Db *db, Err *err) {
     return db_done(&rows, err);
 }
 
+/* For its owner and group, like the store's files: SQLite gives its own the same rights. */
+static void create_private(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static double file_bytes(const char *path, const char *suffix) {
+    char name[4096];
+    struct stat info;
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    return stat(name, &info) == 0 ? (double)info.st_size : 0;
+}
+
+static bool sync_folder_of(Arena *arena, const char *path, Err *err) {
+    const char *slash = strrchr(path, '/');
+    return dir_sync(slash ? arena_printf(arena, "%.*s", (int)(slash - path + 1), path).ptr : ".",
+                    err);
+}
+
+/* A database is begun under another name and renamed once it has its tables: so one that is empty
+ * has lost what it held, whatever happened here. */
+static bool create_database(const State *state, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    const char *fresh = arena_printf(&arena, "%s.new", state->path).ptr;
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        (void)unlink(arena_printf(&arena, "%s%s", fresh, suffixes[i]).ptr);
+    }
+    create_private(fresh);
+    Db *db = mem_zero(1, sizeof *db);
+    bool ok = db_open(db, fresh, false, state->busy_timeout, err) &&
+              migrations_apply(db, clock_now(), err);
+    db_close(db);
+    free(db);
+    return ok &&
+           (rename(fresh, state->path) == 0 || err_errno(err, "%s: cannot create", state->path)) &&
+           sync_folder_of(&arena, state->path, err);
+}
+
+/* Makes one where there is none yet. */
+static bool find_database(const State *state, Err *err) {
+    struct stat info;
+    bool exists = stat(state->path, &info) == 0;
+    if (exists) {
+        return info.st_size > 0 || err_set(err, ERR_CORRUPT, "the file is empty");
+    }
+    if (file_bytes(state->path, "-wal") > 0) {
+        return err_set(err, ERR_CORRUPT, "the file is missing, but its -wal is there");
+    }
+    return create_database(state, err);
+}
+
+bool state_say_damaged(const State *state, Err *err) {
+    Err cause = *err;
+    return cause.kind == ERR_CORRUPT &&
+           err_set(err, ERR_CORRUPT,
+                   "%s: the database is damaged (%.400s): move it and its -wal and -shm files "
+                   "aside and put the newest backup in their place, or start without to begin anew",
+                   state->path, cause.text);
+}
+
 static bool open_writer(State *state, bool skip_check, Err *err) {
-    bool ok = db_open(&state->writer, state->path, false, state->busy_timeout, err) &&
+    bool ok = find_database(state, err) &&
+              db_open(&state->writer, state->path, false, state->busy_timeout, err) &&
               (skip_check || check_integrity(&state->writer, err)) &&
               migrations_apply(&state->writer, clock_now(), err);
-    if (!ok && err->kind == ERR_CORRUPT) {
-        Err cause = *err;
-        return err_set(
-            err, ERR_CORRUPT,
-            "%s: the database is damaged (%.400s): move it and its -wal and -shm files aside "
-            "and put the newest backup in their place, or start without to begin anew",
-            state->path, cause.text);
-    }
-    return ok;
+    return ok || state_say_damaged(state, err);
 }
 
 bool row_ids_load(State *state, Err *err) {
@@ -66,14 +123,6 @@ bool row_ids_load(State *state, Err *err) {
     return db_done(&rows, err);
 }
 
-/* For its owner and group, like the store's files: SQLite gives its own the same rights. */
-static void create_private(const char *path) {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
 bool state_open(const StateOptions *options, State **ret_state, Err *err) {
     AUTO(state_closep) State *state = mem_zero(1, sizeof *state);
     state->path = mem_strdup(options->path);
@@ -82,7 +131,6 @@ bool state_open(const StateOptions *options, State **ret_state, Err *err) {
     state->alerts = mem_zero(ALERT_CACHE_SLOTS, sizeof *state->alerts);
     state->keys = mem_zero(KEY_SLOTS, sizeof *state->keys);
     pthread_mutex_init(&state->lock, NULL);
-    create_private(state->path);
     if (!open_writer(state, options->skip_check, err) || !row_ids_load(state, err)) {
         return false;
     }
@@ -440,13 +488,6 @@ bool state_backup(State *state, const char *path, Err *err) {
     db_close(db);
     free(db);
     return ok || err_context(err, "backup to %s", path);
-}
-
-static double file_bytes(const char *path, const char *suffix) {
-    char name[4096];
-    struct stat info;
-    snprintf(name, sizeof name, "%s%s", path, suffix);
-    return stat(name, &info) == 0 ? (double)info.st_size : 0;
 }
 
 void state_metrics(State *state, MetricWriter *out) {

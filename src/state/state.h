@@ -37,6 +37,8 @@ typedef struct StateOptions {
 /* Opens, checks integrity, migrates. ERR_CORRUPT and ERR_UNSUPPORTED (newer schema) say what to do.
  */
 bool state_open(const StateOptions *options, State **ret_state, Err *err) MUST_CHECK;
+/* To an `err` of kind ERR_CORRUPT, of rows that make no sense: says what to do. Returns false. */
+bool state_say_damaged(const State *state, Err *err);
 void state_close(State *state);
 DEFINE_AUTO(State, state_close)
 

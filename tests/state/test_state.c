@@ -53,6 +53,38 @@ Test(state, refuses_a_database_of_a_newer_version) {
     state_close(test_open());
     run_sql("INSERT INTO schema_migrations VALUES (9999, 'from the future', 0)");
     assert_refused(ERR_UNSUPPORTED, "written by a newer version (schema 9999");
+    run_sql("DELETE FROM schema_migrations WHERE number = 9999; PRAGMA user_version = 7");
+    assert_refused(ERR_UNSUPPORTED, "written by a newer version (user_version 7");
+}
+
+Test(state, refuses_a_database_that_lost_all_it_held) {
+    char wal[sizeof test_path + 8];
+    State *state = test_open();
+    StateTx *tx = test_begin(state);
+    Err err = {0};
+    cr_assert(state_meta_set(tx, "kept", STR("yes"), &err));
+    test_commit(tx);
+    state_close(state);
+    cr_assert_eq(truncate(test_path, 0), 0);
+    assert_refused(ERR_CORRUPT, "the file is empty");
+    snprintf(wal, sizeof wal, "%s-wal", test_path);
+    cr_assert_eq(rename(test_path, wal), 0);
+    state_close(test_open()); /* nothing is in it */
+    cr_assert_eq(unlink(test_path), 0);
+    FILE *file = fopen(wal, "wb");
+    fputs("changes of a database that is gone", file);
+    fclose(file);
+    assert_refused(ERR_CORRUPT, "the file is missing, but its -wal is there");
+}
+
+Test(state, a_database_that_was_not_begun_whole_is_begun_again) {
+    char fresh[sizeof test_path + 8];
+    snprintf(fresh, sizeof fresh, "%s.new", test_path);
+    FILE *file = fopen(fresh, "wb");
+    fputs("killed here", file);
+    fclose(file);
+    state_close(test_open());
+    cr_expect_neq(access(fresh, F_OK), 0);
 }
 
 Test(state, refuses_a_damaged_database_and_says_what_to_do) {
