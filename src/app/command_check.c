@@ -13,6 +13,7 @@
 #include "app/config.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "notify/notify.h"
 #include "rules/rules.h"
 
@@ -28,10 +29,13 @@ static const struct {
 
 typedef struct Check {
     Problems problems, findings;
-    bool lint;
     const char *as;
     RulesFlavour flavour;
-    Engine *against; /* NULL = none */
+    RulesCheckOptions rules;
+    Arena arena;
+    RulesSource *sources; /* rule files, checked together at the end */
+    size_t sources_count, sources_cap;
+    size_t other_files;
 } Check;
 
 /* By the top-level keys of the first document. */
@@ -76,10 +80,46 @@ static void check_notify(Check *check, Str path, const YamlNode *root) {
     notify_config_unref(notify_config_load(&source, &check->problems));
 }
 
-/* belfry.yml: its own keys, and the notification it holds or names. */
+static RulesFlavour flavour_of(Str word) {
+    return str_eq(word, STR("vmalert"))      ? RULES_VMALERT
+           : str_eq(word, STR("prometheus")) ? RULES_PROMETHEUS
+                                             : RULES_AUTO;
+}
+
+/* A file that is named twice, or by the configuration too, is checked once, as named first. */
+static void add_rules(Check *check, Str path, RulesFlavour flavour) {
+    for (size_t i = 0; i < check->sources_count; i++) {
+        if (str_eq(check->sources[i].pattern, path)) {
+            return;
+        }
+    }
+    VEC_PUSH(*check, sources, ((RulesSource){arena_str(&check->arena, path), flavour}));
+}
+
+/* The rule files a configuration names. A pattern without files is none of its errors. */
+static void add_rules_of(Check *check, const Config *config) {
+    for (size_t i = 0; i < config->rules_count && yaml_get(config->root, "rules"); i++) {
+        AUTO(arena_finish) Arena arena = {0};
+        Str *paths = NULL;
+        size_t count = 0;
+        Err err = {0};
+        const ConfigRules *rules = &config->rules[i];
+        if (!file_glob_yaml(&arena, arena_cstr(&arena, rules->pattern), &paths, &count, &err)) {
+            problems_add(&check->problems, config->file, 0, 0, "%s", err.text);
+        }
+        for (size_t k = 0; k < count; k++) {
+            add_rules(check, paths[k], flavour_of(rules->flavour));
+        }
+    }
+}
+
+/* belfry.yml: its own keys, the notification it holds or names, and its rule files, for which its
+ * evaluation interval holds. */
 static void check_config(Check *check, Str path, Str text) {
     Config *config = config_parse(path, text, &check->problems);
     if (config) {
+        check->rules.evaluation_interval = config->global.evaluation_interval;
+        add_rules_of(check, config);
         NotifyConfigSource source = {
             .notify = config->notify,
             .severities = config->severities,
@@ -105,6 +145,7 @@ static void check_file(Check *check, Str path) {
     YamlDocs docs = {0};
     if (!file_read(&arena, arena_cstr(&arena, path), CHECKED_BYTES_MAX, &text, &err)) {
         problems_add(&check->problems, path, 0, 0, "%s", err.text);
+        check->other_files++;
         return;
     }
     FileKind kind = KIND_RULES;
@@ -115,10 +156,10 @@ static void check_file(Check *check, Str path) {
     problems_finish(&syntax);
     const YamlNode *root = is_yaml && docs.count ? docs.items[0] : NULL;
     kind = named ? kind : root ? kind_of(root) : KIND_RULES;
-    RulesSource source = {path, check->flavour};
+    check->other_files += kind != KIND_RULES;
     switch (kind) {
     case KIND_RULES:
-        rules_check(&source, 1, check->lint, check->against, &check->problems, &check->findings);
+        add_rules(check, path, check->flavour);
         break;
     case KIND_NOTIFY:
         check_notify(check, path, root);
@@ -132,25 +173,37 @@ static void check_file(Check *check, Str path) {
     }
 }
 
+/* Standard input can be read once only: without --as it is taken for rules, as promtool does. */
+static void check_standard_input(Check *check) {
+    if (check->as && strcmp(check->as, "rules") != 0) {
+        check_file(check, STR("-"));
+    } else {
+        add_rules(check, STR("-"), check->flavour);
+    }
+}
+
 /* Patterns that match nothing are an error: a check of nothing must not pass. */
-static size_t check_pattern(Check *check, Str pattern) {
+static void check_pattern(Check *check, Str pattern) {
     AUTO(arena_finish) Arena arena = {0};
     Str *paths;
     size_t count = 0;
     Err err = {0};
+    if (str_eq(pattern, STR("-"))) {
+        check_standard_input(check);
+        return;
+    }
     if (!file_glob_yaml(&arena, arena_cstr(&arena, pattern), &paths, &count, &err)) {
         problems_add(&check->problems, pattern, 0, 0, "%s", err.text);
-        return 0;
+        return;
     }
     if (count == 0) {
         problems_add(&check->problems, pattern, 0, 0,
                      "no such file, or a folder without .yml and .yaml files");
-        return 0;
+        return;
     }
     for (size_t i = 0; i < count; i++) {
         check_file(check, paths[i]);
     }
-    return count;
 }
 
 static void put_problems(JsonWriter *json, const char *key, const Problems *problems) {
@@ -187,16 +240,18 @@ static void print_check(const Check *check, size_t files, bool as_json) {
     fwrite(out.ptr, 1, out.len, stdout);
     printf("%zu file%s checked: %zu error%s", files, files == 1 ? "" : "s",
            check->problems.items_count, check->problems.items_count == 1 ? "" : "s");
-    printf(check->lint ? ", %zu finding%s\n" : "\n", check->findings.items_count,
+    printf(check->rules.lint ? ", %zu finding%s\n" : "\n", check->findings.items_count,
            check->findings.items_count == 1 ? "" : "s");
 }
 
 static int check_all(const Args *args, Check *check) {
-    size_t files = 0;
     for (size_t i = 0; i < args->word_count; i++) {
-        files += check_pattern(check, str_of(args->words[i]));
+        check_pattern(check, str_of(args->words[i]));
     }
+    rules_check(check->sources, check->sources_count, &check->rules, &check->problems,
+                &check->findings);
     const char *format = args_get(args, "format");
+    size_t files = check->other_files + check->sources_count;
     print_check(check, files, format && strcmp(format, "json") == 0);
     bool fatal = args_has(args, "lint-fatal") && check->findings.items_count > 0;
     return check->problems.items_count ? EXIT_FAILED : fatal ? EXIT_FINDINGS : EXIT_DONE;
@@ -217,7 +272,9 @@ int command_check(int argc, char **argv) {
         "belfry check [--lint] FILE...",
         "Checks rule files (Prometheus', vmalert's, PrometheusRule resources), notification files, "
         "unit tests and\n"
-        "configurations, and names every error with file, line and column.",
+        "configurations, and names every error with file, line and column. The rule files a "
+        "configuration names are\n"
+        "checked with it, by its evaluation interval. - is standard input.",
         options,
     };
     Args args;
@@ -231,11 +288,9 @@ int command_check(int argc, char **argv) {
     Err err = {0};
     Against against = {0};
     Check check = {
-        .lint = args_has(&args, "lint") || args_has(&args, "lint-fatal"),
+        .rules.lint = args_has(&args, "lint") || args_has(&args, "lint-fatal"),
         .as = args_get(&args, "as"),
-        .flavour = strcmp(flavour, "vmalert") == 0      ? RULES_VMALERT
-                   : strcmp(flavour, "prometheus") == 0 ? RULES_PROMETHEUS
-                                                        : RULES_AUTO,
+        .flavour = flavour_of(str_of(flavour)),
     };
     if (args.word_count == 0) {
         status = command_usage(&spec, "which files?");
@@ -249,10 +304,12 @@ int command_check(int argc, char **argv) {
     } else if (!against_open(args_get(&args, "against"), &against, &err)) {
         status = command_fail(&err);
     } else {
-        check.against = against.engine;
+        check.rules.against = against.engine;
         status = check_all(&args, &check);
     }
     against_close(&against);
+    free(check.sources);
+    arena_finish(&check.arena);
     problems_finish(&check.problems);
     problems_finish(&check.findings);
     args_finish(&args);

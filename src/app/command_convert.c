@@ -81,7 +81,7 @@ static void check_rules(Job *job) {
         bool is_vmalert = str_eq(yaml_get(rules->items[i], "flavour")->text, STR("vmalert"));
         RulesSource source = {pattern, is_vmalert ? RULES_VMALERT : RULES_PROMETHEUS};
         Problems findings = {0};
-        (void)rules_check(&source, 1, false, NULL, &job->notes, &findings);
+        (void)rules_check(&source, 1, &(RulesCheckOptions){0}, &job->notes, &findings);
         problems_finish(&findings);
     }
 }

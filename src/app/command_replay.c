@@ -11,6 +11,7 @@
 #include "app/against.h"
 #include "app/command.h"
 #include "app/commands.h"
+#include "app/config.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -30,6 +31,7 @@ typedef struct Ask {
     Problems problems;
     Against against, write_to;
     Zone *zone;
+    Config *config; /* --config; NULL = none */
     ReplayOptions options;
     RulesSource *sources;
     ReplayVariant *variants;
@@ -40,6 +42,7 @@ static void ask_finish(Ask *ask) {
     against_close(&ask->write_to);
     against_close(&ask->against);
     zone_free(ask->zone);
+    config_free(ask->config);
     free(ask->variants);
     problems_finish(&ask->problems);
     arena_finish(&ask->arena);
@@ -138,6 +141,35 @@ static bool ask_variants(const Args *args, Ask *ask, Err *err) {
     return true;
 }
 
+/* What of belfry.yml makes a difference to when an alert rings, and to what it says. */
+static bool ask_config(const Args *args, Ask *ask, Err *err) {
+    const char *file = args_get(args, "config");
+    RulesOptions *rules = &ask->options.rules;
+    *rules = (RulesOptions){.evaluation_interval = MINUTE_MS,
+                            .source_label = STR("cluster"),
+                            .hold = true,
+                            .lookback = 5 * MINUTE_MS};
+    if (!file) {
+        return true;
+    }
+    ask->config = config_load(str_of(file), &ask->problems);
+    if (!ask->config) {
+        AUTO(buf_finish) Buf text = {0};
+        problems_print(&ask->problems, &text);
+        fwrite(text.ptr, 1, text.len, stderr);
+        return err_set(err, ERR_NOT_FOUND, "%s does not load", file);
+    }
+    rules->evaluation_interval = ask->config->global.evaluation_interval;
+    rules->external_labels = ask->config->global.external_labels;
+    rules->external_url = ask->config->web.external_url;
+    rules->source_label = ask->config->sources.label;
+    rules->late_after = ask->config->sources.late;
+    rules->lost_after = ask->config->sources.lost;
+    rules->hold = ask->config->hold;
+    rules->lookback = ask->config->query.lookback;
+    return true;
+}
+
 static bool ask_rules(const Args *args, Ask *ask, Err *err) {
     RulesOptions *rules = &ask->options.rules;
     const char *const *only = NULL;
@@ -149,10 +181,10 @@ static bool ask_rules(const Args *args, Ask *ask, Err *err) {
     ask->options.only = names;
     const char *label = args_get(args, "source-label");
     const char *interval = args_get(args, "interval");
-    *rules = (RulesOptions){.evaluation_interval = MINUTE_MS,
-                            .source_label = str_of(label ? label : "cluster"),
-                            .hold = !args_has(args, "no-hold"),
-                            .lookback = 5 * MINUTE_MS};
+    if (label) {
+        rules->source_label = str_of(label);
+    }
+    rules->hold &= !args_has(args, "no-hold");
     if (interval && !duration_parse(str_of(interval), &rules->evaluation_interval, err)) {
         return err_context(err, "--interval");
     }
@@ -172,12 +204,30 @@ static bool flavour_by_name(const char *word, RulesFlavour *ret_flavour) {
     return false;
 }
 
+/* Without rule files on the command line: those of the configuration. */
+static bool take_rules_of(Ask *ask, Err *err) {
+    const Config *config = ask->config;
+    ask->sources = arena_array(&ask->arena, RulesSource, config->rules_count + 1);
+    for (size_t i = 0; i < config->rules_count; i++) {
+        RulesSource *source = &ask->sources[ask->options.source_count++];
+        source->pattern = config->rules[i].pattern;
+        if (!flavour_by_name(arena_cstr(&ask->arena, config->rules[i].flavour), &source->flavour)) {
+            return err_set(err, ERR_INVALID, "flavour is auto, prometheus or vmalert");
+        }
+    }
+    ask->options.sources = ask->sources;
+    return true;
+}
+
 /* A pattern that matches nothing is an error: nothing would be replayed, and nothing rings. */
 static bool ask_files(const Args *args, Ask *ask, Err *err) {
     const char *word = args_get(args, "flavour") ? args_get(args, "flavour") : "auto";
     RulesFlavour flavour = RULES_AUTO;
     if (!flavour_by_name(word, &flavour)) {
         return err_set(err, ERR_INVALID, "--flavour is auto, prometheus or vmalert");
+    }
+    if (args->word_count == 0) {
+        return take_rules_of(ask, err);
     }
     ask->sources = arena_array(&ask->arena, RulesSource, args->word_count);
     for (size_t i = 0; i < args->word_count; i++) {
@@ -315,8 +365,8 @@ static bool ask_all(const Args *args, Ask *ask, Err *err) {
         return err_set(err, ERR_INVALID, "--format is text, json or html");
     }
     return ask_period(args, ask, err) && ask_policy(args, ask, err) &&
-           ask_variants(args, ask, err) && ask_rules(args, ask, err) && ask_files(args, ask, err) &&
-           ask_history(args, ask, err);
+           ask_variants(args, ask, err) && ask_config(args, ask, err) &&
+           ask_rules(args, ask, err) && ask_files(args, ask, err) && ask_history(args, ask, err);
 }
 
 int command_replay(int argc, char **argv) {
@@ -337,6 +387,9 @@ int command_replay(int argc, char **argv) {
         {"night", "FROM-TO", "what counts as night, default 22:00-07:00"},
         {"timezone", "ZONE", "whose night, e.g. Europe/Berlin; default UTC"},
         {"flap", "SPAN", "ringing again so soon counts as flapping, default 30m"},
+        {"config", "FILE",
+         "a belfry.yml: its evaluation interval, external labels, sources and lookback, and its "
+         "rules where none are named"},
         {"interval", "SPAN", "of groups without one, default 1m"},
         {"flavour", "WORD", "auto (default), prometheus or vmalert"},
         {"source-label", "LABEL", "whose telemetry it is, default cluster"},
@@ -359,7 +412,7 @@ int command_replay(int argc, char **argv) {
     }
     Err err = {0};
     Ask ask = {0};
-    if (args.word_count == 0) {
+    if (args.word_count == 0 && !args_has(&args, "config")) {
         status = command_usage(&spec, "which rules?");
     } else if (!ask_all(&args, &ask, &err)) {
         status =

@@ -8,6 +8,7 @@
 #include "app/command.h"
 #include "app/commands.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "base/yaml.h"
 #include "promql/promql.h"
 #include "rules/rules.h"
@@ -115,10 +116,11 @@ static bool is_unit_test(const char *path) {
 }
 
 /* Files that could not be run. */
-static size_t test_path(const char *path, const char *run, RulesTestReport *report) {
+static size_t test_path(const char *path, const RulesTestOptions *options,
+                        RulesTestReport *report) {
     AUTO(problems_finish) Problems problems = {0};
     AUTO(buf_finish) Buf text = {0};
-    if (rules_unittest(str_of(path), run, report, &problems)) {
+    if (rules_unittest(str_of(path), options, report, &problems)) {
         return 0;
     }
     problems_print(&problems, &text);
@@ -128,7 +130,8 @@ static size_t test_path(const char *path, const char *run, RulesTestReport *repo
 }
 
 /* A file, a pattern, or a folder with all unit tests in it. */
-static size_t test_word(const char *word, const char *run, RulesTestReport *report) {
+static size_t test_word(const char *word, const RulesTestOptions *options,
+                        RulesTestReport *report) {
     AUTO(arena_finish) Arena arena = {0};
     Str *paths;
     size_t count = 0, found = 0, broken = 0;
@@ -142,7 +145,7 @@ static size_t test_word(const char *word, const char *run, RulesTestReport *repo
     for (size_t i = 0; i < count; i++) {
         const char *path = arena_cstr(&arena, paths[i]);
         if (!is_dir || is_unit_test(path)) {
-            broken += test_path(path, run, report);
+            broken += test_path(path, options, report);
             found++;
         }
     }
@@ -156,12 +159,50 @@ static size_t test_word(const char *word, const char *run, RulesTestReport *repo
     return broken;
 }
 
+/* NAME=VALUE, as often as given; of repeated names the last counts. */
+static bool read_external_labels(const Args *args, Arena *arena, LabelSet *ret_set, Err *err) {
+    const char *const *values = NULL;
+    size_t count = args_all(args, "external-label", &values);
+    for (size_t i = 0; i < count; i++) {
+        Str text = str_of(values[i]);
+        size_t equals = str_find(text, '=');
+        if (equals == 0 || equals == text.len) {
+            return err_set(err, ERR_INVALID, "--external-label: expected NAME=VALUE, got \"%s\"",
+                           values[i]);
+        }
+        *ret_set =
+            labels_with(arena, *ret_set, (Str){text.ptr, equals}, str_skip(text, equals + 1));
+    }
+    return true;
+}
+
+static bool read_options(const Args *args, Arena *arena, RulesTestOptions *ret, Err *err) {
+    const char *start = args_get(args, "start-time");
+    const char *url = args_get(args, "external-url");
+    *ret = (RulesTestOptions){
+        .run_regex = args_get(args, "run"),
+        .external_url = str_of(url ? url : ""),
+        .has_start = start != NULL,
+        .no_alertgroup = args_has(args, "disable-alertgroup-label"),
+    };
+    if (start && !time_parse(str_of(start), &ret->start, err)) {
+        return err_context(err, "--start-time");
+    }
+    return read_external_labels(args, arena, &ret->external_labels, err);
+}
+
 static int test_rules(const Args *args) {
+    AUTO(arena_finish) Arena arena = {0};
     RulesTestReport report = {0};
+    RulesTestOptions options;
     Err err = {0};
     size_t broken = 0;
+    if (!read_options(args, &arena, &options, &err)) {
+        command_fail(&err);
+        return EXIT_USAGE;
+    }
     for (size_t i = 0; i < args->word_count; i++) {
-        broken += test_word(args->words[i], args_get(args, "run"), &report);
+        broken += test_word(args->words[i], &options, &report);
     }
     const char *junit = args_get(args, "junit");
     if (junit && !write_junit(junit, buf_view(&report.junit), &err)) {
@@ -180,6 +221,10 @@ int command_test(int argc, char **argv) {
     static const ArgOption options[] = {
         {"run", "REGEX", "only test groups whose name matches"},
         {"junit", "FILE", "write the results there as JUnit XML"},
+        {"external-label", "NAME=VALUE", "beside those of the files; may be repeated"},
+        {"external-url", "URL", "of test groups that name none"},
+        {"start-time", "TIME", "when tests begin that have no start_timestamp (RFC 3339, Unix s)"},
+        {"disable-alertgroup-label", NULL, "alerts have no label alertgroup (vmalert's flavour)"},
         {NULL, NULL, NULL},
     };
     static const ArgSpec spec = {

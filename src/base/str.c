@@ -81,23 +81,36 @@ static size_t edit_distance(Str a, Str b) {
     return rows[a.len % 3][b.len];
 }
 
+static size_t common_prefix(Str a, Str b) {
+    size_t len = 0;
+    while (len < a.len && len < b.len && a.ptr[len] == b.ptr[len]) {
+        len++;
+    }
+    return len;
+}
+
 const char *str_suggest(Str word, const char *const *known) {
     if (word.len > SUGGEST_BYTES_MAX) {
         return NULL;
     }
     const char *nearest = NULL;
     size_t nearest_distance = 1 + word.len / 4;
+    size_t nearest_prefix = 0;
     for (; *known; known++) {
         Str candidate = str_of(*known);
         if (candidate.len > SUGGEST_BYTES_MAX) {
             continue;
         }
         size_t distance = edit_distance(word, candidate);
-        /* As near as the first one found is not nearer; replacing the whole word is no typing
-         * mistake. */
-        if (distance < nearest_distance + (nearest == NULL) && distance < word.len) {
+        /* Of two that are as near, the one that begins alike ("rat" is "rate" rather than "rad"),
+         * then the first; replacing the whole word is no typing mistake. */
+        size_t prefix = common_prefix(word, candidate);
+        bool is_nearer = distance < nearest_distance + (nearest == NULL) ||
+                         (distance == nearest_distance && prefix > nearest_prefix);
+        if (is_nearer && distance < word.len) {
             nearest = *known;
             nearest_distance = distance;
+            nearest_prefix = prefix;
         }
     }
     return nearest;

@@ -133,6 +133,20 @@ bool yaml_bool(const YamlReader *reader, const YamlNode *map, const char *key, b
     return true;
 }
 
+/* Also whole numbers written as fractions or with an exponent, as Helm renders large ones
+ * (1e+06). */
+static bool parse_whole(Str text, int64_t *ret) {
+    double number = 0;
+    if (number_parse_int(text, ret)) {
+        return true;
+    }
+    if (!number_parse(text, &number) || number != floor(number) || fabs(number) > 1e15) {
+        return false;
+    }
+    *ret = (int64_t)number;
+    return true;
+}
+
 bool yaml_int(const YamlReader *reader, const YamlNode *map, const char *key, int64_t min,
               int64_t max, int64_t *ret) {
     const YamlNode *value = get_kind(reader, map, key, YAML_SCALAR);
@@ -140,7 +154,7 @@ bool yaml_int(const YamlReader *reader, const YamlNode *map, const char *key, in
         return false;
     }
     int64_t number;
-    if (value->quoted || !number_parse_int(value->text, &number)) {
+    if (value->quoted || !parse_whole(value->text, &number)) {
         return yaml_problem(reader, value, "%s: expected a whole number, got \"%.*s\"", key,
                             STR_ARG(value->text));
     }

@@ -52,18 +52,22 @@ static void check_source(const RulesSource *source, CheckedFiles *checked, Probl
     }
 }
 
-bool rules_check(const RulesSource *sources, size_t count, bool lint, Engine *against,
+bool rules_check(const RulesSource *sources, size_t count, const RulesCheckOptions *options,
                  Problems *problems, Problems *findings) {
     AUTO(checked_finish) CheckedFiles checked = {0};
     size_t before = problems->items_count;
     for (size_t i = 0; i < count; i++) {
         check_source(&sources[i], &checked, problems);
     }
-    for (size_t i = 0; lint && i < checked.files_count; i++) {
-        lint_file(checked.files[i], MINUTE_MS, findings);
+    if (options->lint) {
+        DurationMs interval = options->evaluation_interval;
+        lint_files(checked.files, checked.files_count, interval ? interval : MINUTE_MS, findings);
     }
-    if (lint && against) {
-        lint_matches(checked.files, checked.files_count, against, clock_now(), findings);
+    Err err = {0};
+    if (options->lint && options->against &&
+        !lint_matches(checked.files, checked.files_count, options->against, clock_now(), findings,
+                      &err)) {
+        problems_add(problems, STR("--against"), 0, 0, "%s", err.text);
     }
     return problems->items_count == before;
 }

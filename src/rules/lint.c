@@ -1,7 +1,9 @@
 #include "rules/lint.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "rules/hash_index.h"
 #include "rules/label_flow.h"
 
@@ -14,6 +16,18 @@ typedef struct Linter {
     const RuleText *text; /* being looked at */
     const char *what;     /* "label" or "annotation" */
 } Linter;
+
+/* All rules of all files. */
+typedef struct SeenRules {
+    HashIndex index; /* name, labels and expression to the first of `rules` that has them */
+    Linter *rules;
+    size_t rules_count, rules_cap;
+} SeenRules;
+
+static void seen_rules_finish(SeenRules *seen) {
+    hash_index_finish(&seen->index);
+    free(seen->rules);
+}
 
 static void find(Linter *linter, uint32_t line, uint32_t column, const char *text) {
     problems_add(linter->findings, linter->file->path, line, column,
@@ -96,6 +110,26 @@ static void search_filter(void *ctx, const Expr *expr) {
     }
 }
 
+/* What an alert watches may be sorted out by the rule that records it. */
+static bool is_recorded_condition(const SeenRules *seen, Str metric) {
+    bool is_recorded = false, is_condition = true;
+    for (size_t i = 0; i < seen->rules_count; i++) {
+        const RuleDef *rule = seen->rules[i].rule;
+        if (!rule->is_alert && str_eq(rule->name, metric)) {
+            FilterSearch search = {0};
+            search_filter(&search, rule->expr);
+            is_recorded = true;
+            is_condition &= search.found;
+        }
+    }
+    return is_recorded && is_condition;
+}
+
+/* The value of an info metric is always 1: what is the matter stands in its labels. */
+static bool is_info_condition(const RuleSelector *selector) {
+    return str_ends(selector->metric, STR("_info")) && selector->matchers->count > 1;
+}
+
 static bool reads_alerts(const RuleDef *rule) {
     for (size_t i = 0; i < rule->selector_count; i++) {
         if (str_starts(rule->selectors[i].metric, STR("ALERTS"))) {
@@ -105,7 +139,7 @@ static bool reads_alerts(const RuleDef *rule) {
     return false;
 }
 
-static void check_comparison(Linter *linter) {
+static void check_comparison(Linter *linter, const SeenRules *seen) {
     const RuleDef *rule = linter->rule;
     const Expr *top = expr_unwrap(rule->expr);
     FilterSearch search = {0};
@@ -118,6 +152,10 @@ static void check_comparison(Linter *linter) {
         return;
     }
     search_filter(&search, top);
+    for (size_t i = 0; i < rule->selector_count && !search.found; i++) {
+        search.found = is_info_condition(&rule->selectors[i]) ||
+                       is_recorded_condition(seen, rule->selectors[i].metric);
+    }
     if (!search.found) {
         find(linter, rule->expr_line, rule->expr_column,
              "no comparison in the expression: the alert fires whenever there is a result");
@@ -133,15 +171,36 @@ static void check_hold(Linter *linter, DurationMs interval) {
     }
 }
 
-static void check_duplicate(Linter *linter, HashIndex *seen) {
+static Hash128 rule_hash(const RuleDef *rule) {
     AUTO(buf_finish) Buf text = {0};
-    buf_printf(&text, "%d %.*s ", linter->rule->is_alert, STR_ARG(linter->rule->name));
-    labels_print(&text, linter->rule->label_set);
-    expr_print(&text, linter->rule->expr, false);
-    if (!hash_index_put(seen, hash128(buf_view(&text)), 0)) {
-        find(linter, linter->rule->line, linter->rule->column,
-             "the same rule (name, labels and expression) was there before");
+    buf_printf(&text, "%d %.*s ", rule->is_alert, STR_ARG(rule->name));
+    labels_print(&text, rule->label_set);
+    expr_print(&text, rule->expr, false);
+    return hash128(buf_view(&text));
+}
+
+static void see_rules(SeenRules *seen, const RuleFile *file) {
+    for (size_t g = 0; g < file->group_count; g++) {
+        const GroupDef *group = &file->groups[g];
+        for (size_t i = 0; i < group->rule_count; i++) {
+            Linter rule = {.file = file, .group = group, .rule = &group->rules[i]};
+            uint32_t item = (uint32_t)seen->rules_count;
+            (void)hash_index_put(&seen->index, rule_hash(rule.rule), item);
+            VEC_PUSH(*seen, rules, rule);
+        }
     }
+}
+
+static void check_duplicate(Linter *linter, const SeenRules *seen) {
+    const Linter *first = &seen->rules[hash_index_get(&seen->index, rule_hash(linter->rule))];
+    if (first->rule == linter->rule) {
+        return;
+    }
+    char sentence[1024];
+    snprintf(sentence, sizeof sentence,
+             "the same rule (name, labels and expression) is at %.*s:%u, in group \"%.*s\"",
+             STR_ARG(first->file->path), first->rule->line, STR_ARG(first->group->name));
+    find(linter, linter->rule->line, linter->rule->column, sentence);
 }
 
 /* Loads, and has no effect: people should hear of it. */
@@ -154,34 +213,55 @@ static void check_group(const RuleFile *file, const GroupDef *group, Problems *f
     }
 }
 
-void lint_file(const RuleFile *file, DurationMs default_interval, Problems *findings) {
-    AUTO(hash_index_finish) HashIndex seen = {0};
+static void lint_file(const RuleFile *file, DurationMs default_interval, const SeenRules *seen,
+                      Problems *findings) {
     for (size_t g = 0; g < file->group_count; g++) {
         const GroupDef *group = &file->groups[g];
         check_group(file, group, findings);
         for (size_t i = 0; i < group->rule_count; i++) {
             const RuleDef *rule = &group->rules[i];
             Linter linter = {.file = file, .group = group, .rule = rule, .findings = findings};
-            check_duplicate(&linter, &seen);
+            check_duplicate(&linter, seen);
             if (!rule->is_alert) {
                 continue;
             }
             linter.flow = label_flow(rule->expr);
             check_texts(&linter, rule->labels, "label");
             check_texts(&linter, rule->annotations, "annotation");
-            check_comparison(&linter);
+            check_comparison(&linter, seen);
             check_hold(&linter, group->interval ? group->interval : default_interval);
         }
     }
 }
 
+void lint_files(RuleFile *const *files, size_t count, DurationMs default_interval,
+                Problems *findings) {
+    AUTO(seen_rules_finish) SeenRules seen = {0};
+    for (size_t i = 0; i < count; i++) {
+        see_rules(&seen, files[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        lint_file(files[i], default_interval, &seen, findings);
+    }
+}
+
 /* ---- match ---- */
 
-static bool is_recorded(RuleFile *const *files, size_t count, Str metric) {
-    for (size_t f = 0; f < count; f++) {
-        for (size_t g = 0; g < files[f]->group_count; g++) {
-            for (size_t i = 0; i < files[f]->groups[g].rule_count; i++) {
-                const RuleDef *rule = &files[f]->groups[g].rules[i];
+/* The files, whom to ask, and what was answered. */
+typedef struct Matching {
+    RuleFile *const *files;
+    size_t count;
+    Engine *engine;
+    TimeMs now;
+    HashIndex asked; /* a selector's text to 1 if it matches something */
+} Matching;
+
+static bool is_recorded(const Matching *matching, Str metric) {
+    for (size_t f = 0; f < matching->count; f++) {
+        const RuleFile *file = matching->files[f];
+        for (size_t g = 0; g < file->group_count; g++) {
+            for (size_t i = 0; i < file->groups[g].rule_count; i++) {
+                const RuleDef *rule = &file->groups[g].rules[i];
                 if (!rule->is_alert && str_eq(rule->name, metric)) {
                     return true;
                 }
@@ -191,9 +271,8 @@ static bool is_recorded(RuleFile *const *files, size_t count, Str metric) {
     return str_starts(metric, STR("ALERTS"));
 }
 
-/* Asks for anything in the last hour. True also where the question fails: only a clear "nothing" is
- * a finding. */
-static bool matches_something(Engine *engine, const MatcherSet *set, TimeMs now) {
+/* Asks for anything in the last hour. */
+static bool ask_for_any(const Matching *matching, const MatcherSet *set, bool *ret_any, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     AUTO(buf_finish) Buf text = {0};
     buf_str(&text, STR("count(last_over_time("));
@@ -201,46 +280,74 @@ static bool matches_something(Engine *engine, const MatcherSet *set, TimeMs now)
     buf_str(&text, STR("[1h]))"));
     const Expr *expr = NULL;
     Value value = {0};
-    Err err = {0};
     bool ok = false;
-    if (!promql_parse(&arena, buf_view(&text), PROMQL_PROMETHEUS, &expr, &err)) {
-        return true;
+    if (!promql_parse(&arena, buf_view(&text), PROMQL_PROMETHEUS, &expr, err)) {
+        return false;
     }
     QueryOptions options = {.lookback = 5 * MINUTE_MS, .default_step = MINUTE_MS};
-    engine_instant(engine, &(EngineExpr){.expr = expr, .text = buf_view(&text)}, 1, now, &options,
-                   &arena, &value, &ok, &err);
+    engine_instant(matching->engine, &(EngineExpr){.expr = expr, .text = buf_view(&text)}, 1,
+                   matching->now, &options, &arena, &value, &ok, err);
     expr_finish(expr);
-    return !ok || value.series_count > 0;
+    *ret_any = value.series_count > 0;
+    return ok;
 }
 
-static void lint_rule_matches(Linter *linter, RuleFile *const *files, size_t count, Engine *engine,
-                              TimeMs now) {
-    const RuleDef *rule = linter->rule;
-    for (size_t i = 0; i < rule->selector_count; i++) {
-        const RuleSelector *selector = &rule->selectors[i];
-        if (rule->is_absence || is_recorded(files, count, selector->metric) ||
-            matches_something(engine, selector->matchers, now)) {
-            continue;
+static bool check_selector(Linter *linter, const RuleSelector *selector, Matching *matching,
+                           Err *err) {
+    AUTO(buf_finish) Buf text = {0};
+    buf_str(&text, STR("nothing matches "));
+    matchers_print(&text, selector->matchers);
+    Hash128 hash = hash128(buf_view(&text));
+    uint32_t known = hash_index_get(&matching->asked, hash);
+    bool any = known == 1;
+    if (known == HASH_INDEX_NONE) {
+        if (!ask_for_any(matching, selector->matchers, &any, err)) {
+            return false;
         }
-        AUTO(buf_finish) Buf text = {0};
-        buf_str(&text, STR("nothing matches "));
-        matchers_print(&text, selector->matchers);
-        buf_byte(&text, '\0');
-        find(linter, rule->expr_line, rule->expr_column, text.ptr);
+        (void)hash_index_put(&matching->asked, hash, any);
     }
+    if (!any) {
+        buf_byte(&text, '\0');
+        find(linter, linter->rule->expr_line, linter->rule->expr_column, text.ptr);
+    }
+    return true;
 }
 
-void lint_matches(RuleFile *const *files, size_t count, Engine *engine, TimeMs now,
-                  Problems *findings) {
-    for (size_t f = 0; f < count; f++) {
-        for (size_t g = 0; g < files[f]->group_count; g++) {
-            for (size_t i = 0; i < files[f]->groups[g].rule_count; i++) {
-                Linter linter = {.file = files[f],
-                                 .group = &files[f]->groups[g],
-                                 .rule = &files[f]->groups[g].rules[i],
-                                 .findings = findings};
-                lint_rule_matches(&linter, files, count, engine, now);
+static bool lint_rule_matches(Linter *linter, Matching *matching, Err *err) {
+    const RuleDef *rule = linter->rule;
+    for (size_t i = 0; i < rule->selector_count && !rule->is_absence; i++) {
+        const RuleSelector *selector = &rule->selectors[i];
+        if (!is_recorded(matching, selector->metric) &&
+            !check_selector(linter, selector, matching, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool lint_file_matches(const RuleFile *file, Matching *matching, Problems *findings,
+                              Err *err) {
+    for (size_t g = 0; g < file->group_count; g++) {
+        for (size_t i = 0; i < file->groups[g].rule_count; i++) {
+            Linter linter = {.file = file,
+                             .group = &file->groups[g],
+                             .rule = &file->groups[g].rules[i],
+                             .findings = findings};
+            if (!lint_rule_matches(&linter, matching, err)) {
+                return false;
             }
         }
     }
+    return true;
+}
+
+bool lint_matches(RuleFile *const *files, size_t count, Engine *engine, TimeMs now,
+                  Problems *findings, Err *err) {
+    Matching matching = {files, count, engine, now, {0}};
+    bool ok = true;
+    for (size_t f = 0; f < count && ok; f++) {
+        ok = lint_file_matches(files[f], &matching, findings, err);
+    }
+    hash_index_finish(&matching.asked);
+    return ok;
 }

@@ -13,9 +13,11 @@
 
 #include "rules/rule_file.h"
 
-/* All but `match`, for one file. */
-void lint_file(const RuleFile *file, DurationMs default_interval, Problems *findings);
+/* All but `match`, for files that are loaded together. */
+void lint_files(RuleFile *const *files, size_t count, DurationMs default_interval,
+                Problems *findings);
 
-/* `match`, at `now`, for the rules of several files, which may read each other's recordings. */
-void lint_matches(RuleFile *const *files, size_t count, Engine *engine, TimeMs now,
-                  Problems *findings);
+/* `match`, at `now`, for the rules of several files, which may read each other's recordings. False
+ * where the engine cannot be asked: "nothing found" would say too much then. */
+bool lint_matches(RuleFile *const *files, size_t count, Engine *engine, TimeMs now,
+                  Problems *findings, Err *err) MUST_CHECK;

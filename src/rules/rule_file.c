@@ -215,13 +215,29 @@ static const char *rule_where(Loader *loader, const YamlNode *node, size_t numbe
     return loader->where.ptr;
 }
 
+/* `for: 0s` and `annotations: {}` say no more than their absence, as Prometheus sees it. */
+static bool is_nothing(const YamlNode *field) {
+    DurationMs span = 0;
+    Err err = {0};
+    switch (field->kind) {
+    case YAML_NULL:
+        return true;
+    case YAML_MAP:
+        return field->count == 0;
+    case YAML_SCALAR:
+        return rule_duration(field->text, false, &span, &err) && span == 0;
+    default:
+        return false;
+    }
+}
+
 static void read_alert_only_fields(Loader *loader, const YamlReader *reader, const YamlNode *node,
                                    RuleDef *rule) {
     static const char *const alert_only[] = {"annotations", "for", "keep_firing_for", NULL};
     if (!rule->is_alert && !loader->reading->lax_records) {
         for (size_t i = 0; alert_only[i]; i++) {
             const YamlNode *field = yaml_get(node, alert_only[i]);
-            if (field && field->kind != YAML_NULL) {
+            if (field && !is_nothing(field)) {
                 yaml_problem(reader, field, "invalid field '%s' in recording rule", alert_only[i]);
             }
         }
@@ -629,8 +645,8 @@ static int by_place(const void *a, const void *b) {
     return order ? order : (x->column > y->column) - (x->column < y->column);
 }
 
-/* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what Prometheus
- * says is wrong. */
+/* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what is wrong
+ * where less is: a file of MetricsQL with one slip has that slip, not every expression. */
 static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret_file,
                      Problems *problems) {
     AUTO(problems_finish) Problems first = {0};
@@ -641,7 +657,8 @@ static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret
         try_reading(path, docs, &vmalert, content, ret_file, &second)) {
         return true;
     }
-    move_problems(problems, &first);
+    bool is_vmalert = second.items_count < first.items_count;
+    move_problems(problems, is_vmalert ? &second : &first);
     return false;
 }
 

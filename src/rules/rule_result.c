@@ -133,6 +133,10 @@ static void put_missing(HitBuilder *builder, Str name, Str value) {
     put_over(builder, name, value);
 }
 
+static bool has_alertgroup(const HitBuilder *builder) {
+    return builder->group->vmalert && !builder->world->options->no_alertgroup;
+}
+
 static void lay_fixed_labels(HitBuilder *builder) {
     const RuleDef *rule = builder->rule;
     LabelSet external = builder->world->options->external_labels;
@@ -152,7 +156,7 @@ static void lay_fixed_labels(HitBuilder *builder) {
         return;
     }
     put_over(builder, ALERTNAME, rule->name);
-    if (builder->group->vmalert) {
+    if (has_alertgroup(builder)) {
         put_over(builder, ALERTGROUP, builder->group->name);
     }
 }
@@ -171,7 +175,7 @@ static void expand_labels(HitBuilder *builder, const RuleHit *hit) {
             at++;
         }
         bool is_overridden = str_eq(label->name, ALERTNAME) ||
-                             (builder->group->vmalert && str_eq(label->name, ALERTGROUP));
+                             (has_alertgroup(builder) && str_eq(label->name, ALERTGROUP));
         if (!is_overridden) {
             builder->over[at].value =
                 rule_text_expand(label, builder->group->vmalert, builder->rule->name, &dot, &world,

@@ -42,6 +42,7 @@ typedef struct RulesOptions {
     bool hold;             /* telemetry-aware holding on (off in unit tests) */
     DurationMs lookback;   /* 5 m */
     bool closed_windows;   /* Prometheus 2's windows, for unit tests written for it */
+    bool no_alertgroup;    /* vmalert's alerts have no label `alertgroup` */
     QueryBudget budget;    /* of one rule */
     uint64_t alerts_max;   /* 0 = none */
     TimeMs started_at;     /* of the process: "lost" counts from here at the earliest */
@@ -204,8 +205,15 @@ void rules_metrics(Rules *rules, MetricWriter *out);
 
 /* ---- commands: each is the whole of a subcommand behind its flags; text goes to `out` ---- */
 
-/* belfry check: adds all problems and, with `lint`, findings. */
-bool rules_check(const RulesSource *sources, size_t count, bool lint, Engine *against,
+typedef struct RulesCheckOptions {
+    bool lint;
+    Engine *against;                /* whether selectors match anything there; NULL: not asked */
+    DurationMs evaluation_interval; /* of groups without one; 0 = 1 m */
+} RulesCheckOptions;
+
+/* belfry check: adds all problems and, with `lint`, findings. The files are judged as loaded
+ * together. */
+bool rules_check(const RulesSource *sources, size_t count, const RulesCheckOptions *options,
                  Problems *problems, Problems *findings);
 
 typedef struct RulesTestReport {
@@ -213,7 +221,18 @@ typedef struct RulesTestReport {
     Buf text;  /* one paragraph a failure */
     Buf junit; /* XML */
 } RulesTestReport;
+
+/* What the command lines of promtool and vmalert-tool say beside the files. */
+typedef struct RulesTestOptions {
+    const char *run_regex;    /* NULL: all test groups */
+    LabelSet external_labels; /* added to those of the file, and before them */
+    Str external_url;         /* of groups that name none */
+    bool has_start;           /* groups without `start_timestamp` begin at `start` */
+    TimeMs start;
+    bool no_alertgroup; /* vmalert's -disableAlertgroupLabel */
+} RulesTestOptions;
+
 /* belfry test: promtool's and vmalert-tool's unit-test files. False with all that is wrong with the
  * file: then nothing was run. */
-bool rules_unittest(Str file, const char *run_regex, RulesTestReport *report,
+bool rules_unittest(Str file, const RulesTestOptions *options, RulesTestReport *report,
                     Problems *problems) MUST_CHECK;

@@ -26,7 +26,9 @@ enum { TEST_FILE_BYTES_MAX = 64 << 20 };
 typedef struct TestRun {
     const TestFile *file;
     const TestGroup *group;
+    const RulesTestOptions *options;
     bool closed_windows; /* Prometheus 2's */
+    TimeMs start;
     Sandbox *sandbox;
     Rules *rules;
     Arena arena;
@@ -47,7 +49,7 @@ static bool append_until(TestRun *run, TimeMs until, Err *err) {
     for (size_t i = 0; i < run->group->series_count; i++) {
         const SeriesDesc *series = &run->group->series[i];
         for (; run->loaded[i] < series->count; run->loaded[i]++) {
-            TimeMs time = run->group->start + (TimeMs)run->loaded[i] * run->group->interval;
+            TimeMs time = run->start + (TimeMs)run->loaded[i] * run->group->interval;
             const SeriesPoint *point = &series->points[run->loaded[i]];
             if (time > until) {
                 break;
@@ -119,8 +121,7 @@ static bool load_rules(TestRun *run) {
     for (size_t i = 0; i < run->file->rule_file_count; i++) {
         sources[i] = (RulesSource){run->file->rule_files[i], flavour};
     }
-    if (!rules_load(run->rules, sources, run->file->rule_file_count, run->group->start,
-                    &problems)) {
+    if (!rules_load(run->rules, sources, run->file->rule_file_count, run->start, &problems)) {
         AUTO(buf_finish) Buf text = {0};
         problems_print(&problems, &text);
         fail_run(run, "rule files do not load:\n%.*s", STR_ARG(buf_view(&text)));
@@ -175,7 +176,7 @@ static bool evaluate_group(TestRun *run, Slot *slot, TimeMs time) {
         fail_run(run, "%s", err.text);
         return false;
     }
-    return check_health(run, slot->groups[0], time - run->group->start);
+    return check_health(run, slot->groups[0], time - run->start);
 }
 
 static bool evaluate_all(TestRun *run, TimeMs time) {
@@ -272,10 +273,11 @@ static void check_expr_case(TestRun *run, const ExprCase *test) {
                             .default_step = run->file->evaluation_interval,
                             .closed_windows = run->closed_windows};
     put_time(&time, test->at);
-    if (promql_parse(&arena, test->expr, PROMQL_PROMETHEUS, &expr, &err)) {
+    if (promql_parse(&arena, test->expr, test->metricsql ? PROMQL_METRICSQL : PROMQL_PROMETHEUS,
+                     &expr, &err)) {
         EngineExpr asked = {.expr = expr, .text = test->expr};
-        engine_instant(run->sandbox->engine, &asked, 1, run->group->start + test->at, &options,
-                       &arena, &value, &ok, &err);
+        engine_instant(run->sandbox->engine, &asked, 1, run->start + test->at, &options, &arena,
+                       &value, &ok, &err);
     }
     expr_finish(expr);
     if (ok && unittest_samples_match(test, &value, run->file->fuzzy, &difference)) {
@@ -297,7 +299,7 @@ static void run_timeline(TestRun *run) {
     DurationMs step = run->file->evaluation_interval, last = group->last;
     size_t next = 0;
     for (DurationMs at = 0; at <= last; at += step) {
-        if (!evaluate_all(run, group->start + at)) {
+        if (!evaluate_all(run, run->start + at)) {
             return;
         }
         for (; next < group->alert_count && group->alerts[next].at < at + step; next++) {
@@ -307,6 +309,22 @@ static void run_timeline(TestRun *run) {
     for (size_t i = 0; i < group->expr_count; i++) {
         check_expr_case(run, &group->exprs[i]);
     }
+}
+
+/* Those of the command line before those of the file, as vmalert-tool does it. */
+static LabelSet external_labels(TestRun *run) {
+    LabelSet labels = run->group->external_labels;
+    const LabelSet *given = &run->options->external_labels;
+    for (size_t i = 0; i < given->count; i++) {
+        labels = labels_with(&run->arena, labels, given->items[i].name, given->items[i].value);
+    }
+    return labels;
+}
+
+/* vmalert-tool wants `groupname` with each case unless the label is turned off: a file without any
+ * was written to be run so. */
+static bool has_no_alertgroup(const TestRun *run) {
+    return run->options->no_alertgroup || (run->file->vmalert && !run->file->names_groups);
 }
 
 static void run_group(TestRun *run) {
@@ -319,11 +337,13 @@ static void run_group(TestRun *run) {
     }
     RulesOptions options = {
         .evaluation_interval = run->file->evaluation_interval,
-        .external_labels = run->group->external_labels,
-        .external_url = run->group->external_url,
+        .external_labels = external_labels(run),
+        .external_url =
+            run->group->external_url.len ? run->group->external_url : run->options->external_url,
+        .no_alertgroup = has_no_alertgroup(run),
         .lookback = 5 * MINUTE_MS,
         .closed_windows = run->closed_windows,
-        .started_at = run->group->start,
+        .started_at = run->start,
     };
     run->sandbox = &sandbox;
     run->rules = rules_new(sandbox.engine, &options);
@@ -388,27 +408,57 @@ static void run_finish(TestRun *run) {
     arena_finish(&run->arena);
 }
 
-/* Windows lost their left end in Prometheus 3, and many tests were written before: a group that
- * fails is tried once more as Prometheus 2 would run it, and passes with a note if it does there.
- */
-static bool passes_with_closed_windows(const TestFile *file, const TestGroup *group) {
-    AUTO(run_finish) TestRun run = {.file = file, .group = group, .closed_windows = true};
+/* Where tests begin that name no time, and no tool's default is asked for. */
+static TimeMs start_of(const TestGroup *group, const RulesTestOptions *options) {
+    return !group->has_start && options->has_start ? options->start : group->start;
+}
+
+/* What the tools did before: a group that fails is tried once more so, and passes with a note if it
+ * does. */
+typedef struct FormerWay {
+    bool closed_windows; /* windows lost their left end in Prometheus 3 */
+    bool from_1970;      /* vmalert-tool's tests begin in 2000 now */
+    const char *note;
+} FormerWay;
+
+static const FormerWay former_ways[] = {
+    {true, false,
+     "passes only with the windows of Prometheus 2, where a sample exactly as old as the range or "
+     "the lookback still counts"},
+    {false, true,
+     "passes only when it begins in 1970, as with earlier vmalert-tool; now its tests begin in "
+     "2000"},
+};
+
+static bool passes_in(const FormerWay *way, const TestRun *failed) {
+    bool is_dated = failed->group->has_start || failed->options->has_start;
+    if (way->from_1970 && (is_dated || failed->start == 0)) {
+        return false;
+    }
+    AUTO(run_finish)
+    TestRun run = {.file = failed->file,
+                   .group = failed->group,
+                   .options = failed->options,
+                   .start = way->from_1970 ? 0 : failed->start,
+                   .closed_windows = way->closed_windows};
     run_group(&run);
     return run.failed == 0;
 }
 
-static void run_and_report(const TestFile *file, const TestGroup *group, RulesTestReport *report) {
-    AUTO(run_finish) TestRun run = {.file = file, .group = group};
+static void run_and_report(const TestFile *file, const TestGroup *group,
+                           const RulesTestOptions *options, RulesTestReport *report) {
+    AUTO(run_finish)
+    TestRun run = {
+        .file = file, .group = group, .options = options, .start = start_of(group, options)};
     int64_t started_ns = clock_monotonic_ns();
     run_group(&run);
-    if (run.failed && passes_with_closed_windows(file, group)) {
-        run.passed += run.failed;
-        run.failed = 0;
-        buf_printf(&report->text,
-                   "  %.*s: %.*s: note: passes only with the windows of Prometheus 2, where a "
-                   "sample exactly as "
-                   "old as the range or the lookback still counts\n",
-                   STR_ARG(file->path), STR_ARG(group->name));
+    for (size_t i = 0; run.failed && i < sizeof former_ways / sizeof former_ways[0]; i++) {
+        if (passes_in(&former_ways[i], &run)) {
+            run.passed += run.failed;
+            run.failed = 0;
+            buf_printf(&report->text, "  %.*s: %.*s: note: %s\n", STR_ARG(file->path),
+                       STR_ARG(group->name), former_ways[i].note);
+        }
     }
     report_group(report, &run, (double)(clock_monotonic_ns() - started_ns) / 1e9);
 }
@@ -430,7 +480,11 @@ static void check_rule_files(const TestFile *file, RulesTestReport *report) {
     }
 }
 
-bool rules_unittest(Str path, const char *run_regex, RulesTestReport *report, Problems *problems) {
+bool rules_unittest(Str path, const RulesTestOptions *options, RulesTestReport *report,
+                    Problems *problems) {
+    static const RulesTestOptions none = {0};
+    options = options ? options : &none;
+    const char *run_regex = options->run_regex;
     AUTO(arena_finish) Arena arena = {0};
     Err err = {0};
     Regex *regex = NULL;
@@ -452,7 +506,7 @@ bool rules_unittest(Str path, const char *run_regex, RulesTestReport *report, Pr
     for (size_t i = 0; i < file.group_count; i++) {
         const TestGroup *group = &file.groups[i];
         if (!regex || regex_matches(regex, group->name.ptr, group->name.len)) {
-            run_and_report(&file, group, report);
+            run_and_report(&file, group, options, report);
         }
     }
     regex_free(regex);

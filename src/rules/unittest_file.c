@@ -107,6 +107,29 @@ static Str clip_repeats(Arena *arena, Str values, uint64_t most) {
     return arena_str(arena, buf_view(&out));
 }
 
+/* vmalert-tool's `1+2` is one sample, their sum. */
+static Str add_sums(Arena *arena, Str values) {
+    AUTO(buf_finish) Buf out = {0};
+    for (Str rest = str_trim(values); rest.len;) {
+        size_t len = 0, plus = 0;
+        double left = 0, right = 0;
+        while (len < rest.len && rest.ptr[len] != ' ' && rest.ptr[len] != '\n') {
+            bool is_exponent = len && (rest.ptr[len - 1] | 0x20) == 'e';
+            plus = rest.ptr[len] == '+' && len && !is_exponent ? len : plus;
+            len++;
+        }
+        if (plus && number_parse((Str){rest.ptr, plus}, &left) &&
+            number_parse((Str){rest.ptr + plus + 1, len - plus - 1}, &right)) {
+            number_put(&out, left + right);
+        } else {
+            buf_put(&out, rest.ptr, len);
+        }
+        buf_byte(&out, ' ');
+        rest = str_trim(str_skip(rest, len));
+    }
+    return arena_str(arena, str_trim(buf_view(&out)));
+}
+
 static DurationMs last_time(const TestGroup *group) {
     DurationMs last = 0;
     for (size_t i = 0; i < group->alert_count; i++) {
@@ -132,6 +155,7 @@ static void read_series(TestReader *reader, const YamlNode *map, TestGroup *grou
         }
         (void)yaml_str(&reader->yaml, list->items[i], "values", &values);
         values = clip_repeats(reader->arena, values, most);
+        values = reader->file->vmalert ? add_sums(reader->arena, values) : values;
         SeriesDesc *desc = &group->series[group->series_count];
         if (series_labels_parse(reader->arena, series, &desc->labels, &err) &&
             series_values_parse(reader->arena, values, &desc->points, &desc->count, &err)) {
@@ -166,6 +190,7 @@ static void read_alert_case(TestReader *reader, const YamlNode *map, AlertCase *
     test->line = map->line;
     (void)read_span(reader, map, "eval_time", &test->at);
     (void)yaml_str(&reader->yaml, map, "groupname", &test->groupname);
+    reader->file->names_groups |= test->groupname.len > 0;
     if (!yaml_str(&reader->yaml, map, "alertname", &test->alertname) || test->alertname.len == 0) {
         yaml_problem(&reader->yaml, map,
                      "an item under alert_rule_test misses required attribute alertname");
@@ -258,6 +283,7 @@ static void read_expr_cases(TestReader *reader, const YamlNode *map, const char 
         ExprCase *test = &group->exprs[group->expr_count++];
         (void)yaml_check_keys(&reader->yaml, item, expr_keys);
         test->line = item->line;
+        test->metricsql = str_starts(str_of(key), STR("metricsql"));
         (void)read_span(reader, item, "eval_time", &test->at);
         (void)yaml_str(&reader->yaml, item, "expr", &test->expr);
         const YamlNode *samples = list_of(reader, item, "exp_samples");
@@ -272,8 +298,8 @@ static void read_start(TestReader *reader, const YamlNode *map, TestGroup *group
     group->start = reader->file->vmalert ? VMALERT_START : 0;
     Str text = {0};
     Err err = {0};
-    if (yaml_str(&reader->yaml, map, "start_timestamp", &text) &&
-        !time_parse(text, &group->start, &err)) {
+    group->has_start = yaml_str(&reader->yaml, map, "start_timestamp", &text);
+    if (group->has_start && !time_parse(text, &group->start, &err)) {
         yaml_problem(&reader->yaml, yaml_get(map, "start_timestamp"), "%s", err.text);
     }
 }

@@ -42,6 +42,7 @@ typedef struct ExpectedSample {
 typedef struct ExprCase {
     DurationMs at;
     Str expr;
+    bool metricsql;
     ExpectedSample *samples;
     size_t sample_count;
     uint32_t line;
@@ -52,6 +53,7 @@ typedef struct TestGroup {
     DurationMs interval; /* of input samples */
     DurationMs last;     /* the latest time a case asks about */
     TimeMs start;
+    bool has_start; /* by `start_timestamp`; else the tool's own */
     SeriesDesc *series;
     size_t series_count;
     LabelSet external_labels;
@@ -66,7 +68,8 @@ typedef struct TestGroup {
 typedef struct TestFile {
     Str path;
     bool vmalert;
-    Str *rule_files; /* patterns, relative to the file's folder made absolute */
+    bool names_groups; /* a case of alerts has `groupname` */
+    Str *rule_files;   /* patterns, relative to the file's folder made absolute */
     size_t rule_file_count;
     DurationMs evaluation_interval;
     bool fuzzy;

@@ -154,27 +154,29 @@ typedef struct FieldVisitor {
     Buf text;
 } FieldVisitor;
 
-static void visit_node(FieldVisitor *visitor, const Node *node) {
+/* `dot_is_data`: the dot is what the template was given, not what `range` or `with` made of it. */
+static void visit_node(FieldVisitor *visitor, const Node *node, bool dot_is_data) {
     if (!node) {
         return;
     }
-    if (node->type == NODE_FIELD || node->type == NODE_VARIABLE) {
+    if ((node->type == NODE_FIELD && dot_is_data) || node->type == NODE_VARIABLE) {
         visitor->text.len = 0;
         tmpl_node_print(&visitor->text, node, false);
         visitor->visit(visitor->ctx, buf_view(&visitor->text));
     }
-    visit_node(visitor, node->pipe);
-    visit_node(visitor, node->list);
-    visit_node(visitor, node->else_list);
+    bool moves_dot = node->type == NODE_RANGE || node->type == NODE_WITH;
+    visit_node(visitor, node->pipe, dot_is_data);
+    visit_node(visitor, node->list, dot_is_data && !moves_dot);
+    visit_node(visitor, node->else_list, dot_is_data);
     for (size_t i = 0; i < node->child_count; i++) {
-        visit_node(visitor, node->children[i]);
+        visit_node(visitor, node->children[i], dot_is_data);
     }
 }
 
 void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ctx) {
     FieldVisitor visitor = {.visit = visit, .ctx = ctx};
     for (size_t i = 0; i < tmpl->trees_count; i++) {
-        visit_node(&visitor, tmpl->trees[i].root);
+        visit_node(&visitor, tmpl->trees[i].root, str_eq(tmpl->trees[i].name, tmpl->name));
     }
     buf_finish(&visitor.text);
 }

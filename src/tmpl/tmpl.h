@@ -138,7 +138,8 @@ bool tmpl_execute_nested(TmplExec *exec, const Tmpl *tmpl, Buf *out, Err *err) M
 int tmpl_exec_nesting(const TmplExec *exec);
 void tmpl_print_value(Buf *buf, const TmplValue *value); /* Go's fmt.Print */
 
-/* Every field chain a template uses of a top variable ("$labels.instance", ".Labels.instance"), for
+/* Every field chain a template uses of a variable ("$labels.instance") or of its data
+ * (".Labels.instance"; not where `range`, `with` or `define` make the dot something else), for
  * lint. */
 void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ctx);
 

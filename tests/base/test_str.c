@@ -49,7 +49,8 @@ Test(str, knows_well_formed_utf8) {
 }
 
 Test(str, suggests_the_known_word_that_is_near) {
-    static const char *const known[] = {"alert", "expr", "for", "labels", "annotations", NULL};
+    static const char *const known[] = {"alert",       "expr", "for",  "labels",
+                                        "annotations", "rad",  "rate", NULL};
     static const struct {
         const char *word;
         const char *want;
@@ -60,6 +61,8 @@ Test(str, suggests_the_known_word_that_is_near) {
         {"Alert", "alert"},
         {"annotation", "annotations"},
         {"fro", "for"},
+        {"rat", "rate"}, /* "rad" is as near, and begins less alike */
+        {"label", "labels"},
         {"interval", NULL},
         {"x", NULL},
         {"", NULL},

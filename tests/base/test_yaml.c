@@ -261,6 +261,7 @@ Test(yaml, fields_are_read_by_type) {
     const YamlNode *map = parse_one(&parsed, "text: 5\n"
                                              "yes: on\n"
                                              "whole: -5\n"
+                                             "helm: 1e+06\n"
                                              "real: .inf\n"
                                              "span: 1h30m\n"
                                              "size: \"4MB\"\n"
@@ -277,6 +278,7 @@ Test(yaml, fields_are_read_by_type) {
     cr_expect(yaml_str(&reader, map, "text", &text) && str_eq(text, STR("5")));
     cr_expect(yaml_bool(&reader, map, "yes", &yes) && yes);
     cr_expect(yaml_int(&reader, map, "whole", -5, 5, &whole) && whole == -5);
+    cr_expect(yaml_int(&reader, map, "helm", 0, 9999999, &whole) && whole == 1000000);
     cr_expect(yaml_number(&reader, map, "real", &real) && isinf(real));
     cr_expect(yaml_duration(&reader, map, "span", &span) && span == 90 * MINUTE_MS);
     cr_expect(yaml_bytes(&reader, map, "size", &size) && size == 4 << 20);

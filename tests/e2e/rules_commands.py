@@ -11,9 +11,9 @@ from harness import BELFRY, World, call, free_port, get_json, need, query, remot
 CONFIG = "global: {{evaluation_interval: 1s}}\nrules: [{{files: \"{dir}/rules/*.yml\"}}]\n"
 
 
-def run(world, *words, want=0, env=None):
+def run(world, *words, want=0, env=None, stdin=None):
     """A command's standard output; its exit status has to be as wanted."""
-    done = subprocess.run([BELFRY, *words], capture_output=True, text=True, timeout=60, cwd=world.dir, check=False,
+    done = subprocess.run([BELFRY, *words], capture_output=True, text=True, timeout=60, cwd=world.dir, check=False, input=stdin,
                           env={**os.environ, **(env or {})})
     assert done.returncode == want, f"belfry {' '.join(words)}: {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout if want == 0 else done.stdout + done.stderr
@@ -70,6 +70,10 @@ def replays_history_from_a_server_and_from_a_folder():
         assert query(port, "count_over_time(load:twice[1d])", start // 1000 + 24 * 3600)[0][1] >= 24 * 60 - 5
         assert not query(port, "count_over_time(ALERTS[2d])"), "alerts are told, not written"
 
+        slow = world.write("slow.yml", "global: {evaluation_interval: 10m}\n"
+                           f"rules: [{{files: \"{rules}\"}}]\n")
+        report = json.loads(run(world, "replay", "--config", slow, *period, "--against", url, "--format", "json"))
+        assert report["evaluations"] < 600, report["evaluations"]
         for words, complaint in (((rules,), "--from"), ((rules, *period, "--sweep", "1:2"), "--sweep"),
                                  ((rules, *period, "--rule", "Bsy"), 'did you mean "Busy"'),
                                  ((rules, "--from", "-1h", "--to", "-2h"), "not before")):
@@ -82,6 +86,39 @@ def replays_history_from_a_server_and_from_a_folder():
         offline = json.loads(run(world, "replay", rules, *period, "--against", world.path("data"), "--format", "json"))
         told = [(alert["alert"], alert["rang"]) for alert in offline["runs"][0]["alerts"]]
         assert told == [("Busy", 12), ("Never", 0), ("TelemetryLost", 0)], told
+
+
+# ---- check ----
+
+CHECKED = """
+groups:
+- name: g
+  rules:
+  - {alert: Short, expr: up == 0, for: 30s}
+  - {alert: Gone, expr: gone > 1}
+"""
+
+
+def checks_files_together_with_their_configuration():
+    with World() as world:
+        rules = world.write("rules/a.yml", CHECKED)
+        config = world.write("belfry.yml", CONFIG.format(dir=world.dir).replace("1s", "15s"))
+        assert "`for` is shorter than the interval" in run(world, "check", "--lint", rules)
+        told = run(world, "check", "--lint", config)
+        assert "2 files checked: 0 errors, 0 findings" in told, told
+        told = json.loads(run(world, "check", "--lint-fatal", "--format", "json", config, world.write("b.yml", CHECKED), want=3))
+        assert [each["line"] for each in told["findings"]] == [5, 6], told
+        assert f"is at {rules}:5" in told["findings"][0]["text"], told
+        # Whoever cannot be asked has not said that nothing is there.
+        closed = f"http://127.0.0.1:{free_port()}"
+        assert "--against: " in run(world, "check", "--lint", "--against", closed, rules, want=1)
+        belfry = world.belfry(config, free_port()).start()
+        url = f"http://127.0.0.1:{belfry.port}"
+        wait_for("its own samples", lambda: query(belfry.port, "up"))
+        told = run(world, "check", "--lint", "--against", url, config)
+        assert "nothing matches gone" in told and "nothing matches up" not in told, told
+        named = run(world, "check", "-", stdin=CHECKED.replace("expr: up == 0", "expr: 'rat(up)'"), want=1)
+        assert '-:5:26: group "g", rule 1, "Short"' in named and 'did you mean "rate"?' in named, named
 
 
 # ---- convert ----
@@ -186,5 +223,6 @@ def feed_belfry(port):
 
 
 if __name__ == "__main__":
-    sys.exit(run_cases([replays_history_from_a_server_and_from_a_folder, converts_what_a_prometheus_and_a_vmalert_ran_with,
+    sys.exit(run_cases([replays_history_from_a_server_and_from_a_folder, checks_files_together_with_their_configuration,
+                        converts_what_a_prometheus_and_a_vmalert_ran_with,
                         pending_alerts_of_a_prometheus_go_on_here]))

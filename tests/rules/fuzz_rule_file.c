@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                  &file, &problems);
         assert(ok == (problems.items_count == 0));
         if (ok) {
-            lint_file(file, MINUTE_MS, &findings);
+            lint_files(&file, 1, MINUTE_MS, &findings);
         }
     }
     return 0;

@@ -38,6 +38,12 @@ static const LintCase cases[] = {
      "label \"le\""},
     {"{alert: A, expr: 'topk(3, up) > 0', annotations: {s: '{{ $labels.pod }}'}}", NULL},
     {"{alert: A, expr: 'sum(a) > 0 or up == 0', annotations: {s: '{{ $labels.pod }}'}}", NULL},
+    {"{alert: A, expr: 'sum(a) > 0', annotations: {s: '{{ range query \"up\" }}{{ .Labels.pod "
+     "}}{{ end }}'}}",
+     NULL},
+    {"{alert: A, expr: 'sum(a) > 0', annotations: {s: '{{ range query \"up\" }}{{ $labels.pod "
+     "}}{{ end }}'}}",
+     "label \"pod\""},
     /* comparison */
     {"{alert: A, expr: up}", "no comparison in the expression"},
     {"{alert: A, expr: 'rate(x[5m])'}", "no comparison"},
@@ -47,10 +53,15 @@ static const LintCase cases[] = {
     {"{alert: Watchdog, expr: 'vector(1)'}", NULL},
     {"{alert: A, expr: 'ALERTS{severity=\"x\"}'}", NULL},
     {"{record: a, expr: up}", NULL},
+    {"{alert: A, expr: 'node_pool_info{deprecated=\"Warning\"}'}", NULL},
+    {"{alert: A, expr: 'node_pool_info'}", "no comparison"},
+    {"{record: bad, expr: 'up == 0'}\n  - {alert: A, expr: bad}", NULL},
+    {"{alert: A, expr: bad}\n  - {record: bad, expr: 'up + 0'}", "no comparison"},
     /* for, duplicates */
     {"{alert: A, expr: 'up == 0', for: 30s}", "`for` is shorter than the interval"},
     {"{alert: A, expr: 'up == 0', for: 1m}", NULL},
-    {"{record: a, expr: 'up + 1'}\n  - {record: a, expr: up+1}", "the same rule"},
+    {"{record: a, expr: 'up + 1'}\n  - {record: a, expr: up+1}",
+     "f:5:5: group \"g\", rule 2, \"a\": the same rule (name, labels and expression) is at f:4"},
     {"{alert: A, expr: 'up == 0'}\n  - {alert: A, expr: 'up == 1'}", NULL},
     /* what has no effect */
     {"{record: a, expr: up}\n  notifier_headers: ['A: b']",
@@ -67,7 +78,7 @@ Test(lint, finds_what_was_probably_not_meant) {
         Str whole = arena_printf(&arena, "groups:\n- name: g\n  rules:\n  - %s\n", cases[i].rules);
         cr_assert(rule_file_load(STR("f"), whole, RULES_AUTO, &file, &problems), "%s: %.*s",
                   cases[i].rules, STR_ARG(problems.items[0].text));
-        lint_file(file, MINUTE_MS, &findings);
+        lint_files(&file, 1, MINUTE_MS, &findings);
         problems_print(&findings, &text);
         buf_byte(&text, '\0');
         cr_expect_eq(findings.items_count, cases[i].want ? 1 : 0, "%s: %s", cases[i].rules,

@@ -41,6 +41,8 @@ static const char rules_text[] =
 #define DISK "  input_series: [{series: 'disk{d=\"a\"}', values: '95x4 50x4'}]\n"
 #define ALERTS HEAD DISK "  alert_rule_test:\n"
 
+static RulesTestOptions options; /* the command line */
+
 /* 1 = passes, 0 = fails with `said` in the report, -1 = not run, with `said` among the problems. */
 static void assert_outcome(const char *text, int want, const char *said) {
     AUTO(arena_finish) Arena arena = {0};
@@ -49,7 +51,7 @@ static void assert_outcome(const char *text, int want, const char *said) {
     RulesTestReport report = {0};
     put_file(&arena, "rules.yml", str_of(rules_text));
     Str path = put_file(&arena, "test.yml", str_of(text));
-    bool ran = rules_unittest(path, NULL, &report, &problems);
+    bool ran = rules_unittest(path, &options, &report, &problems);
     int outcome = ran ? report.failed == 0 && report.passed > 0 : -1;
     problems_print(&problems, &all);
     buf_str(&all, buf_view(&report.text));
@@ -128,4 +130,47 @@ Test(unittest, go_on_where_a_template_fails, .init = open_folder, .fini = remove
                    "  metricsql_expr_test: [{expr: disk, eval_time: 1m, exp_samples: [{labels: "
                    "'disk{d=\"a\"}', value: 95}]}]\n",
                    1, "");
+}
+
+#define UP "  input_series: [{series: up, values: '0+1x10 1+2'}]\n"
+
+Test(unittest, begin_when_their_tool_begins_or_as_told) {
+    const char *from_2000 = HEAD UP "  metricsql_expr_test: [{expr: timestamp(up), eval_time: 1m,"
+                                    " exp_samples: [{value: 946684860}]}]\n";
+    const char *from_1970 = HEAD UP "  metricsql_expr_test: [{expr: timestamp(up), eval_time: 1m,"
+                                    " exp_samples: [{value: 60}]}]\n";
+    assert_outcome(from_2000, 1, "");
+    assert_outcome(from_1970, 1, "passes only when it begins in 1970");
+    options = (RulesTestOptions){.has_start = true, .start = 1000 * MINUTE_MS};
+    assert_outcome(from_1970, 0, "6.006e+04");
+    options = (RulesTestOptions){0};
+}
+
+Test(unittest, read_vmalerts_expressions_and_values) {
+    assert_outcome(HEAD UP
+                   "  metricsql_expr_test:\n"
+                   "  - {expr: 'gone default 7', eval_time: 1m, exp_samples: [{value: 7}]}\n"
+                   "  - {expr: up, eval_time: 11m, exp_samples: [{labels: up, value: 3}]}\n",
+                   1, "");
+    assert_outcome(HEAD UP
+                   "  promql_expr_test:\n"
+                   "  - {expr: 'gone default 7', eval_time: 1m, exp_samples: [{value: 7}]}\n",
+                   -1, "");
+}
+
+Test(unittest, take_what_vmalert_tool_is_told_on_its_command_line) {
+    const char *labelled =
+        ALERTS "  - {eval_time: 3m, alertname: Full, groupname: g, exp_alerts: [{exp_labels: {d: a,"
+               " cluster: c}, exp_annotations: {summary: at 95}}]}\n";
+    const char *groupless =
+        ALERTS "  - {eval_time: 3m, alertname: Full, exp_alerts: [{exp_labels: {d: a},"
+               " exp_annotations: {summary: at 95}}]}\n"
+               "  metricsql_expr_test: [{expr: 'count(disk)', eval_time: 1m, exp_samples: [{value: "
+               "1}]}]\n";
+    Label cluster = {STR("cluster"), STR("c")};
+    options = (RulesTestOptions){.external_labels = {&cluster, 1}};
+    assert_outcome(labelled, 1, "");
+    options = (RulesTestOptions){0};
+    assert_outcome(labelled, 0, "cluster=\"c\"");
+    assert_outcome(groupless, 1, "");
 }
