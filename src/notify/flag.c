@@ -69,6 +69,14 @@ static FlagEntry *find_flag(const Notify *notify, Str id) {
     return NULL;
 }
 
+static void wake(Notify *notify, const FlagEntry *entry, bool begun) {
+    if (begun) {
+        wake_begun(notify, &entry->set, SUPPRESSED_FLAG);
+    } else {
+        wake_ended(notify, &entry->set, SUPPRESSED_FLAG, entry->flag.id);
+    }
+}
+
 static void note_changes(Notify *notify, FlagEntry *entry, TimeMs now) {
     live_note_change(notify, entry->flag.starts_at, now);
     if (entry->flag.ends_at) {
@@ -82,7 +90,7 @@ static void note_changes(Notify *notify, FlagEntry *entry, TimeMs now) {
     bool covers = flag_is_active(entry, now);
     if (covers != entry->covers) {
         entry->covers = covers;
-        wake_matching(notify, &entry->set);
+        wake(notify, entry, covers);
     }
 }
 
@@ -113,7 +121,7 @@ static void remove_entry(Notify *notify, FlagEntry *entry) {
         }
     }
     if (entry->covers) {
-        wake_matching(notify, &entry->set);
+        wake(notify, entry, false);
     }
     free_entry(entry);
 }

@@ -303,8 +303,7 @@ static bool note_suppression(const Flush *flush, LiveAlert *alert, const Suppres
     if (found->source) {
         labels_print(&source, found->source->alert.labels);
     }
-    alert->noted_by = (uint8_t)found->by;
-    alert->noted_subject = subject;
+    live_note_quiet(flush->notify, alert, found->by, subject);
     if (found->by) {
         counter_add(&flush->notify->counters.suppressed, 1);
     }

@@ -192,6 +192,7 @@ LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *from) {
     Str *values = arena_array(&notify->scratch, Str, from->labels.count + 1);
     if (is_new) {
         alert = new_alert(notify, id, from);
+        notify->quiet_counts[SUPPRESSED_NOT]++;
         postings_add(notify, alert, from->labels, values);
     } else {
         assert(labels_eq(alert->alert.labels, from->labels)); /* they are its identity */
@@ -235,8 +236,16 @@ static void free_alert(LiveAlert *alert) {
     free(alert);
 }
 
+void live_note_quiet(Notify *notify, LiveAlert *alert, Suppressor by, uint64_t subject) {
+    notify->quiet_counts[alert->noted_by]--;
+    notify->quiet_counts[by]++;
+    alert->noted_by = (uint8_t)by;
+    alert->noted_subject = subject;
+}
+
 void live_alert_drop(Notify *notify, LiveAlert *alert) {
     assert(alert->groups_count == 0);
+    notify->quiet_counts[alert->noted_by]--;
     inhibit_remove(notify, alert);
     if (idmap_get(&notify->posted, posted_key(alert->alert.labels)) == alert) {
         idmap_remove(&notify->posted, posted_key(alert->alert.labels));
@@ -603,6 +612,7 @@ void live_clear(Notify *notify) {
             free_alert(notify->alerts.slots[i].value);
         }
     }
+    memset(notify->quiet_counts, 0, sizeof notify->quiet_counts);
     idmap_finish(&notify->alerts);
     idmap_finish(&notify->posted);
     postings_clear(notify);
@@ -673,8 +683,7 @@ static void restore_quiet(Notify *notify, IdMap *by_key, const LedgerRow *row) {
     LiveAlert *alert = idmap_get(by_key, (uint64_t)row->alert_key);
     Suppressor by = suppressor_of(row->decision);
     if (alert && by != SUPPRESSED_NOT && row->at >= alert->alert.fired_at) {
-        alert->noted_by = (uint8_t)by;
-        alert->noted_subject = fnv1a(FNV1A_START, row->subject);
+        live_note_quiet(notify, alert, by, fnv1a(FNV1A_START, row->subject));
         if (by == SUPPRESSED_FLAPPING) {
             alert->damped_until = row->until;
             notify->next_damped_end =

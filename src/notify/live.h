@@ -61,6 +61,7 @@ typedef enum Suppressor {
     SUPPRESSED_SILENCE,
     SUPPRESSED_INHIBITED,
     SUPPRESSED_FLAPPING,
+    SUPPRESSED_KINDS,
 } Suppressor;
 
 typedef struct Suppression {
@@ -90,7 +91,7 @@ struct LiveAlert {
     SentList sent;         /* of integrations that tell of each alert by itself */
     TimeMs stored_end;     /* posted ones: the lease as the database has it */
     uint32_t outbox_count; /* rows that will show it */
-    uint8_t noted_by;      /* Suppressor of the last ledger row */
+    uint8_t noted_by;      /* Suppressor of the last ledger row: live_note_quiet() */
     uint64_t noted_subject;
     uint32_t queued_count; /* in how many direct groups' lists of what changed it is */
     TimeMs damped_until;   /* it has begun too often of late; 0 = it has not */
@@ -222,8 +223,9 @@ struct Notify {
     TimeMs next_silence_change; /* the next start or end of a silence or flag */
     int64_t *to_wake;           /* wake.h: ids of alerts that have to be looked at again */
     size_t to_wake_count, to_wake_cap;
-    TimeMs next_damped_end; /* until then at least, what flaps stays damped */
-    bool wakes_all;         /* all that are quiet have to be */
+    TimeMs next_damped_end;                /* until then at least, what flaps stays damped */
+    bool wakes_all;                        /* all that are quiet have to be */
+    size_t quiet_counts[SUPPRESSED_KINDS]; /* how many alerts have this `noted_by` */
 
     Week week;
 
@@ -280,6 +282,9 @@ LiveAlert *live_alert_posted(Notify *notify, LabelSet labels);
 LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *alert);
 /* Forgets one that no group has. */
 void live_alert_drop(Notify *notify, LiveAlert *alert);
+
+/* What the ledger says from now on about what keeps it quiet. */
+void live_note_quiet(Notify *notify, LiveAlert *alert, Suppressor by, uint64_t subject);
 
 static inline bool live_is_firing(const LiveAlert *alert) {
     return alert->alert.phase == ALERT_FIRING;

@@ -268,9 +268,9 @@ static void consider_tried(const Notify *notify, const Matcher *matcher, Choice 
     }
 }
 
-PostingsScan postings_scan(const Notify *notify, const MatcherSet *filter) {
+static PostingsScan scan_of(const Notify *notify, const MatcherSet *filter, bool tries) {
     Choice best = {.count = SIZE_MAX};
-    for (int known = 1; known >= 0; known--) {
+    for (int known = 1; known >= !tries; known--) {
         for (size_t i = 0; i < filter->count; i++) {
             const Matcher *matcher = &filter->items[i];
             if (leads_nowhere(matcher) || is_known(matcher) != known) {
@@ -288,6 +288,14 @@ PostingsScan postings_scan(const Notify *notify, const MatcherSet *filter) {
                           .cursor = best.cursor,
                           .everywhere = best.count == SIZE_MAX,
                           .nowhere = best.count == 0};
+}
+
+PostingsScan postings_scan(const Notify *notify, const MatcherSet *filter) {
+    return scan_of(notify, filter, true);
+}
+
+PostingsScan postings_scan_known(const Notify *notify, const MatcherSet *filter) {
+    return scan_of(notify, filter, false);
 }
 
 static LiveAlert *next_anywhere(PostingsScan *scan) {

@@ -42,6 +42,8 @@ typedef struct PostingsScan {
 } PostingsScan;
 
 PostingsScan postings_scan(const Notify *notify, const MatcherSet *filter);
+/* The same without running expressions to find a list: over all alerts rather. */
+PostingsScan postings_scan_known(const Notify *notify, const MatcherSet *filter);
 /* NULL at the end. */
 LiveAlert *postings_next(PostingsScan *scan);
 /* The next that may match: for whoever has a cheaper test than its labels. */

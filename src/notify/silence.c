@@ -233,6 +233,14 @@ static TimeMs next_change_of(const Notify *notify, const SilenceEntry *entry, Ti
     return next_of(next, overdue ? now + 1 : remind, now);
 }
 
+static void wake(Notify *notify, const SilenceEntry *entry, bool begun) {
+    if (begun) {
+        wake_begun(notify, &entry->set, SUPPRESSED_SILENCE);
+    } else {
+        wake_ended(notify, &entry->set, SUPPRESSED_SILENCE, entry->silence.id);
+    }
+}
+
 /* Only what can still cover something is searched. */
 static void reindex(Notify *notify, SilenceEntry *entry, TimeMs now) {
     bool wanted = silence_state(&entry->silence, now) != SILENCE_EXPIRED;
@@ -247,7 +255,7 @@ static void reindex(Notify *notify, SilenceEntry *entry, TimeMs now) {
     bool covers = silence_entry_state(entry, now) == SILENCE_ACTIVE;
     if (covers != entry->covers) {
         entry->covers = covers;
-        wake_matching(notify, &entry->set);
+        wake(notify, entry, covers);
     }
 }
 
@@ -281,7 +289,7 @@ static void remove_entry(Notify *notify, SilenceEntry *entry) {
     }
     idmap_remove(&notify->silences_by_id, id_key(entry->silence.id));
     if (entry->covers) {
-        wake_matching(notify, &entry->set);
+        wake(notify, entry, false);
     }
     free_entry(entry);
 }

@@ -27,6 +27,18 @@ static bool informs_any(const LiveAlert *alert) {
     return false;
 }
 
+static bool informs_of_all(const NotifyConfig *config) {
+    for (size_t i = 0; i < config->receiver_count; i++) {
+        const Receiver *receiver = &config->receivers[i];
+        for (size_t j = 0; j < receiver->integration_count; j++) {
+            if (integration_forwards_all(&receiver->integrations[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static bool is_concerned(const LiveAlert *alert) {
     return alert->noted_by != SUPPRESSED_NOT || informs_any(alert);
 }
@@ -38,17 +50,54 @@ static void note(Notify *notify, LiveAlert *alert) {
     }
 }
 
-void wake_matching(Notify *notify, const MatcherSet *set) {
+/* What keeps alerts quiet has begun to, or (with its `subject`) ends. */
+typedef struct Change {
+    Suppressor by;
+    bool ends;
+    uint64_t subject;
+} Change;
+
+static bool is_concerned_by(const LiveAlert *alert, const Change *change) {
+    return change->ends ? alert->noted_by == change->by && alert->noted_subject == change->subject
+                        : alert->noted_by > change->by;
+}
+
+static bool concerns_some(const Notify *notify, const Change *change) {
+    size_t count = change->ends ? notify->quiet_counts[change->by] : 0;
+    for (int by = (int)change->by + 1; by < SUPPRESSED_KINDS && !change->ends; by++) {
+        count += notify->quiet_counts[by];
+    }
+    return count > 0;
+}
+
+/* Few alerts are quiet for just this reason, and to see that costs less than any matcher: so
+ * expressions are not run to find candidates, unless somebody is told of all alerts. */
+static void wake_matching(Notify *notify, const MatcherSet *set, const Change *change) {
     if (notify->wakes_all) {
         return;
     }
-    PostingsScan scan = postings_scan(notify, set);
+    bool informs = informs_of_all(notify->config);
+    if (!informs && !concerns_some(notify, change)) {
+        return;
+    }
+    PostingsScan scan = informs ? postings_scan(notify, set) : postings_scan_known(notify, set);
     LiveAlert *alert;
     while ((alert = postings_candidate(&scan))) {
-        if (is_concerned(alert) && matcher_set_matches(set, alert->alert.labels)) {
+        if ((is_concerned_by(alert, change) || (informs && informs_any(alert))) &&
+            matcher_set_matches(set, alert->alert.labels)) {
             note(notify, alert);
         }
     }
+}
+
+void wake_begun(Notify *notify, const MatcherSet *set, Suppressor by) {
+    wake_matching(notify, set, &(Change){.by = by});
+}
+
+void wake_ended(Notify *notify, const MatcherSet *set, Suppressor by, Str subject) {
+    Suppression was = {.by = by, .subject = subject};
+    wake_matching(notify, set,
+                  &(Change){.by = by, .ends = true, .subject = suppression_subject(&was)});
 }
 
 void wake_all(Notify *notify) {

@@ -11,8 +11,11 @@
 
 #include "notify/live.h"
 
-/* All alerts with such labels. */
-void wake_matching(Notify *notify, const MatcherSet *set);
+/* A silence or flag of these labels has begun to hold. It frees nobody: only what is quiet for a
+ * reason that counts less has another one now. */
+void wake_begun(Notify *notify, const MatcherSet *set, Suppressor by);
+/* It holds no longer: alerts that were last noted as quiet because of it. */
+void wake_ended(Notify *notify, const MatcherSet *set, Suppressor by, Str subject);
 /* Everything that is quiet now. */
 void wake_all(Notify *notify);
 /* What is damped no longer; finds when the next one will be. */

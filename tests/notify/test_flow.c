@@ -133,6 +133,46 @@ Test(flow, a_silence_holds_the_page_and_lets_the_end_of_a_told_one_through) {
     listener_stop(&listener);
 }
 
+static Str set_silence(Rig *rig, Arena *arena, SilenceMatcher *matcher, DurationMs span) {
+    Silence silence = {.matchers = matcher,
+                       .matcher_count = 1,
+                       .starts_at = rig->now,
+                       .ends_at = rig->now + span,
+                       .created_by = STR("ann"),
+                       .comment = STR("work")};
+    Actor actor = {.name = STR("ann"), .claimed = true};
+    Str id;
+    Err err = {0};
+    cr_assert(notify_silence_set(rig->notify, &silence, &actor, rig->now, arena, &id, &err), "%s",
+              err.text);
+    return id;
+}
+
+/* An alert is noted as quiet because of one of those that cover it: whichever ends first, it rings
+ * after the last, by whatever kind of matcher. */
+Test(flow, what_several_silences_cover_rings_when_the_last_is_over) {
+    static const DurationMs spans[][2] = {{HOUR_MS, 2 * HOUR_MS}, {2 * HOUR_MS, HOUR_MS}};
+    for (size_t i = 0; i < 2; i++) {
+        Listener listener;
+        Rig rig;
+        AUTO(arena_finish) Arena arena = {0};
+        listener_start(&listener, 202);
+        rig_open(&rig, pagerduty(&listener, ", group_wait: 0s, group_interval: 1m"));
+        SilenceMatcher name = {STR("alertname"), STR(".*uie.*"), true, true};
+        SilenceMatcher cluster = {STR("cluster"), STR("a"), false, true};
+        (void)set_silence(&rig, &arena, &name, spans[i][0]);
+        rig_fire(&rig, "alertname=Quiet cluster=a");
+        rig_pass(&rig, MINUTE_MS, MINUTE_MS);
+        (void)set_silence(&rig, &arena, &cluster, spans[i][1]);
+        rig_pass(&rig, 118 * MINUTE_MS, MINUTE_MS);
+        cr_expect_eq(listener_count(&listener), 0, "%zu: covered by one of them", i);
+        rig_pass(&rig, 5 * MINUTE_MS, MINUTE_MS);
+        cr_expect_eq(listener_count(&listener), 1, "%zu: still burning", i);
+        rig_close(&rig);
+        listener_stop(&listener);
+    }
+}
+
 Test(flow, groups_wait_gather_and_repeat) {
     Listener listener;
     Rig rig;
