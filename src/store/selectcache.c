@@ -2,25 +2,32 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* Room for some fifty thousand series in all; one finding may take half of that. */
-enum { CACHE_BYTES_MAX = 32 << 20, FINDING_BYTES_MAX = CACHE_BYTES_MAX / 2, CACHE_ENTRIES = 64 };
+enum { CACHE_BYTES_MAX = 32 << 20, FINDING_BYTES_MAX = CACHE_BYTES_MAX / 2 };
+/* A question has its place in one bucket. */
+enum { CACHE_BUCKETS = 2048, BUCKET_ENTRIES = 4, CACHE_ENTRIES = CACHE_BUCKETS * BUCKET_ENTRIES };
+/* Whoever asks again within this time, as rules do each round, finds its answer still there. */
+enum { KEEP_S = 150 };
+/* So many entries are looked at to make room. */
+enum { SWEEP_STEPS = 256 };
 
 typedef struct CacheEntry {
     Hash128 question;
     const BlockList *blocks;
     uint64_t births, deaths;
-    Finding *finding;
+    Finding *finding; /* NULL: free */
     size_t bytes;
-    uint64_t used; /* by the cache's clock */
+    int64_t used_s; /* by the monotonic clock */
 } CacheEntry;
 
 struct SelectCache {
     pthread_mutex_t lock;
-    CacheEntry entries[CACHE_ENTRIES]; /* without finding: free */
+    CacheEntry entries[CACHE_ENTRIES]; /* bucket by bucket */
     size_t bytes;
-    uint64_t clock;
+    size_t hand; /* the sweep goes on here */
 };
 
 /* ---- findings ---- */
@@ -81,9 +88,18 @@ void select_cache_free(SelectCache *cache) {
     }
 }
 
+static int64_t now_s(void) {
+    return clock_monotonic_ns() / 1000000000;
+}
+
+static CacheEntry *bucket_of(SelectCache *cache, Hash128 question) {
+    return &cache->entries[question.lo % CACHE_BUCKETS * BUCKET_ENTRIES];
+}
+
 static CacheEntry *find_entry(SelectCache *cache, const SelectKey *key, Hash128 question) {
-    for (size_t i = 0; i < CACHE_ENTRIES; i++) {
-        CacheEntry *entry = &cache->entries[i];
+    CacheEntry *bucket = bucket_of(cache, question);
+    for (size_t i = 0; i < BUCKET_ENTRIES; i++) {
+        CacheEntry *entry = &bucket[i];
         if (entry->finding && hash_eq(entry->question, question) && entry->blocks == key->blocks) {
             return entry;
         }
@@ -97,7 +113,7 @@ Finding *select_cache_get(SelectCache *cache, const SelectKey *key) {
     pthread_mutex_lock(&cache->lock);
     CacheEntry *entry = find_entry(cache, key, question);
     if (entry && entry->births == key->births && entry->deaths == key->deaths) {
-        entry->used = ++cache->clock;
+        entry->used_s = now_s();
         finding = entry->finding;
         atomic_fetch_add(&finding->refs, 1);
     }
@@ -105,36 +121,36 @@ Finding *select_cache_get(SelectCache *cache, const SelectKey *key) {
     return finding;
 }
 
-static CacheEntry *least_used(SelectCache *cache) {
-    CacheEntry *least = &cache->entries[0];
-    for (size_t i = 1; i < CACHE_ENTRIES; i++) {
-        if (cache->entries[i].finding && cache->entries[i].used < least->used) {
-            least = &cache->entries[i];
-        }
-    }
-    return least;
+static bool is_stale(const CacheEntry *entry, int64_t now) {
+    return entry->finding && now - entry->used_s > KEEP_S;
 }
 
-/* A free entry, when there is room for `bytes`. */
-static CacheEntry *make_room(SelectCache *cache, size_t bytes) {
-    while (cache->bytes + bytes > CACHE_BYTES_MAX) {
-        CacheEntry *oldest = NULL;
-        for (size_t i = 0; i < CACHE_ENTRIES; i++) {
-            CacheEntry *entry = &cache->entries[i];
-            if (entry->finding && (!oldest || entry->used < oldest->used)) {
-                oldest = entry;
-            }
-        }
-        drop(cache, oldest);
-    }
-    for (size_t i = 0; i < CACHE_ENTRIES; i++) {
-        if (!cache->entries[i].finding) {
-            return &cache->entries[i];
+/* Rules ask their questions one after the other, round by round: were the least recently used to
+ * go, and more of them than there is room for, each would go just before it is asked again. So what
+ * is in use stays, and what comes later is not remembered. */
+static bool make_room(SelectCache *cache, size_t bytes, int64_t now) {
+    for (int i = 0; i < SWEEP_STEPS && cache->bytes + bytes > CACHE_BYTES_MAX; i++) {
+        CacheEntry *entry = &cache->entries[cache->hand];
+        cache->hand = (cache->hand + 1) % CACHE_ENTRIES;
+        if (is_stale(entry, now)) {
+            drop(cache, entry);
         }
     }
-    CacheEntry *entry = least_used(cache);
-    drop(cache, entry);
-    return entry;
+    return cache->bytes + bytes <= CACHE_BYTES_MAX;
+}
+
+/* The place in its bucket for a question that has none; NULL: all are in use. */
+static CacheEntry *free_entry(SelectCache *cache, Hash128 question, int64_t now) {
+    CacheEntry *bucket = bucket_of(cache, question);
+    for (size_t i = 0; i < BUCKET_ENTRIES; i++) {
+        if (is_stale(&bucket[i], now)) {
+            drop(cache, &bucket[i]);
+        }
+        if (!bucket[i].finding) {
+            return &bucket[i];
+        }
+    }
+    return NULL;
 }
 
 void select_cache_put(SelectCache *cache, const SelectKey *key, Finding *finding) {
@@ -143,20 +159,23 @@ void select_cache_put(SelectCache *cache, const SelectKey *key, Finding *finding
         return;
     }
     Hash128 question = hash128(key->question);
+    int64_t now = now_s();
     pthread_mutex_lock(&cache->lock);
     CacheEntry *entry = find_entry(cache, key, question);
     if (entry) {
         drop(cache, entry);
     }
-    entry = make_room(cache, bytes);
-    atomic_fetch_add(&finding->refs, 1);
-    *entry = (CacheEntry){.question = question,
-                          .blocks = key->blocks,
-                          .births = key->births,
-                          .deaths = key->deaths,
-                          .finding = finding,
-                          .bytes = bytes,
-                          .used = ++cache->clock};
-    cache->bytes += bytes;
+    entry = make_room(cache, bytes, now) ? free_entry(cache, question, now) : NULL;
+    if (entry) {
+        atomic_fetch_add(&finding->refs, 1);
+        *entry = (CacheEntry){.question = question,
+                              .blocks = key->blocks,
+                              .births = key->births,
+                              .deaths = key->deaths,
+                              .finding = finding,
+                              .bytes = bytes,
+                              .used_s = now};
+        cache->bytes += bytes;
+    }
     pthread_mutex_unlock(&cache->lock);
 }

@@ -7,7 +7,7 @@
  * their samples are; it knows no times. It holds for one list of blocks and for the head's series
  * as they were at one count of births and one of deaths (head.h), so it is looked up by all of
  * these. Matchers that were asked about many series at once are not remembered: the memory is
- * bounded, the least recently used go first.
+ * bounded. What was not asked for some minutes makes room; what is in use stays.
  *
  * Threads: every function may be called from any thread. A finding never changes; whoever got one
  * holds a reference.
