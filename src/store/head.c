@@ -134,11 +134,18 @@ static void mark(OpenChunk *chunk, uint32_t epoch) {
     }
 }
 
-static void add_sample(Putting *put, OpenChunk *chunk, const OpenSample *sample, TimeMs *start) {
+static void begin_chunk(Putting *put, const HeadSeries *series, OpenChunk *chunk) {
+    const PartEntry *name = parttable_entry(&put->head->parts, series->part[PART_NAME]);
+    chunk->mark_epoch = put->epoch;
+    chunk->mark = 0;
+    put->shard->chunks++;
+    put->shard->names[name->source].idle = false;
+}
+
+static void add_sample(Putting *put, const HeadSeries *series, OpenChunk *chunk,
+                       const OpenSample *sample, TimeMs *start) {
     if (chunk->count == 0) {
-        chunk->mark_epoch = put->epoch;
-        chunk->mark = 0;
-        put->shard->chunks++;
+        begin_chunk(put, series, chunk);
     } else {
         mark(chunk, put->epoch);
     }
@@ -172,7 +179,7 @@ static Put put_in_order(Putting *put, HeadSeries *series, const OpenSample *samp
                             !same_window(put, open->last_time, sample->time))) {
         headchunk_close(put->shard, series, open, false);
     }
-    add_sample(put, open, sample, start_state(put->shard, series, sample));
+    add_sample(put, series, open, sample, start_state(put->shard, series, sample));
     return PUT_STORED;
 }
 
@@ -251,7 +258,7 @@ static Put put_late(Putting *put, HeadSeries *series, const OpenSample *sample) 
          !same_window(put, late->last_time, sample->time))) {
         headchunk_close(put->shard, series, late, true);
     }
-    add_sample(put, late, sample, &extra->late_start);
+    add_sample(put, series, late, sample, &extra->late_start);
     return PUT_STORED;
 }
 

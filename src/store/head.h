@@ -86,6 +86,7 @@ typedef struct HeadChain {
 typedef struct HeadName {
     HeadChain *chains;
     uint32_t count, cap;
+    bool idle; /* no series of it has a chunk: found out after a flush, over with the next chunk */
 } HeadName;
 
 typedef struct HeadShard {
@@ -143,6 +144,10 @@ static inline uint32_t head_slot(HeadRef ref) {
 
 static inline HeadSeries *shard_series(const HeadShard *shard, uint32_t slot) {
     return &shard->pages[slot / HEAD_PAGE][slot % HEAD_PAGE];
+}
+
+static inline bool head_has_chunks(const HeadSeries *series) {
+    return series->open.count || series->closed || series->open.extra;
 }
 
 static inline TimeMs window_of(TimeMs time, DurationMs span) {

@@ -390,6 +390,22 @@ static void visit_collect(void *ctx, HeadShard *shard, HeadRef ref) {
     }
 }
 
+/* Names none of whose series has a chunk any more: searches pass them by. */
+static void note_idle_names(Head *head, HeadShard *shard) {
+    pthread_mutex_lock(&shard->lock);
+    for (size_t i = 0; i < shard->names_count; i++) {
+        shard->names[i].idle = true;
+    }
+    for (uint32_t slot = 0; slot < shard->slot_count; slot++) {
+        const HeadSeries *series = shard_series(shard, slot);
+        if (series->part[0] != UINT32_MAX && head_has_chunks(series)) {
+            uint32_t part = series->part[PART_NAME];
+            shard->names[parttable_entry(&head->parts, part)->source].idle = false;
+        }
+    }
+    pthread_mutex_unlock(&shard->lock);
+}
+
 void headflush_collect(Head *head) {
     uint32_t oldest = head_epoch_oldest(head);
     bool any = false;
@@ -401,6 +417,9 @@ void headflush_collect(Head *head) {
     }
     Collecting collecting = {.head = head, .oldest = oldest};
     walk_series(head, visit_collect, &collecting);
+    for (unsigned i = 0; i < HEAD_SHARDS; i++) {
+        note_idle_names(head, &head->shards[i]);
+    }
     for (int i = 0; i < HEAD_FLUSHES; i++) {
         if (head->flush_epoch[i] != 0 && head->flush_epoch[i] <= oldest) {
             head->flush_epoch[i] = 0;

@@ -105,15 +105,10 @@ static bool any_matches(HeadSearch *search, const HeadSeries *series) {
     return false;
 }
 
-/* After a flush most series have nothing, which is seen without matching them. */
-static bool has_chunks(const HeadSeries *series) {
-    return series->open.count || series->closed || series->open.extra;
-}
-
 static void look_at(HeadSearch *search, const HeadShard *shard, unsigned shard_index,
                     uint32_t slot) {
     const HeadSeries *series = shard_series(shard, slot);
-    bool wanted = search->every || has_chunks(series);
+    bool wanted = search->every || head_has_chunks(series); /* most have none after a flush */
     if (!wanted || series->part[0] == UINT32_MAX || !any_matches(search, series)) {
         return;
     }
@@ -236,6 +231,7 @@ static void walk_shard(HeadSearch *search, unsigned shard_index, const uint32_t 
     for (size_t i = 0; i < name_count && !empty; i++) {
         const HeadName none = {0};
         const HeadName *name = names[i] < shard->names_count ? &shard->names[names[i]] : &none;
+        name = name->idle && !search->every ? &none : name;
         for (uint32_t k = 0; k < name->count; k++) {
             if (search->any_source || name->chains[k].source == search->source) {
                 walk_chain(search, shard, shard_index, name->chains[k].first);
