@@ -21,6 +21,9 @@ struct PendingTick {
 
 enum { PENDING_TICKS_MAX = 1000 };
 
+/* A thread with nothing to do looks again after this long. */
+static const DurationMs idle_interval = 5 * SECOND_MS;
+
 /* One transaction: alert rows and what makes them ring. */
 static bool commit_changes(App *app, const AlertChange *changes, size_t count, TimeMs now,
                            Err *err) {
@@ -205,7 +208,7 @@ static void *run_aside(void *context) {
         } else {
             TimeMs now = clock_now();
             TimeMs due = rules_aside_due(app->rules, now);
-            TimeMs later = now + SECOND_MS;
+            TimeMs later = now + (due == TIME_MAX ? idle_interval : SECOND_MS);
             sleep_until(app, due > now && due < later ? due : later);
         }
     }
@@ -261,7 +264,7 @@ static void *run_scraper(void *context) {
     while (!app->stopping) {
         Scraper *scraper = app_generation(app)->scraper;
         if (!scraper) {
-            sleep_until(app, clock_now() + SECOND_MS);
+            sleep_until(app, clock_now() + idle_interval);
             continue;
         }
         const SampleBatch *batch = scraper_next(scraper, clock_now(), SECOND_MS);
@@ -278,7 +281,7 @@ static void *run_orders(void *context) {
     App *app = context;
     while (!app->stopping) {
         WebOrder order;
-        if (!web_take_order(app->web, SECOND_MS, &order)) {
+        if (!web_take_order(app->web, idle_interval, &order)) {
             continue;
         }
         AUTO(buf_finish) Buf report = {0};

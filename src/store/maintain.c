@@ -12,11 +12,12 @@
 #include "store/headflush.h"
 
 enum {
-    TICK_MS = 500,
+    TICK_MS = 1000,
     /* Replay takes about 0.1 s for so much; a checkpoint of half a million series as long. */
     CHECKPOINT_LOG_BYTES = 48 << 20,
     RECOVER_EVERY_MS = 5000,
     BLOCKS_EVERY_MS = 30 * 1000,
+    WINDOWS_EVERY_MS = 300 * 1000,
     IDLE_EVERY_MS = 3600 * 1000,
     KEEP_CHECKPOINTS = 2,
     HEAD_MEMORY_SHARE = 3, /* of the machine: a bigger head is flushed early */
@@ -65,9 +66,14 @@ static void recover(Store *store) {
 /* A window is flushed when it is over for a quarter of its span and nothing has come for it since
  * the last look, so that a late sender does not make many small blocks; or at the latest after two
  * spans. */
+static bool window_over(const Store *store, const HeadWindow *window, TimeMs now) {
+    DurationMs span = store->head.span;
+    return now >= window->start + span + span / 4;
+}
+
 static bool window_due(const Store *store, const HeadWindow *window, TimeMs now) {
     DurationMs span = store->head.span;
-    if (now < window->start + span + span / 4) {
+    if (!window_over(store, window, now)) {
         return false;
     }
     for (size_t i = 0; i < store->seen_count; i++) {
@@ -78,7 +84,8 @@ static bool window_due(const Store *store, const HeadWindow *window, TimeMs now)
     return now >= window->start + 3 * span && now < window->start + 4 * span;
 }
 
-static void remember_windows(Store *store, const HeadWindow *windows, size_t count) {
+static void remember_windows(Store *store, const HeadWindow *windows, size_t count, TimeMs now) {
+    store->seen_at = now;
     free(store->seen);
     store->seen = mem_grow(NULL, (count + 1) * sizeof *store->seen);
     memcpy(store->seen, windows, count * sizeof *store->seen);
@@ -90,14 +97,29 @@ static bool too_big(Store *store) {
     return head_bytes(&store->head) > (uint64_t)pages * (uint64_t)page / HEAD_MEMORY_SHARE;
 }
 
+/* Windows are counted by a walk over all series. Until one that is known is over there is nothing
+ * to do but for what came late into windows not known yet, and that can wait some minutes. */
+static bool should_count_windows(const Store *store, TimeMs now) {
+    for (size_t i = 0; i < store->seen_count; i++) {
+        if (window_over(store, &store->seen[i], now)) {
+            return true;
+        }
+    }
+    return now < store->seen_at || now - store->seen_at >= WINDOWS_EVERY_MS;
+}
+
 /* Flushes each run of windows that are due, and the oldest half of all where the head takes too
  * much memory. */
 static bool flush_due(Store *store, TimeMs now, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     HeadWindow *windows;
     size_t count, flushed = 0;
+    bool forces = too_big(store);
+    if (!forces && !should_count_windows(store, now)) {
+        return true;
+    }
     headflush_windows(&store->head, &arena, &windows, &count);
-    size_t forced = too_big(store) ? (count + 1) / 2 : 0;
+    size_t forced = forces ? (count + 1) / 2 : 0;
     bool good = true;
     for (size_t i = 0; i < count && good; i++) {
         size_t end = i;
@@ -110,7 +132,7 @@ static bool flush_due(Store *store, TimeMs now, Err *err) {
             i = end;
         }
     }
-    remember_windows(store, windows, count);
+    remember_windows(store, windows, count, now);
     if (good && flushed > 0) {
         good = maintain_checkpoint(store, KEEP_CHECKPOINTS, err);
     }
@@ -151,9 +173,7 @@ static void *run_maintenance(void *ctx) {
     for (int64_t ticks = 1;; ticks++) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        until.tv_sec += TICK_MS / 1000;
         pthread_mutex_lock(&store->stop_lock);
         if (!store->stop) {
             pthread_cond_timedwait(&store->stop_signal, &store->stop_lock, &until);

@@ -45,6 +45,7 @@ struct Store {
     bool maintained, stop;
     HeadWindow *seen; /* the head's windows at the last look; the background thread's */
     size_t seen_count;
+    TimeMs seen_at; /* when that was; 0: never */
 
     Churn churn;
     Counter checkpoints, flushes, merges;

@@ -167,6 +167,8 @@ static void suspend(Web *web, Request *request) {
     request->next_running = web->running;
     if (web->running) {
         web->running->previous_running = request;
+    } else {
+        pthread_cond_signal(&web->watch_wake);
     }
     web->running = request;
     web->running_count++;
@@ -244,8 +246,12 @@ static bool has_left(int socket) {
 
 static void *run_watcher(void *context) {
     Web *web = context;
+    pthread_mutex_lock(&web->lock);
     while (!web->finished) {
-        pthread_mutex_lock(&web->lock);
+        if (!web->running) {
+            pthread_cond_wait(&web->watch_wake, &web->lock);
+            continue;
+        }
         for (Request *request = web->running; request; request = request->next_running) {
             if (!request->cancelled && has_left(request->socket)) {
                 request->cancelled = true;
@@ -253,7 +259,9 @@ static void *run_watcher(void *context) {
         }
         pthread_mutex_unlock(&web->lock);
         usleep(WATCH_MS * 1000);
+        pthread_mutex_lock(&web->lock);
     }
+    pthread_mutex_unlock(&web->lock);
     return NULL;
 }
 
@@ -579,6 +587,7 @@ bool web_start(const WebOptions *options, Web **ret_web, Err *err) {
     pthread_mutex_init(&web->ack_lock, NULL);
     pthread_mutex_init(&web->order_lock, NULL);
     pthread_cond_init(&web->idle, NULL);
+    pthread_cond_init(&web->watch_wake, NULL);
     pthread_cond_init(&web->ack_wake, NULL);
     pthread_cond_init(&web->order_wake, NULL);
     scratch_init(&web->scratch);
@@ -645,6 +654,9 @@ void web_stop(Web *web, DurationMs grace) {
     web->finished = true;
     pthread_cond_broadcast(&web->ack_wake);
     pthread_mutex_unlock(&web->ack_lock);
+    pthread_mutex_lock(&web->lock); /* the watcher waits or has yet to look */
+    pthread_cond_signal(&web->watch_wake);
+    pthread_mutex_unlock(&web->lock);
     pthread_join(web->ack_thread, NULL);
     pthread_join(web->watch_thread, NULL);
     pool_free(web->pool);

@@ -32,7 +32,8 @@ struct Web {
 
     pthread_mutex_t lock; /* guards running*, and the making of views */
     pthread_cond_t idle;
-    Request *running; /* suspended ones */
+    pthread_cond_t watch_wake; /* something runs now, or nothing ever will */
+    Request *running;          /* suspended ones */
     size_t running_count;
 
     pthread_mutex_t ack_lock;
