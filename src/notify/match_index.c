@@ -288,12 +288,25 @@ void match_keys_of(LabelSet labels, MatchKeys *ret_keys) {
     }
 }
 
+/* Most of the time goes into waiting for memory, since buckets, sets and matchers lie all over it:
+ * so what a step needs is asked for while others are looked at. */
+enum { FOUND_AT_ONCE = 32 };
+
+typedef struct Candidate {
+    const MatcherSet *set;
+    void *owner;
+} Candidate;
+
 typedef struct Found {
     const MatchKeys *keys;
     MatchAccept *accept;
     const void *context;
     void **owners;
     size_t count, max;
+    const MatchBucket *buckets[FOUND_AT_ONCE]; /* to be searched */
+    size_t bucket_count;
+    Candidate candidates[FOUND_AT_ONCE]; /* to be matched */
+    size_t candidate_count;
 } Found;
 
 static bool has_key(const MatchKeys *keys, uint64_t key) {
@@ -308,30 +321,62 @@ static bool has_key(const MatchKeys *keys, uint64_t key) {
     return keys->count < keys->labels.count; /* it may be one of those beyond */
 }
 
-static void take(const MatcherSet *set, void *owner, Found *found) {
-    if (found->count < found->max && matcher_set_matches(set, found->keys->labels) &&
-        found->accept(owner, found->context)) {
-        found->owners[found->count++] = owner;
+static void match_candidates(Found *found) {
+    for (size_t i = 0; i < found->candidate_count; i++) {
+        PREFETCH(found->candidates[i].set->items);
+    }
+    for (size_t i = 0; i < found->candidate_count && found->count < found->max; i++) {
+        const Candidate *candidate = &found->candidates[i];
+        if (matcher_set_matches(candidate->set, found->keys->labels) &&
+            found->accept(candidate->owner, found->context)) {
+            found->owners[found->count++] = candidate->owner;
+        }
+    }
+    found->candidate_count = 0;
+}
+
+static void add_candidate(Found *found, const MatcherSet *set, void *owner) {
+    PREFETCH(set);
+    found->candidates[found->candidate_count++] = (Candidate){set, owner};
+    if (found->candidate_count == FOUND_AT_ONCE) {
+        match_candidates(found);
     }
 }
 
-/* Most candidates are told apart by their second key, without a look at their matchers, which lie
- * all over memory. */
-static void search(const MatchBucket *bucket, Found *found) {
-    for (size_t i = 0; bucket && i < bucket->entries_count && found->count < found->max; i++) {
-        const MatchEntry *entry = &bucket->entries[i];
-        if (!entry->also || has_key(found->keys, entry->also)) {
-            take(entry->set, entry->owner, found);
+/* Most candidates are told apart by their second key, without a look at their matchers. */
+static void search_buckets(Found *found) {
+    for (size_t i = 0; i < found->bucket_count; i++) {
+        PREFETCH(found->buckets[i]->entries);
+    }
+    for (size_t i = 0; i < found->bucket_count && found->count < found->max; i++) {
+        const MatchBucket *bucket = found->buckets[i];
+        for (size_t j = 0; j < bucket->entries_count; j++) {
+            const MatchEntry *entry = &bucket->entries[j];
+            if (!entry->also || has_key(found->keys, entry->also)) {
+                add_candidate(found, entry->set, entry->owner);
+            }
         }
+    }
+    found->bucket_count = 0;
+}
+
+static void add_bucket(Found *found, const MatchBucket *bucket) {
+    if (!bucket) {
+        return;
+    }
+    PREFETCH(bucket);
+    found->buckets[found->bucket_count++] = bucket;
+    if (found->bucket_count == FOUND_AT_ONCE) {
+        search_buckets(found);
     }
 }
 
 /* What is filed under beginnings of a label's value. */
-static void search_prefixes(const MatchIndex *index, uint64_t name, Str value, Found *found) {
+static void add_prefixes(const MatchIndex *index, uint64_t name, Str value, Found *found) {
     for (int step = 0; step < MATCH_PREFIX_STEPS; step++) {
         size_t len = (size_t)1 << step;
         if (len <= value.len && index->prefixed[step] & name_bit(name)) {
-            search(get_bucket(index, prefix_key(name, (Str){value.ptr, len})), found);
+            add_bucket(found, get_bucket(index, prefix_key(name, (Str){value.ptr, len})));
         }
     }
 }
@@ -347,7 +392,7 @@ static bool value_of(const MatchKeys *keys, uint64_t name, Str *ret_value) {
     return false;
 }
 
-static void search_always(const MatchIndex *index, Found *found) {
+static void add_always_candidates(const MatchIndex *index, Found *found) {
     uint64_t name = 0, pieces = 0;
     bool all_known = found->keys->count == found->keys->labels.count;
     for (size_t i = 0; i < index->always_count && found->count < found->max; i++) {
@@ -362,27 +407,30 @@ static void search_always(const MatchIndex *index, Found *found) {
                 continue;
             }
         }
-        take(entry->set, entry->owner, found);
+        add_candidate(found, entry->set, entry->owner);
     }
 }
 
 size_t match_index_find(const MatchIndex *index, const MatchKeys *keys, MatchAccept *accept,
                         const void *context, void **ret_owners, size_t owners_max) {
-    Found found = {.keys = keys,
-                   .accept = accept,
-                   .context = context,
-                   .owners = ret_owners,
-                   .max = owners_max};
-    search_always(index, &found);
+    Found found;
+    found.keys = keys;
+    found.accept = accept;
+    found.context = context;
+    found.owners = ret_owners;
+    found.max = owners_max;
+    found.count = found.bucket_count = found.candidate_count = 0; /* the lists need no clearing */
+    add_always_candidates(index, &found);
     for (size_t i = 0; index->buckets.count && i < keys->labels.count; i++) {
         const Label *label = &keys->labels.items[i];
         uint64_t name = i < keys->count ? keys->names[i] : name_hash(label->name);
         if (index->names & name_bit(name)) {
-            search(
-                get_bucket(index, i < keys->count ? keys->keys[i] : bucket_key(name, label->value)),
-                &found);
-            search_prefixes(index, name, label->value, &found);
+            uint64_t key = i < keys->count ? keys->keys[i] : bucket_key(name, label->value);
+            add_bucket(&found, get_bucket(index, key));
+            add_prefixes(index, name, label->value, &found);
         }
     }
+    search_buckets(&found);
+    match_candidates(&found);
     return found.count;
 }

@@ -224,7 +224,19 @@ void notify_alert_refs(Notify *notify, const MatcherSet *filter, TimeMs now, Are
 /* These as they are now, in this order; those that have ended meanwhile are left out. */
 void notify_alert_views(Notify *notify, const AlertRef *refs, size_t count, TimeMs now,
                         Arena *arena, AlertView **ret_alerts, size_t *ret_count);
-/* Both at once. */
+/* Which of them a list shows. */
+typedef struct AlertShow {
+    bool active, silenced, inhibited, muted; /* these, too */
+    const MatcherSet *receivers; /* of the labels a receiver has: its name; NULL = any */
+    const Regex *receiver;       /* its whole name; NULL = any */
+    Str muted_by; /* the time interval that holds back the group they are shown in; "" = none */
+} AlertShow;
+bool notify_shows_receiver(const AlertShow *show, Str name);
+/* Writes those that are shown, at most `max`, as Alertmanager's JSON objects with commas between;
+ * returns how many. */
+size_t notify_alerts_print(Notify *notify, const AlertRef *refs, size_t count,
+                           const AlertShow *show, size_t max, TimeMs now, Buf *out);
+/* Views of all. */
 void notify_alerts(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
                    AlertView **ret_alerts, size_t *ret_count);
 

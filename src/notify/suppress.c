@@ -74,6 +74,18 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
     return (Suppression){0};
 }
 
+void quiet_marks(const Notify *notify, const LiveAlert *alert, TimeMs now, QuietMarks *ret_marks) {
+    LabelSet labels = alert->alert.labels;
+    const MatcherSet *label = &notify->config->policy.flag_label;
+    MatchKeys keys;
+    match_keys_of(labels, &keys);
+    ret_marks->silence_count =
+        silences_find(notify, &keys, now, ret_marks->silences, QUIET_MARKS_MAX);
+    ret_marks->flag_count = flags_find(notify, &keys, now, ret_marks->flags, QUIET_MARKS_MAX);
+    ret_marks->by_label = label->count && matcher_set_matches(label, labels);
+    ret_marks->source = inhibit_source(notify, alert);
+}
+
 uint64_t suppression_subject(const Suppression *found) {
     return found->by ? fnv1a(FNV1A_START, found->subject) : 0;
 }

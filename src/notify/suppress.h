@@ -7,6 +7,17 @@
 
 Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs now);
 
+/* All that keeps an alert quiet at a time, for whoever shows it. Valid under the lock. */
+enum { QUIET_MARKS_MAX = 64 };
+typedef struct QuietMarks {
+    SilenceEntry *silences[QUIET_MARKS_MAX];
+    FlagEntry *flags[QUIET_MARKS_MAX];
+    size_t silence_count, flag_count;
+    bool by_label;           /* the source says so itself */
+    const LiveAlert *source; /* of an inhibition; NULL = none */
+} QuietMarks;
+void quiet_marks(const Notify *notify, const LiveAlert *alert, TimeMs now, QuietMarks *ret_marks);
+
 /* "silenced", "flagged", "inhibited"...: the ledger's decision. */
 const char *suppressor_text(Suppressor by);
 

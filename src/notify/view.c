@@ -1,17 +1,12 @@
 /* What the API shows: copies of the working state, with what keeps each alert quiet at the time of
  * asking. */
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "notify/flag.h"
-#include "notify/inhibit.h"
 #include "notify/postings.h"
 #include "notify/route.h"
-#include "notify/silence.h"
-
-enum { MARKS_MAX = 64 };
+#include "notify/suppress.h"
 
 static void add_str(Arena *arena, Str **list, size_t *count, Str text) {
     Str *bigger = arena_array(arena, Str, *count + 1);
@@ -24,30 +19,22 @@ static void add_str(Arena *arena, Str **list, size_t *count, Str text) {
 
 static void mark_quiet(const Notify *notify, const LiveAlert *alert, TimeMs now, Arena *arena,
                        AlertView *view) {
-    SilenceEntry *silences[MARKS_MAX];
-    FlagEntry *flags[MARKS_MAX];
-    LabelSet labels = alert->alert.labels;
-    MatchKeys keys;
-    match_keys_of(labels, &keys);
-    size_t count = silences_find(notify, &keys, now, silences, MARKS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        add_str(arena, &view->silenced_by, &view->silenced_count, silences[i]->silence.id);
+    QuietMarks marks;
+    quiet_marks(notify, alert, now, &marks);
+    for (size_t i = 0; i < marks.silence_count; i++) {
+        add_str(arena, &view->silenced_by, &view->silenced_count, marks.silences[i]->silence.id);
     }
-    count = flags_find(notify, &keys, now, flags, MARKS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        add_str(arena, &view->silenced_by, &view->silenced_count, flags[i]->flag.id);
+    for (size_t i = 0; i < marks.flag_count; i++) {
+        add_str(arena, &view->silenced_by, &view->silenced_count, marks.flags[i]->flag.id);
     }
-    const MatcherSet *label = &notify->config->policy.flag_label;
-    if (label->count && matcher_set_matches(label, labels)) {
+    if (marks.by_label) {
         AUTO(buf_finish) Buf text = {0};
-        matcher_print(&text, &label->items[0]);
+        matcher_print(&text, &notify->config->policy.flag_label.items[0]);
         add_str(arena, &view->silenced_by, &view->silenced_count, buf_view(&text));
     }
-    const LiveAlert *source = inhibit_source(notify, alert);
-    if (source) {
-        char hex[17];
-        snprintf(hex, sizeof hex, "%016llx", (unsigned long long)source->fingerprint);
-        add_str(arena, &view->inhibited_by, &view->inhibited_count, str_of(hex));
+    if (marks.source) {
+        add_str(arena, &view->inhibited_by, &view->inhibited_count,
+                str_of(marks.source->fingerprint_hex));
     }
     view->suppressed = view->silenced_count || view->inhibited_count;
 }
@@ -72,11 +59,6 @@ static AlertView view_alert(const Notify *notify, const LiveAlert *alert, TimeMs
     }
     mark_quiet(notify, alert, now, arena, &view);
     return view;
-}
-
-/* Ours fire until they are resolved; posted ones until their lease ends. */
-static bool is_shown(const LiveAlert *alert, TimeMs now) {
-    return live_is_firing(alert) && (!alert->alert.ends_at || alert->alert.ends_at > now);
 }
 
 static int compare_refs(const void *a, const void *b) {
@@ -124,7 +106,7 @@ void notify_alert_refs(Notify *notify, const MatcherSet *filter, TimeMs now, Are
     PostingsScan scan = postings_scan(notify, filter);
     const LiveAlert *alert;
     while ((alert = postings_next(&scan))) {
-        if (is_shown(alert, now)) {
+        if (live_is_shown(alert, now)) {
             refs = mem_reserve(refs, &cap, count + 1, sizeof *refs);
             refs[count++] = (AlertRef){alert->fingerprint, alert->id};
         }
@@ -151,7 +133,7 @@ void notify_alert_views(Notify *notify, const AlertRef *refs, size_t count, Time
         pthread_rwlock_rdlock(&notify->lock);
         for (size_t i = from; i < to; i++) {
             const LiveAlert *alert = live_alert(notify, refs[i].id);
-            if (alert && alert->fingerprint == refs[i].fingerprint && is_shown(alert, now)) {
+            if (alert && alert->fingerprint == refs[i].fingerprint && live_is_shown(alert, now)) {
                 views[view_count++] = view_alert(notify, alert, now, arena);
             }
         }
@@ -235,7 +217,7 @@ void notify_groups(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *
     const LiveAlert *alert;
     while ((alert = postings_next(&scan))) {
         const Route *routes[ROUTES_MATCHED_MAX];
-        size_t count = is_shown(alert, now)
+        size_t count = live_is_shown(alert, now)
                            ? route_match(notify->config->route, alert->alert.labels, routes)
                            : 0;
         for (size_t i = 0; i < count; i++) {

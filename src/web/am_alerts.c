@@ -1,6 +1,5 @@
 /* /api/v2/alerts, /api/v2/alerts/groups, /api/v2/receivers and /api/v2/status. */
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -10,11 +9,11 @@
 /* ---- what a request wants to see ---- */
 
 typedef struct AlertFilter {
-    bool active, silenced, inhibited, muted;
+    AlertShow show;
     MatcherSet filters;
-    MatcherSet receivers; /* of the labels a receiver has: its name */
-    Regex *receiver;      /* NULL = any */
-    size_t limit;         /* of alerts, ours and not Alertmanager's; 0 = none */
+    MatcherSet receivers;
+    Regex *receiver;
+    size_t limit; /* of alerts, ours and not Alertmanager's; 0 = none */
 } AlertFilter;
 
 static void filter_finish(AlertFilter *filter) {
@@ -23,14 +22,23 @@ static void filter_finish(AlertFilter *filter) {
     regex_free(filter->receiver);
 }
 
+/* For a group that `muted_by` holds back. Points into `filter`. */
+static AlertShow show_of(const AlertFilter *filter, Str muted_by) {
+    AlertShow show = filter->show;
+    show.receivers = filter->receivers.count ? &filter->receivers : NULL;
+    show.receiver = filter->receiver;
+    show.muted_by = muted_by;
+    return show;
+}
+
 static bool read_filter(Request *request, AlertFilter *filter) {
     Str receiver = params_get(&request->params, STR("receiver"));
     bool unprocessed;
     Err err = {0};
-    if (!am_bool(request, "active", true, &filter->active) ||
-        !am_bool(request, "silenced", true, &filter->silenced) ||
-        !am_bool(request, "inhibited", true, &filter->inhibited) ||
-        !am_bool(request, "muted", true, &filter->muted) ||
+    if (!am_bool(request, "active", true, &filter->show.active) ||
+        !am_bool(request, "silenced", true, &filter->show.silenced) ||
+        !am_bool(request, "inhibited", true, &filter->show.inhibited) ||
+        !am_bool(request, "muted", true, &filter->show.muted) ||
         !am_bool(request, "unprocessed", true, &unprocessed) ||
         !am_filters(request, "filter", &filter->filters)) {
         return false;
@@ -55,67 +63,6 @@ static bool read_filter(Request *request, AlertFilter *filter) {
     return true;
 }
 
-static bool shows_receiver(const AlertFilter *filter, Str name) {
-    Label label = {STR("name"), name};
-    return matcher_set_matches(&filter->receivers, (LabelSet){&label, 1}) &&
-           (!filter->receiver || regex_matches(filter->receiver, name.ptr, name.len));
-}
-
-static bool shows(const AlertFilter *filter, const AlertView *view) {
-    bool quiet = view->silenced_count || view->inhibited_count;
-    if ((!filter->active && !quiet) || (!filter->silenced && view->silenced_count) ||
-        (!filter->inhibited && view->inhibited_count) || (!filter->muted && view->muted_count)) {
-        return false;
-    }
-    bool received = filter->receiver == NULL && filter->receivers.count == 0;
-    for (size_t i = 0; i < view->receiver_count && !received; i++) {
-        received = shows_receiver(filter, view->receivers[i]);
-    }
-    return received && matcher_set_matches(&filter->filters, view->alert.labels);
-}
-
-/* ---- alerts ---- */
-
-static void put_strings(JsonWriter *json, const char *key, const Str *texts, size_t count) {
-    json_put_array(json, key);
-    for (size_t i = 0; i < count; i++) {
-        json_str(json, texts[i]);
-    }
-    json_end(json);
-}
-
-static void put_alert(JsonWriter *json, const AlertView *view) {
-    const Alert *alert = &view->alert;
-    char fingerprint[17];
-    snprintf(fingerprint, sizeof fingerprint, "%016llx", (unsigned long long)view->fingerprint);
-    json_object(json);
-    json_key(json, STR("annotations"));
-    labels_json(json, alert->annotations);
-    json_put_time(json, "endsAt", alert->ends_at);
-    json_put_str(json, "fingerprint", str_of(fingerprint));
-    json_put_array(json, "receivers");
-    for (size_t i = 0; i < view->receiver_count; i++) {
-        json_object(json);
-        json_put_str(json, "name", view->receivers[i]);
-        json_end(json);
-    }
-    json_end(json);
-    json_put_time(json, "startsAt", alert->fired_at ? alert->fired_at : alert->active_at);
-    json_put_object(json, "status");
-    put_strings(json, "inhibitedBy", view->inhibited_by, view->inhibited_count);
-    put_strings(json, "mutedBy", view->muted_by, view->muted_count);
-    put_strings(json, "silencedBy", view->silenced_by, view->silenced_count);
-    json_put_str(json, "state", view->suppressed ? STR("suppressed") : STR("active"));
-    json_end(json);
-    json_put_time(json, "updatedAt", alert->updated_at);
-    if (alert->generator_url.len) {
-        json_put_str(json, "generatorURL", alert->generator_url);
-    }
-    json_key(json, STR("labels"));
-    labels_json(json, alert->labels);
-    json_end(json);
-}
-
 /* ---- answers, piece by piece ---- */
 
 /* A hundred thousand alerts are eighty megabytes: they are looked at a few at a time, while the
@@ -130,8 +77,8 @@ typedef struct Listing {
     bool is_open; /* the group at `group_at` is begun: somebody in it is shown */
     TimeMs now;
     JsonWriter json;
-    Arena arena;  /* the names of all */
-    Arena pieces; /* what is shown just now */
+    Arena arena; /* the names of all */
+    Buf piece;   /* what is shown just now */
 } Listing;
 
 enum { LISTING_PIECE_ALERTS = 512 };
@@ -140,7 +87,7 @@ static void listing_free(void *ctx) {
     Listing *listing = ctx;
     filter_finish(&listing->filter);
     arena_finish(&listing->arena);
-    arena_finish(&listing->pieces);
+    buf_finish(&listing->piece);
     free(listing);
 }
 
@@ -172,39 +119,27 @@ static void close_group(Listing *listing, const AlertGroupView *group) {
     listing->alert_at = 0;
 }
 
-static void mark_muted(AlertView *view, const AlertGroupView *group) {
-    if (group->muted_by.len) {
-        view->muted_by = (Str *)&group->muted_by;
-        view->muted_count = 1;
-        view->suppressed = true;
-    }
-}
-
 /* True when there may be more to show. */
-static bool put_alerts(Listing *listing, const AlertGroupView *group, AlertView *views,
-                       size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        mark_muted(&views[i], group);
-        if (shows(&listing->filter, &views[i])) {
-            open_group(listing);
-            put_alert(&listing->json, &views[i]);
-            if (++listing->shown_count == listing->filter.limit) {
-                return false;
-            }
-        }
+static bool put_alerts(Web *web, Listing *listing, const AlertGroupView *group, size_t count) {
+    AlertShow show = show_of(&listing->filter, group->muted_by);
+    size_t limit = listing->filter.limit ? listing->filter.limit : SIZE_MAX;
+    listing->piece.len = 0;
+    size_t shown =
+        notify_alerts_print(web_doors(web)->notify, group->alerts + listing->alert_at, count, &show,
+                            limit - listing->shown_count, listing->now, &listing->piece);
+    if (shown) {
+        open_group(listing);
+        json_raw(&listing->json, buf_view(&listing->piece));
     }
-    return true;
+    listing->shown_count += shown;
+    return listing->shown_count < limit;
 }
 
 static void put_piece(Web *web, Listing *listing, const AlertGroupView *group) {
     size_t left = group->alert_count - listing->alert_at;
-    size_t wanted = left < LISTING_PIECE_ALERTS ? left : LISTING_PIECE_ALERTS, count;
-    AlertView *views;
-    notify_alert_views(web_doors(web)->notify, group->alerts + listing->alert_at, wanted,
-                       listing->now, &listing->pieces, &views, &count);
-    bool more = put_alerts(listing, group, views, count);
-    arena_reset(&listing->pieces);
-    listing->alert_at += wanted;
+    size_t count = left < LISTING_PIECE_ALERTS ? left : LISTING_PIECE_ALERTS;
+    bool more = put_alerts(web, listing, group, count);
+    listing->alert_at += count;
     if (!more || listing->alert_at == group->alert_count) {
         close_group(listing, group);
     }
@@ -218,7 +153,8 @@ static bool listing_fill(void *ctx, Request *request, Buf *body, Err *err) {
     Listing *listing = ctx;
     while (listing->group_at < listing->group_count && body->len < PIECE_BYTES) {
         const AlertGroupView *group = &listing->groups[listing->group_at];
-        if (listing->in_groups && !shows_receiver(&listing->filter, group->receiver)) {
+        AlertShow show = show_of(&listing->filter, group->muted_by);
+        if (listing->in_groups && !notify_shows_receiver(&show, group->receiver)) {
             listing->group_at++;
             continue;
         }
@@ -367,10 +303,11 @@ void handle_am_receivers(Web *web, Request *request) {
         return;
     }
     notify_receivers(web_doors(web)->notify, &arena, &names, &count);
+    AlertShow show = show_of(&filter, STR(""));
     JsonWriter json = am_json(request, 200);
     json_array(&json);
     for (size_t i = 0; i < count; i++) {
-        if (shows_receiver(&filter, names[i])) {
+        if (notify_shows_receiver(&show, names[i])) {
             json_object(&json);
             json_put_str(&json, "name", names[i]);
             json_end(&json);
