@@ -221,6 +221,9 @@ typedef struct AlertRef {
  * that the filter's plain values lead to are looked at. */
 void notify_alert_refs(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
                        AlertRef **ret_refs, size_t *ret_count);
+/* The first `max` of them; returns how many there are. */
+size_t notify_alert_first(Notify *notify, const MatcherSet *filter, size_t max, TimeMs now,
+                          Arena *arena, AlertRef **ret_refs, size_t *ret_count);
 /* These as they are now, in this order; those that have ended meanwhile are left out. */
 void notify_alert_views(Notify *notify, const AlertRef *refs, size_t count, TimeMs now,
                         Arena *arena, AlertView **ret_alerts, size_t *ret_count);

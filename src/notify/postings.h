@@ -37,6 +37,7 @@ typedef struct PostingsScan {
     const Notify *notify;
     const MatcherSet *filter;
     PostingsCursor cursor;
+    const AlertLink *link; /* by which the last candidate was found; not `everywhere` */
     bool everywhere, nowhere;
     size_t slot; /* of the map of all alerts */
 } PostingsScan;

@@ -11,8 +11,13 @@ bool notify_quiet_preview(Notify *notify, const SilenceMatcher *matchers, size_t
     }
     QuietPreview preview = {0};
     AlertRef *refs;
-    notify_alert_refs(notify, &set, now, arena, &refs, &preview.now_count);
-    size_t shown = shown_max && shown_max < preview.now_count ? shown_max : preview.now_count;
+    size_t shown;
+    if (shown_max) {
+        preview.now_count = notify_alert_first(notify, &set, shown_max, now, arena, &refs, &shown);
+    } else {
+        notify_alert_refs(notify, &set, now, arena, &refs, &shown);
+        preview.now_count = shown;
+    }
     notify_alert_views(notify, refs, shown, now, arena, &preview.shown, &preview.shown_count);
     bool ok = week_count(&notify->week, notify->state, &set, now, &preview.week_firings,
                          &preview.week_alerts, err);

@@ -98,6 +98,56 @@ static void sort_refs(AlertRef *refs, size_t count) {
     free(other);
 }
 
+/* Refs as a heap whose first has the greatest fingerprint. */
+static void sink(AlertRef *refs, size_t count) {
+    for (size_t at = 0, child; (child = 2 * at + 1) < count; at = child) {
+        child += child + 1 < count && refs[child].fingerprint < refs[child + 1].fingerprint;
+        if (refs[child].fingerprint <= refs[at].fingerprint) {
+            return;
+        }
+        AlertRef ref = refs[at];
+        refs[at] = refs[child];
+        refs[child] = ref;
+    }
+}
+
+static void rise(AlertRef *refs, size_t at) {
+    for (; at > 0 && refs[(at - 1) / 2].fingerprint < refs[at].fingerprint; at = (at - 1) / 2) {
+        AlertRef ref = refs[at];
+        refs[at] = refs[(at - 1) / 2];
+        refs[(at - 1) / 2] = ref;
+    }
+}
+
+size_t notify_alert_first(Notify *notify, const MatcherSet *filter, size_t max, TimeMs now,
+                          Arena *arena, AlertRef **ret_refs, size_t *ret_count) {
+    size_t count = 0, all = 0;
+    pthread_rwlock_rdlock(&notify->lock);
+    max = max < notify->alerts.count ? max : notify->alerts.count;
+    AlertRef *refs = arena_array(arena, AlertRef, max + 1);
+    PostingsScan scan = postings_scan(notify, filter);
+    const LiveAlert *alert;
+    while ((alert = postings_next(&scan))) {
+        if (!live_is_shown(alert, now)) {
+            continue;
+        }
+        all++;
+        AlertRef ref = {alert->fingerprint, alert->id};
+        if (count < max) {
+            refs[count] = ref;
+            rise(refs, count++);
+        } else if (count && ref.fingerprint < refs[0].fingerprint) {
+            refs[0] = ref;
+            sink(refs, count);
+        }
+    }
+    pthread_rwlock_unlock(&notify->lock);
+    sort_refs(refs, count);
+    *ret_refs = refs;
+    *ret_count = count;
+    return all;
+}
+
 void notify_alert_refs(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
                        AlertRef **ret_refs, size_t *ret_count) {
     AlertRef *refs = NULL;

@@ -25,18 +25,21 @@ static void ask(Question *question, Arena *arena) {
     }
 }
 
-/* Ends at the first label that does not match: most sets do not. */
+/* Ends at the first label that does not match: most sets do not. Or at the last that is asked for.
+ */
 static bool covers(const Question *question, size_t set) {
     const Week *week = question->week;
     const MatcherSet *filter = question->filter;
     ByteReader reader = reader_of(str_skip(buf_view(&week->labels), week->sets[set].at));
+    size_t unmet = filter->count;
     memset(question->met, 0, filter->count);
-    for (uint64_t left = reader_varint(&reader); left > 0; left--) {
+    for (uint64_t left = reader_varint(&reader); left > 0 && unmet > 0; left--) {
         uint64_t name = reader_varint(&reader);
         Str value = reader_bytes(&reader, reader_varint(&reader));
         for (size_t i = 0; i < filter->count; i++) {
             if (question->names[i] == name) {
                 question->met[i] = true;
+                unmet--;
                 if (!matcher_matches(&filter->items[i], value)) {
                     return false;
                 }
