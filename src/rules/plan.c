@@ -25,35 +25,61 @@ static bool matches_alertname(const RuleSelector *selector, Str name) {
     return true;
 }
 
+/* A label that every series of the rule has as it is written, so that matchers tell. */
+static bool is_fixed(const RuleText *label) {
+    return !label->tmpl && !str_eq(label->name, STR("alertname")) &&
+           !str_eq(label->name, STR("alertstate")) && !str_eq(label->name, STR("alertgroup"));
+}
+
+/* Rules of many clusters are often one file per cluster, with the cluster in all selectors and
+ * labels: then they read nothing of each other, though all record the same names. */
+static bool matches_labels(const RuleSelector *selector, const RuleDef *rule) {
+    for (size_t i = 0; i < rule->labels.count; i++) {
+        const RuleText *label = &rule->labels.items[i];
+        for (size_t k = 0; is_fixed(label) && k < selector->matchers->count; k++) {
+            const Matcher *matcher = &selector->matchers->items[k];
+            if (str_eq(matcher->name, label->name) && !matcher_matches(matcher, label->text)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* May `selector` select what `rule` writes? */
 static bool reads(const RuleSelector *selector, const RuleDef *rule) {
     if (!rule->is_alert) {
-        return matches_name(selector, rule->name);
+        return matches_name(selector, rule->name) && matches_labels(selector, rule);
     }
     return (matches_name(selector, STR("ALERTS")) ||
             matches_name(selector, STR("ALERTS_FOR_STATE"))) &&
-           matches_alertname(selector, rule->name);
+           matches_alertname(selector, rule->name) && matches_labels(selector, rule);
 }
 
-/* The rules of a group by the metric they write, to find without comparing all with all. */
+/* What a rule writes, sorted by metric: to find it without comparing all with all. */
 typedef struct Writer {
     Str metric;
-    uint32_t rule;
+    uint32_t group, rule;
 } Writer;
 
 static int by_metric(const void *a, const void *b) {
     const Writer *x = a, *y = b;
     int order = str_cmp(x->metric, y->metric);
+    order = order ? order : (x->group > y->group) - (x->group < y->group);
     return order ? order : (x->rule > y->rule) - (x->rule < y->rule);
+}
+
+static size_t put_writers(Writer *writers, const LiveGroup *group, uint32_t number) {
+    for (size_t i = 0; i < group->rule_count; i++) {
+        const RuleDef *rule = group->rules[i].def;
+        writers[i] = (Writer){rule->is_alert ? STR("ALERTS") : rule->name, number, (uint32_t)i};
+    }
+    return group->rule_count;
 }
 
 static Writer *list_writers(Arena *arena, const LiveGroup *group) {
     Writer *writers = arena_array(arena, Writer, group->rule_count + 1);
-    for (size_t i = 0; i < group->rule_count; i++) {
-        const RuleDef *rule = group->rules[i].def;
-        writers[i] = (Writer){rule->is_alert ? STR("ALERTS") : rule->name, (uint32_t)i};
-    }
-    qsort(writers, group->rule_count, sizeof *writers, by_metric);
+    qsort(writers, put_writers(writers, group, 0), sizeof *writers, by_metric);
     return writers;
 }
 
@@ -68,6 +94,11 @@ static size_t first_writer(const Writer *writers, size_t count, Str metric) {
         }
     }
     return low;
+}
+
+/* The name under which a selector's writers are listed. */
+static Str written_name(const RuleSelector *selector) {
+    return str_eq(selector->metric, STR("ALERTS_FOR_STATE")) ? STR("ALERTS") : selector->metric;
 }
 
 static void depend_on(LiveGroup *group, size_t reader, size_t writer) {
@@ -91,10 +122,7 @@ static void rank_selector(LiveGroup *group, size_t reader, const RuleSelector *s
         }
         return;
     }
-    Str metric = selector->metric;
-    if (str_eq(metric, STR("ALERTS_FOR_STATE"))) {
-        metric = STR("ALERTS");
-    }
+    Str metric = written_name(selector);
     for (size_t i = first_writer(writers, group->rule_count, metric);
          i < group->rule_count && str_eq(writers[i].metric, metric); i++) {
         if (reads(selector, group->rules[writers[i].rule].def)) {
@@ -117,29 +145,15 @@ void plan_ranks(LiveGroup *group) {
     }
 }
 
-/* Has `reader` to be through before `writer` writes? */
-static bool must_precede(const LiveGroup *reader, const LiveGroup *writer) {
-    for (size_t i = 0; i < reader->rule_count; i++) {
-        const LiveRule *rule = &reader->rules[i];
-        for (size_t k = 0; rule->rank && k < rule->def->selector_count; k++) {
-            for (size_t w = 0; w < writer->rule_count; w++) {
-                const LiveRule *source = &writer->rules[w];
-                bool writes = !source->def->is_alert || source->writes_alerts_inline;
-                if (writes && reads(&rule->def->selectors[k], source->def)) {
-                    return true;
-                }
-            }
-        }
-    }
-    return false;
-}
-
 typedef struct Planner {
     Arena *arena;
     Slot *slot;
     LiveGroup **deep; /* groups with ranks above 0 */
     size_t deep_count;
-    bool *precedes; /* [reader * deep_count + writer] */
+    Writer *writers; /* of them all */
+    size_t writer_count;
+    bool *precedes;    /* [reader * deep_count + writer]: it has to be through before that writes */
+    uint32_t *waiting; /* for how many groups each still has to wait */
     bool *done;
 } Planner;
 
@@ -165,37 +179,80 @@ static void add_items(Planner *planner, PlanStage *stage, LiveGroup *const *grou
     }
 }
 
-static bool is_waiting(const Planner *planner, size_t writer) {
-    for (size_t i = 0; i < planner->deep_count; i++) {
-        if (i != writer && !planner->done[i] &&
-            planner->precedes[i * planner->deep_count + writer]) {
-            return true;
+/* ---- which group goes before which ---- */
+
+static void note_writer(Planner *planner, size_t reader, const RuleSelector *selector,
+                        const Writer *writer) {
+    size_t n = planner->deep_count, w = writer->group;
+    const LiveRule *source = &planner->deep[w]->rules[writer->rule];
+    bool writes = !source->def->is_alert || source->writes_alerts_inline;
+    bool *precedes = &planner->precedes[reader * n + w];
+    if (w != reader && !*precedes && writes && reads(selector, source->def)) {
+        *precedes = true;
+        planner->waiting[w]++;
+    }
+}
+
+static void note_selector(Planner *planner, size_t reader, const RuleSelector *selector) {
+    Str metric = written_name(selector);
+    size_t from = first_writer(planner->writers, planner->writer_count, metric);
+    for (size_t i = metric.len ? from : 0; i < planner->writer_count; i++) {
+        if (metric.len && !str_eq(planner->writers[i].metric, metric)) {
+            return;
+        }
+        note_writer(planner, reader, selector, &planner->writers[i]);
+    }
+}
+
+static void note_order(Planner *planner) {
+    size_t n = planner->deep_count, rules = 0;
+    for (size_t g = 0; g < n; g++) {
+        rules += planner->deep[g]->rule_count;
+    }
+    planner->precedes = arena_array(planner->arena, bool, n *n + 1);
+    planner->waiting = arena_array(planner->arena, uint32_t, n + 1);
+    planner->done = arena_array(planner->arena, bool, n + 1);
+    planner->writers = arena_array(planner->arena, Writer, rules + 1);
+    for (size_t g = 0; g < n; g++) {
+        planner->writer_count +=
+            put_writers(planner->writers + planner->writer_count, planner->deep[g], (uint32_t)g);
+    }
+    qsort(planner->writers, planner->writer_count, sizeof *planner->writers, by_metric);
+    for (size_t g = 0; g < n; g++) {
+        for (size_t i = 0; i < planner->deep[g]->rule_count; i++) {
+            const LiveRule *rule = &planner->deep[g]->rules[i];
+            for (size_t k = 0; rule->rank && k < rule->def->selector_count; k++) {
+                note_selector(planner, g, &rule->def->selectors[k]);
+            }
         }
     }
-    return false;
+}
+
+static void mark_done(Planner *planner, size_t reader) {
+    planner->done[reader] = true;
+    for (size_t w = 0; w < planner->deep_count; w++) {
+        planner->waiting[w] -= planner->precedes[reader * planner->deep_count + w];
+    }
 }
 
 /* The groups that nobody has to precede any more; of a circle, the first. */
-static size_t next_wave(Planner *planner, LiveGroup **wave) {
+static size_t next_wave(Planner *planner, LiveGroup **wave, size_t *members) {
     size_t count = 0, first_left = planner->deep_count;
-    bool *ready = arena_array(planner->arena, bool, planner->deep_count + 1);
     for (size_t i = 0; i < planner->deep_count; i++) {
         if (planner->done[i]) {
             continue;
         }
         first_left = first_left == planner->deep_count ? i : first_left;
-        ready[i] = !is_waiting(planner, i);
-        count += ready[i];
+        if (planner->waiting[i] == 0) {
+            members[count++] = i;
+        }
     }
     if (count == 0 && first_left < planner->deep_count) {
-        ready[first_left] = true;
+        members[count++] = first_left;
     }
-    count = 0;
-    for (size_t i = 0; i < planner->deep_count; i++) {
-        if (ready[i]) {
-            planner->done[i] = true;
-            wave[count++] = planner->deep[i];
-        }
+    for (size_t i = 0; i < count; i++) {
+        mark_done(planner, members[i]);
+        wave[i] = planner->deep[members[i]];
     }
     return count;
 }
@@ -233,16 +290,11 @@ void plan_slot(Arena *arena, Slot *slot) {
     slot->stage_count = 0;
     add_items(&planner, add_stage(&planner), slot->groups, slot->group_count, 0);
 
-    size_t n = planner.deep_count;
-    planner.precedes = arena_array(arena, bool, n *n + 1);
-    planner.done = arena_array(arena, bool, n + 1);
-    for (size_t r = 0; r < n; r++) {
-        for (size_t w = 0; w < n; w++) {
-            planner.precedes[r * n + w] = r != w && must_precede(planner.deep[r], planner.deep[w]);
-        }
-    }
-    LiveGroup **wave = arena_array(arena, LiveGroup *, n + 1);
-    for (size_t count = next_wave(&planner, wave); count; count = next_wave(&planner, wave)) {
+    note_order(&planner);
+    LiveGroup **wave = arena_array(arena, LiveGroup *, planner.deep_count + 1);
+    size_t *members = arena_array(arena, size_t, planner.deep_count + 1);
+    for (size_t count = next_wave(&planner, wave, members); count;
+         count = next_wave(&planner, wave, members)) {
         plan_wave(&planner, wave, count);
     }
 }

@@ -6,8 +6,8 @@
 #include "rules/plan.h"
 
 enum {
-    WINDOWS_MAX = 8,   /* distinct ranges kept per rule, the longest ones */
-    WINDOW_PASSES = 4, /* how deep recordings of recordings are followed */
+    WINDOWS_MAX = 8,    /* distinct ranges kept per rule, the longest ones */
+    WINDOW_PASSES = 16, /* how deep recordings of recordings are followed */
 };
 
 /* ---- states ---- */
@@ -43,16 +43,39 @@ static void forget_texts(RuleState *state) {
     }
 }
 
+/* How many rules have each key, to number equal ones. */
+typedef struct KeyCounts {
+    HashIndex index;
+    size_t *counts;
+    size_t counts_count, counts_cap;
+} KeyCounts;
+
+static void key_counts_finish(KeyCounts *keys) {
+    hash_index_finish(&keys->index);
+    free(keys->counts);
+}
+
+/* How many of this key there were before. */
+static size_t count_key(KeyCounts *keys, const char *key) {
+    Hash128 hash = hash128(str_of(key));
+    uint32_t at = hash_index_get(&keys->index, hash);
+    if (at == HASH_INDEX_NONE) {
+        (void)hash_index_put(&keys->index, hash, (uint32_t)keys->counts_count);
+        VEC_PUSH(*keys, counts, (size_t)1);
+        return 0;
+    }
+    return keys->counts[at]++;
+}
+
 /* The state of `rule`: the old one of its key, or a new one. `taken` knows the keys given out so
  * far. */
-static RuleState *take_state(StateIndex *old, HashIndex *taken, const GroupDef *group,
+static RuleState *take_state(StateIndex *old, KeyCounts *taken, const GroupDef *group,
                              const RuleDef *rule) {
     char key[RULE_KEY_BYTES];
-    for (size_t copy = 0;; copy++) {
+    rule_key(group, rule, 0, key);
+    size_t copy = count_key(taken, key);
+    if (copy) {
         rule_key(group, rule, copy, key);
-        if (hash_index_put(taken, hash128(str_of(key)), 0)) {
-            break;
-        }
     }
     uint32_t at = hash_index_get(&old->index, hash128(str_of(key)));
     if (at == HASH_INDEX_NONE) {
@@ -66,19 +89,38 @@ static RuleState *take_state(StateIndex *old, HashIndex *taken, const GroupDef *
 
 /* ---- windows ---- */
 
-static void add_window(LiveRule *rule, DurationMs window) {
+/* Room of WINDOWS_MAX. */
+typedef struct Windows {
+    DurationMs *items;
+    size_t count;
+} Windows;
+
+static bool add_window(Windows *windows, DurationMs window) {
     size_t shortest = 0;
-    for (size_t i = 0; i < rule->window_count; i++) {
-        if (rule->windows[i] == window) {
-            return;
+    for (size_t i = 0; i < windows->count; i++) {
+        if (windows->items[i] == window) {
+            return false;
         }
-        shortest = rule->windows[i] < rule->windows[shortest] ? i : shortest;
+        shortest = windows->items[i] < windows->items[shortest] ? i : shortest;
     }
-    if (rule->window_count < WINDOWS_MAX) {
-        rule->windows[rule->window_count++] = window;
-    } else if (rule->windows[shortest] < window) {
-        rule->windows[shortest] = window;
+    if (windows->count < WINDOWS_MAX) {
+        windows->items[windows->count++] = window;
+    } else if (windows->items[shortest] < window) {
+        windows->items[shortest] = window;
+    } else {
+        return false;
     }
+    return true;
+}
+
+static bool add_windows(LiveRule *rule, const DurationMs *more, size_t count) {
+    Windows windows = {rule->windows, rule->window_count};
+    bool is_new = false;
+    for (size_t i = 0; i < count; i++) {
+        is_new |= add_window(&windows, more[i]);
+    }
+    rule->window_count = windows.count;
+    return is_new;
 }
 
 static int by_record(const void *a, const void *b) {
@@ -101,66 +143,134 @@ static LiveRule **list_recordings(RuleSet *set, size_t *ret_count) {
     return list;
 }
 
-static size_t first_recording(LiveRule *const *list, size_t count, Str metric) {
+/* All recordings of one name, and the windows of any of them. */
+typedef struct Recording {
+    Str metric;
+    LiveRule **rules;
+    size_t rule_count;
+    Windows windows;
+} Recording;
+
+static Recording *group_recordings(Arena *arena, LiveRule **rules, size_t count,
+                                   size_t *ret_count) {
+    Recording *list = arena_array(arena, Recording, count + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        Str metric = rules[i]->def->name;
+        if (at == 0 || !str_eq(list[at - 1].metric, metric)) {
+            list[at++] = (Recording){
+                .metric = metric,
+                .rules = &rules[i],
+                .windows.items = arena_array(arena, DurationMs, WINDOWS_MAX),
+            };
+        }
+        list[at - 1].rule_count++;
+    }
+    *ret_count = at;
+    return list;
+}
+
+static const Recording *find_recording(const Recording *list, size_t count, Str metric) {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (str_cmp(list[middle]->def->name, metric) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
+        int order = str_cmp(list[middle].metric, metric);
+        if (order == 0) {
+            return &list[middle];
         }
-    }
-    return low;
-}
-
-static void inherit_windows(LiveRule *rule, LiveRule *const *recordings, size_t count) {
-    for (size_t k = 0; k < rule->def->selector_count; k++) {
-        Str metric = rule->def->selectors[k].metric;
-        for (size_t at = metric.len ? first_recording(recordings, count, metric) : count;
-             at < count && str_eq(recordings[at]->def->name, metric); at++) {
-            for (size_t w = 0; w < recordings[at]->window_count; w++) {
-                add_window(rule, recordings[at]->windows[w]);
-            }
-        }
-    }
-}
-
-static void fill_windows(RuleSet *set) {
-    size_t count = 0;
-    LiveRule **recordings = list_recordings(set, &count);
-    for (int pass = 0; pass <= WINDOW_PASSES; pass++) {
-        for (size_t g = 0; g < set->group_count; g++) {
-            for (size_t i = 0; i < set->groups[g].rule_count; i++) {
-                LiveRule *rule = &set->groups[g].rules[i];
-                for (size_t k = 0; pass == 0 && k < rule->def->selector_count; k++) {
-                    add_window(rule, rule->def->selectors[k].range);
-                }
-                if (pass > 0) {
-                    inherit_windows(rule, recordings, count);
-                }
-            }
-        }
-    }
-    free(recordings);
-}
-
-/* ---- groups and slots ---- */
-
-static const LiveGroup *find_group(const RuleSet *set, const GroupDef *def) {
-    for (size_t g = 0; set && g < set->group_count; g++) {
-        if (str_eq(set->groups[g].def->name, def->name) &&
-            str_eq(set->groups[g].def->file, def->file)) {
-            return &set->groups[g];
-        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
     }
     return NULL;
 }
 
-static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def,
-                       const RulesOptions *options, const RuleSet *old, StateIndex *states,
-                       HashIndex *taken) {
-    const LiveGroup *before = find_group(old, def);
+static void unite_windows(Recording *list, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        Recording *recording = &list[i];
+        for (size_t k = 0; k < recording->rule_count; k++) {
+            const LiveRule *rule = recording->rules[k];
+            for (size_t w = 0; w < rule->window_count; w++) {
+                (void)add_window(&recording->windows, rule->windows[w]);
+            }
+        }
+    }
+}
+
+/* One level of recordings of recordings. False if nothing was new. */
+static bool inherit_windows(RuleSet *set, Recording *recordings, size_t count) {
+    bool is_new = false;
+    unite_windows(recordings, count);
+    for (size_t g = 0; g < set->group_count; g++) {
+        for (size_t i = 0; i < set->groups[g].rule_count; i++) {
+            LiveRule *rule = &set->groups[g].rules[i];
+            for (size_t k = 0; k < rule->def->selector_count; k++) {
+                Str metric = rule->def->selectors[k].metric;
+                const Recording *read =
+                    metric.len ? find_recording(recordings, count, metric) : NULL;
+                is_new |= read && add_windows(rule, read->windows.items, read->windows.count);
+            }
+        }
+    }
+    return is_new;
+}
+
+static void fill_windows(RuleSet *set) {
+    AUTO(arena_finish) Arena arena = {0};
+    size_t rule_count = 0, count = 0;
+    LiveRule **rules = list_recordings(set, &rule_count);
+    Recording *recordings = group_recordings(&arena, rules, rule_count, &count);
+    for (size_t g = 0; g < set->group_count; g++) {
+        for (size_t i = 0; i < set->groups[g].rule_count; i++) {
+            LiveRule *rule = &set->groups[g].rules[i];
+            for (size_t k = 0; k < rule->def->selector_count; k++) {
+                (void)add_windows(rule, &rule->def->selectors[k].range, 1);
+            }
+        }
+    }
+    for (int pass = 0; pass < WINDOW_PASSES && inherit_windows(set, recordings, count); pass++) {
+    }
+    free(rules);
+}
+
+/* ---- groups and slots ---- */
+
+static Hash128 group_hash(const GroupDef *def) {
+    AUTO(buf_finish) Buf text = {0};
+    buf_str(&text, def->file);
+    buf_byte(&text, (char)0xFF);
+    buf_str(&text, def->name);
+    return hash128(buf_view(&text));
+}
+
+static void index_groups(HashIndex *index, const RuleSet *set) {
+    for (size_t g = 0; set && g < set->group_count; g++) {
+        (void)hash_index_put(index, group_hash(set->groups[g].def), (uint32_t)g);
+    }
+}
+
+/* What a set is made from. */
+typedef struct Making {
+    const RulesOptions *options;
+    const RuleSet *old;
+    HashIndex old_groups;
+    StateIndex states; /* of `old`, not taken over yet */
+    KeyCounts taken;
+} Making;
+
+static void making_finish(Making *making) {
+    hash_index_finish(&making->old_groups);
+    state_index_finish(&making->states);
+    key_counts_finish(&making->taken);
+}
+
+static const LiveGroup *find_group(const Making *making, const GroupDef *def) {
+    uint32_t at = hash_index_get(&making->old_groups, group_hash(def));
+    return at == HASH_INDEX_NONE ? NULL : &making->old->groups[at];
+}
+
+static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def, Making *making) {
+    const LiveGroup *before = find_group(making, def);
+    const RulesOptions *options = making->options;
     if (before) {
         group->last_evaluation = before->last_evaluation;
         group->duration_ns = before->duration_ns;
@@ -175,7 +285,7 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def,
     group->rule_count = def->rule_count;
     group->rules = arena_array(&set->arena, LiveRule, def->rule_count + 1);
     for (size_t i = 0; i < def->rule_count; i++) {
-        RuleState *state = take_state(states, taken, def, &def->rules[i]);
+        RuleState *state = take_state(&making->states, &making->taken, def, &def->rules[i]);
         rule_state_set_url(state, options->external_url, def->rules[i].expr_text);
         group->rules[i] = (LiveRule){
             .def = &def->rules[i],
@@ -225,13 +335,12 @@ RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *o
     set->groups = arena_array(&set->arena, LiveGroup, groups + 1);
     set->slots = arena_array(&set->arena, Slot, groups + 1);
 
-    AUTO(state_index_finish) StateIndex states = {0};
-    AUTO(hash_index_finish) HashIndex taken = {0};
-    index_states(&states, old);
+    AUTO(making_finish) Making making = {.options = options, .old = old};
+    index_states(&making.states, old);
+    index_groups(&making.old_groups, old);
     for (size_t f = 0; f < file_count; f++) {
         for (size_t g = 0; g < files[f]->group_count; g++) {
-            make_group(set, &set->groups[set->group_count++], &files[f]->groups[g], options, old,
-                       &states, &taken);
+            make_group(set, &set->groups[set->group_count++], &files[f]->groups[g], &making);
         }
     }
     fill_windows(set);

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "promql/series_desc.h"
+#include "rules/rule_set.h"
 #include "rules/rules.h"
 #include "rules/sandbox.h"
 #include "rules/schedule.h"
@@ -250,6 +251,90 @@ Test(rules, see_the_groups_earlier_recordings_and_other_groups_as_the_slot_began
     cr_expect_eq(ask(&bench, "a2", START + MINUTE_MS), 4 + 10, "b1 as it was: %g",
                  ask(&bench, "a2", START + MINUTE_MS));
     cr_expect_eq(ask(&bench, "b2", START + MINUTE_MS), 20);
+    bench_close(&bench);
+}
+
+/* How many programs the rules of a file take. */
+static size_t stages_of(const char *text) {
+    AUTO(problems_finish) Problems problems = {0};
+    RuleFile *file = NULL;
+    RulesOptions options = {.evaluation_interval = MINUTE_MS};
+    cr_assert(rule_file_load(STR("f.yml"), str_of(text), RULES_AUTO, &file, &problems));
+    RuleSet *set = rule_set_new(&file, 1, &options, NULL, START);
+    size_t count = set->slots[0].stage_count;
+    rule_set_free(set);
+    rule_file_unref(file);
+    return count;
+}
+
+Test(rules, wait_only_for_what_they_read) {
+    static const struct {
+        const char *why, *text;
+        size_t stages;
+    } rows[] = {
+        {"a group's own recordings: one stage more",
+         "groups:\n"
+         "- {name: a, rules: [{record: r, expr: m}, {record: s, expr: r}]}\n"
+         "- {name: b, rules: [{record: t, expr: m}, {record: u, expr: t}]}\n",
+         2},
+        {"b reads what a writes, so it is through first",
+         "groups:\n"
+         "- {name: a, rules: [{record: r, expr: m}, {record: s, expr: r}]}\n"
+         "- {name: b, rules: [{record: t, expr: m}, {record: u, expr: t + r}]}\n",
+         3},
+        {"each reads the other's name, of another cluster",
+         "groups:\n"
+         "- name: a\n  labels: {cluster: a}\n  rules:\n"
+         "  - {record: r, expr: 'm{cluster=\"a\"}'}\n"
+         "  - {record: s, expr: 'r{cluster=\"a\"}'}\n"
+         "- name: b\n  labels: {cluster: b}\n  rules:\n"
+         "  - {record: r, expr: 'm{cluster=\"b\"}'}\n"
+         "  - {record: s, expr: 'r{cluster=~\"b|c\"}'}\n",
+         2},
+        {"a circle goes by order",
+         "groups:\n"
+         "- {name: a, rules: [{record: r, expr: m}, {record: s, expr: r + t}]}\n"
+         "- {name: b, rules: [{record: t, expr: m}, {record: u, expr: t + r}]}\n",
+         3},
+        {"labels of alerts are known where they are no templates",
+         "groups:\n"
+         "- name: a\n  rules:\n"
+         "  - {alert: A, expr: m, labels: {team: x}}\n"
+         "  - {alert: B, expr: 'ALERTS{team=\"y\"}'}\n",
+         1},
+        {"and may be anything where they are",
+         "groups:\n"
+         "- name: a\n  rules:\n"
+         "  - {alert: A, expr: m, labels: {team: '{{ $labels.team }}'}}\n"
+         "  - {alert: B, expr: 'ALERTS{team=\"y\"}'}\n",
+         2},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t count = stages_of(rows[i].text);
+        cr_expect_eq(count, rows[i].stages, "%s: %zu stages", rows[i].why, count);
+    }
+}
+
+Test(rules, keep_equal_rules_apart_by_their_number) {
+    Bench bench;
+    bench_open(&bench);
+    load(&bench,
+         GROUP("  - {alert: A, expr: 'm{i=\"1\"} > 0', for: 2m}\n"
+               "  - {alert: A, expr: 'm{i=\"2\"} > 0', for: 2m}\n"
+               "  - {alert: A, expr: 'm{i=\"3\"} > 0', for: 2m}\n"),
+         START);
+    feed(&bench, "m{i=\"1\"} 1x9", START, MINUTE_MS);
+    feed(&bench, "m{i=\"3\"} _ 1x9", START, MINUTE_MS);
+    run(&bench, START, 2);
+    expect_log(&bench, "pp");
+    /* A reload gives each its own state back. */
+    load(&bench,
+         GROUP("  - {alert: A, expr: 'm{i=\"1\"} > 0', for: 2m, annotations: {a: b}}\n"
+               "  - {alert: A, expr: 'm{i=\"2\"} > 0', for: 2m}\n"
+               "  - {alert: A, expr: 'm{i=\"3\"} > 0', for: 2m}\n"),
+         START + MINUTE_MS);
+    run(&bench, START + 2 * MINUTE_MS, 2);
+    expect_log(&bench, "FF");
     bench_close(&bench);
 }
 
