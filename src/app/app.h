@@ -57,6 +57,8 @@ typedef struct App {
     pthread_cond_t wake; /* ends the scheduler's sleep */
     pthread_t threads[8];
     int thread_count;
+    Pool *aside_pool; /* evaluates groups that would hold up the others */
+    _Atomic int aside_busy;
 } App;
 
 /* Reads the configuration and everything in it that can be wrong; NULL with all problems. */

@@ -98,12 +98,12 @@ static void settle(App *app) {
                       LOG_INT("evaluations_waiting", (int64_t)backlog->count));
             return;
         }
+        if (pending->tick.changes_count) {
+            notify_wake(app->notify); /* which needs nothing of what follows */
+        }
         if (!rules_write_alerts(app->rules, &pending->tick, pending->at, &err) ||
             !engine_sync(app->engine, pending->tick.lsn, &err)) {
             log_event(LOG_ERROR, "ALERTS series not written", LOG_STR("reason", str_of(err.text)));
-        }
-        if (pending->tick.changes_count) {
-            notify_wake(app->notify);
         }
         drop_first(backlog);
     }
@@ -159,6 +159,16 @@ static void sleep_until(App *app, TimeMs until) {
     pthread_mutex_unlock(&app->wake_lock);
 }
 
+/* A group that was put aside just now has an evaluation to catch up with. */
+static void wake_aside(App *app) {
+    TimeMs now = clock_now();
+    if (rules_aside_due(app->rules, now) <= now) {
+        pthread_mutex_lock(&app->wake_lock);
+        pthread_cond_broadcast(&app->wake);
+        pthread_mutex_unlock(&app->wake_lock);
+    }
+}
+
 /* Flags that sources set themselves: before each evaluation, and for alerts from outside also
  * without one. */
 static void observe(App *app, TimeMs *due) {
@@ -177,6 +187,7 @@ static void *run_scheduler(void *context) {
     while (!app->stopping) {
         observe(app, &observation_due);
         bool evaluated = evaluate(app, false);
+        wake_aside(app);
         pthread_mutex_lock(&backlog->lock);
         settle(app);
         bool is_settled = !backlog->first;
@@ -197,20 +208,41 @@ static void *run_scheduler(void *context) {
     return NULL;
 }
 
-/* Groups that would hold up the others. What they change is settled in the order it came. */
+/* Groups that would hold up the others, and would each other: one on each thread. What they change
+ * is settled in the order it came. */
+static void run_aside_job(void *context) {
+    App *app = context;
+    if (!app->stopping && evaluate(app, true)) {
+        pthread_mutex_lock(&app->backlog.lock);
+        settle(app);
+        pthread_mutex_unlock(&app->backlog.lock);
+    }
+    app->aside_busy--;
+}
+
+static bool hand_out_aside(App *app) {
+    if (app->aside_busy >= pool_threads(app->aside_pool)) {
+        return false;
+    }
+    app->aside_busy++;
+    if (!pool_submit(app->aside_pool, run_aside_job, app)) {
+        app->aside_busy--;
+        return false;
+    }
+    return true;
+}
+
 static void *run_aside(void *context) {
+    static const DurationMs taking = 10; /* until a thread has taken what is due */
     App *app = context;
     while (!app->stopping) {
-        if (evaluate(app, true)) {
-            pthread_mutex_lock(&app->backlog.lock);
-            settle(app);
-            pthread_mutex_unlock(&app->backlog.lock);
-        } else {
-            TimeMs now = clock_now();
-            TimeMs due = rules_aside_due(app->rules, now);
-            TimeMs later = now + (due == TIME_MAX ? idle_interval : SECOND_MS);
-            sleep_until(app, due > now && due < later ? due : later);
+        TimeMs now = clock_now();
+        TimeMs due = rules_aside_due(app->rules, now);
+        TimeMs later = now + (due == TIME_MAX ? idle_interval : SECOND_MS);
+        if (due <= now && hand_out_aside(app)) {
+            later = now + taking;
         }
+        sleep_until(app, due > now && due < later ? due : later);
     }
     return NULL;
 }
@@ -309,7 +341,14 @@ static bool start(App *app, void *(*run)(void *), const char *name, Err *err) {
     return true;
 }
 
+/* Of a remote engine they only wait. */
+static int aside_threads(const App *app) {
+    enum { REMOTE_THREADS = 32 };
+    return engine_is_local(app->engine) ? pool_threads(app->pool) : REMOTE_THREADS;
+}
+
 bool app_start_loops(App *app, Err *err) {
+    app->aside_pool = pool_new("slow rules", aside_threads(app), 64);
     bool opentsdb = app_generation(app)->config->ingest.opentsdb_listen.len > 0;
     return start(app, run_scheduler, "scheduler", err) &&
            start(app, run_aside, "slow rules", err) && start(app, run_delivery, "delivery", err) &&
@@ -333,6 +372,7 @@ void app_stop_loops(App *app) {
     for (int i = 0; i < app->thread_count; i++) {
         pthread_join(app->threads[i], NULL);
     }
+    pool_free(app->aside_pool);
     settle(app);
     while (app->backlog.first) {
         drop_first(&app->backlog);

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 
 enum {
-    IN_FLIGHT_MAX = 16,
+    IN_FLIGHT_MAX = 32,
     ANSWER_BYTES_MAX = 256 << 20,
 };
 static const DurationMs TIMEOUT_DEFAULT = 30 * SECOND_MS;
@@ -249,6 +249,16 @@ static Turn *list_turns(Arena *arena, const EngineExpr *exprs, size_t count, uin
     return turns;
 }
 
+/* What is not asked any more fails as what took too long. */
+static size_t end_turn(Turn *turn, Err *errs) {
+    size_t left = turn->end - turn->next;
+    for (; turn->next < turn->end; turn->next++) {
+        err_set(&errs[turn->next], ERR_TIMEOUT,
+                "not asked, as another query of the group took too long");
+    }
+    return left;
+}
+
 void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t count,
                   QueryRange range, const QueryOptions *options, Arena *arena, Value *ret_values,
                   bool *ret_ok, Err *errs) {
@@ -270,7 +280,7 @@ void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t co
                 send_query(engine, box, &exprs[turn->next], range, options, turn->next);
                 turn->next++;
             }
-            first += t == first && turn->next == turn->end;
+            first += t == first && turn->next >= turn->end;
         }
         NetAnswer answer;
         if (!net_take(box, 100, &answer)) {
@@ -283,6 +293,9 @@ void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t co
         turns[turn_of[i]].flying--;
         flying--;
         done++;
+        if (options->group_timeout && !ret_ok[i] && errs[i].kind == ERR_TIMEOUT) {
+            done += end_turn(&turns[turn_of[i]], errs);
+        }
     }
     net_box_free(box);
 }

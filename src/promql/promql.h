@@ -71,6 +71,8 @@ typedef struct QueryOptions {
     QueryBudget budget;
     bool explain;          /* fill promql_explain()'s numbers */
     bool count_samples;    /* of a single expression: fill QueryStats.steps */
+    bool group_timeout;    /* of a remote engine: when one expression of a group (those of equal
+                              `extra`) takes too long, the rest of the group is not asked */
     bool start_timestamps; /* use created timestamps where a test asks for it */
     bool closed_windows;   /* Prometheus 2's windows and lookback: a sample exactly that old still
                               counts */

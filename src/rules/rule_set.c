@@ -279,6 +279,7 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def, Maki
         group->missed = before->missed;
         group->late = before->late;
         group->is_aside = before->is_aside;
+        group->is_cut = before->is_cut;
     }
     group->def = def;
     group->interval = def->interval ? def->interval : options->evaluation_interval;
@@ -298,33 +299,54 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def, Maki
     plan_ranks(group);
 }
 
-static const Slot *find_slot(const RuleSet *set, SlotTiming timing, bool is_aside) {
+/* Where a group belongs. */
+typedef struct SlotPlace {
+    SlotTiming timing;
+    bool is_aside;
+    const GroupDef *only; /* NULL: with all others of its kind */
+} SlotPlace;
+
+static bool is_same_group(const GroupDef *a, const GroupDef *b) {
+    return str_eq(a->name, b->name) && str_eq(a->file, b->file);
+}
+
+static const Slot *find_slot(const RuleSet *set, SlotPlace place) {
     for (size_t i = 0; set && i < set->slot_count; i++) {
-        if (slot_timing_eq(set->slots[i].timing, timing) && set->slots[i].is_aside == is_aside) {
-            return &set->slots[i];
+        const Slot *slot = &set->slots[i];
+        if (slot_timing_eq(slot->timing, place.timing) && slot->is_aside == place.is_aside &&
+            (!place.only || is_same_group(slot->groups[0]->def, place.only))) {
+            return slot;
         }
     }
     return NULL;
 }
 
-static Slot *slot_for(RuleSet *set, SlotTiming timing, bool is_aside, const RuleSet *old,
-                      TimeMs now) {
-    Slot *known = (Slot *)find_slot(set, timing, is_aside);
-    if (known) {
-        return known;
+/* What the group has seen: its slot of before, or the one it was with before it changed sides. */
+static TimeMs last_seen(const RuleSet *old, SlotPlace place, bool is_cut, TimeMs now) {
+    const Slot *before = find_slot(old, place);
+    if (!before) {
+        before = find_slot(old, (SlotPlace){.timing = place.timing, .is_aside = !place.is_aside});
     }
-    const Slot *before = find_slot(old, timing, is_aside);
-    before = before ? before : find_slot(old, timing, !is_aside);
-    Slot *slot = &set->slots[set->slot_count++];
-    *slot = (Slot){.timing = timing,
-                   .is_aside = is_aside,
-                   .last = before ? before->last : slot_before(timing, now)};
-    slot->groups = arena_array(&set->arena, LiveGroup *, set->group_count + 1);
+    TimeMs last = before ? before->last : slot_before(place.timing, now);
+    return is_cut ? last - place.timing.interval : last;
+}
+
+static Slot *slot_for(RuleSet *set, SlotPlace place, const LiveGroup *group, const RuleSet *old,
+                      TimeMs now) {
+    Slot *slot = (Slot *)find_slot(set, place);
+    TimeMs last = last_seen(old, place, group->is_cut, now);
+    if (slot) {
+        slot->last = last < slot->last ? last : slot->last;
+        return slot;
+    }
+    slot = &set->slots[set->slot_count++];
+    *slot = (Slot){.timing = place.timing, .is_aside = place.is_aside, .last = last};
+    slot->groups = arena_array(&set->arena, LiveGroup *, place.only ? 1 : set->group_count + 1);
     return slot;
 }
 
 RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *options,
-                      RuleSet *old, TimeMs now) {
+                      RuleSet *old, bool is_apart, TimeMs now) {
     RuleSet *set = mem_zero(1, sizeof *set);
     set->files = arena_array(&set->arena, RuleFile *, file_count + 1);
     size_t groups = 0;
@@ -346,7 +368,11 @@ RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *o
     fill_windows(set);
     for (size_t g = 0; g < set->group_count; g++) {
         LiveGroup *group = &set->groups[g];
-        Slot *slot = slot_for(set, slot_timing(group->def, options), group->is_aside, old, now);
+        SlotPlace place = {.timing = slot_timing(group->def, options),
+                           .is_aside = group->is_aside,
+                           .only = group->is_aside && is_apart ? group->def : NULL};
+        Slot *slot = slot_for(set, place, group, old, now);
+        group->is_cut = false;
         slot->groups[slot->group_count++] = group;
     }
     for (size_t i = 0; i < set->slot_count; i++) {

@@ -36,6 +36,7 @@ typedef struct LiveGroup {
     int64_t duration_ns, duration_total_ns;
     int64_t slowest_ns;                /* of its rules at the last evaluation */
     bool is_aside;                     /* see Slot */
+    bool is_cut;                       /* broken off, to be evaluated aside for the same slot */
     uint64_t iterations, missed, late; /* late: evaluated, but well after its time */
     SeriesList unwritten;              /* of the evaluation under way */
 } LiveGroup;
@@ -55,12 +56,14 @@ typedef struct PlanStage {
     size_t flush_count;
 } PlanStage;
 
-/* Groups of one timing. Those that hold up others (slot_holds_up()) have a slot of their own beside
- * the common one, evaluated by another thread. */
+/* Groups of one timing. Those that hold up others (slot_holds_up()) have a slot beside the common
+ * one, evaluated by another thread: together where they share what they compute, each its own where
+ * they only wait for somebody else. */
 typedef struct Slot {
     SlotTiming timing;
     bool is_aside;
-    TimeMs last; /* the slot time evaluated last */
+    bool is_running; /* of those aside: some thread has it. Under the lock of Rules, as `last` is */
+    TimeMs last;     /* the slot time evaluated last */
     LiveGroup **groups;
     size_t group_count;
     PlanStage *stages;
@@ -80,9 +83,9 @@ typedef struct RuleSet {
 
 /* Builds the set of `files` (a reference to each is taken), taking over states and counters of
  * `old` (may be NULL) by key. What `old` still has afterwards belongs to rules that are gone. `now`
- * is when slots of new timing count from. */
+ * is when slots of new timing count from; `is_apart` gives each group aside a slot of its own. */
 RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *options,
-                      RuleSet *old, TimeMs now);
+                      RuleSet *old, bool is_apart, TimeMs now);
 void rule_set_free(RuleSet *set); /* accepts NULL */
 
 /* Gives each alert to the rule of its key. `ret_left` (room for all) gets the indexes of those

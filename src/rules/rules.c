@@ -39,10 +39,19 @@ static void load_builtin(Rules *rules) {
     }
 }
 
+/* Who swaps goes before those who would tick next. */
+static void init_aside(pthread_rwlock_t *lock) {
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
 Rules *rules_new(Engine *engine, const RulesOptions *options) {
     Rules *rules = mem_zero(1, sizeof *rules);
     pthread_mutex_init(&rules->work, NULL);
-    pthread_mutex_init(&rules->aside, NULL);
+    init_aside(&rules->aside);
     pthread_mutex_init(&rules->lock, NULL);
     rules->engine = engine;
     copy_options(rules, options);
@@ -73,7 +82,7 @@ void rules_free(Rules *rules) {
     arena_finish(&rules->restored_arena);
     arena_finish(&rules->options_arena);
     pthread_mutex_destroy(&rules->work);
-    pthread_mutex_destroy(&rules->aside);
+    pthread_rwlock_destroy(&rules->aside);
     pthread_mutex_destroy(&rules->lock);
     free(rules);
 }
@@ -82,7 +91,7 @@ void rules_free(Rules *rules) {
  * given back. */
 static void stop_aside(Rules *rules) {
     rules->aside_cancelled = true;
-    pthread_mutex_lock(&rules->aside);
+    pthread_rwlock_wrlock(&rules->aside);
     rules->aside_cancelled = rules->cancelled;
 }
 
@@ -93,7 +102,7 @@ void rules_set_options(Rules *rules, const RulesOptions *options) {
     copy_options(rules, options);
     load_builtin(rules);
     pthread_mutex_unlock(&rules->lock);
-    pthread_mutex_unlock(&rules->aside);
+    pthread_rwlock_unlock(&rules->aside);
     rules_rebuild(rules, rules->looked_at ? rules->looked_at : options->started_at);
     pthread_mutex_unlock(&rules->work);
 }
@@ -129,10 +138,11 @@ void rules_rebuild(Rules *rules, TimeMs now) {
     /* States move from the old set to the new one while it is built, so readers wait. */
     pthread_mutex_lock(&rules->lock);
     rules->regroups = false;
-    RuleSet *set = rule_set_new(files, count, &rules->options, rules->set, now);
+    bool is_apart = rules->options.has_aside && !engine_is_local(rules->engine);
+    RuleSet *set = rule_set_new(files, count, &rules->options, rules->set, is_apart, now);
     rules_take_set(rules, set);
     pthread_mutex_unlock(&rules->lock);
-    pthread_mutex_unlock(&rules->aside);
+    pthread_rwlock_unlock(&rules->aside);
     free(files);
 }
 
@@ -291,8 +301,8 @@ static Slot *find_due(const Rules *rules, bool is_aside, TimeMs now, TimeMs *ret
     TimeMs oldest_due = 0;
     for (size_t i = 0; i < rules->set->slot_count; i++) {
         Slot *slot = &rules->set->slots[i];
-        if (slot->is_aside != is_aside) {
-            continue; /* the other thread's */
+        if (slot->is_aside != is_aside || slot->is_running) {
+            continue; /* another thread's */
         }
         TimeMs due = slot->last + slot->timing.interval;
         if (due <= now && (!oldest || due < oldest_due)) {
@@ -328,16 +338,29 @@ void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick) {
     pthread_mutex_unlock(&rules->work);
 }
 
+static Slot *claim_aside(Rules *rules, TimeMs now, TimeMs *ret_time) {
+    pthread_mutex_lock(&rules->lock);
+    Slot *slot = rules->aside_cancelled ? NULL : find_due(rules, true, now, ret_time);
+    if (slot) {
+        slot->is_running = true;
+    }
+    pthread_mutex_unlock(&rules->lock);
+    return slot;
+}
+
 void rules_tick_aside(Rules *rules, TimeMs now, RulesTick *ret_tick) {
     *ret_tick = (RulesTick){.series = mem_zero(1, sizeof(TickSeries))};
-    pthread_mutex_lock(&rules->aside);
+    pthread_rwlock_rdlock(&rules->aside);
     TimeMs time = 0;
-    Slot *slot = rules->aside_cancelled ? NULL : find_due(rules, true, now, &time);
+    Slot *slot = claim_aside(rules, now, &time);
     if (slot) {
         slot_evaluate(rules, slot, time, now, ret_tick);
+        pthread_mutex_lock(&rules->lock);
+        slot->is_running = false;
+        pthread_mutex_unlock(&rules->lock);
         ret_tick->did_evaluate = true;
     }
-    pthread_mutex_unlock(&rules->aside);
+    pthread_rwlock_unlock(&rules->aside);
 }
 
 void rules_interrupt(Rules *rules) {
@@ -370,17 +393,20 @@ static TimeMs next_slot(const Rules *rules, bool is_aside) {
     TimeMs due = TIME_MAX;
     for (size_t i = 0; i < rules->set->slot_count; i++) {
         const Slot *slot = &rules->set->slots[i];
-        if (slot->is_aside == is_aside && slot->last + slot->timing.interval < due) {
-            due = slot->last + slot->timing.interval;
+        TimeMs next = slot->last + slot->timing.interval;
+        if (slot->is_aside == is_aside && !slot->is_running && next < due) {
+            due = next;
         }
     }
     return due;
 }
 
 TimeMs rules_aside_due(Rules *rules, TimeMs now) {
-    pthread_mutex_lock(&rules->aside);
+    pthread_rwlock_rdlock(&rules->aside);
+    pthread_mutex_lock(&rules->lock);
     TimeMs due = next_slot(rules, true);
-    pthread_mutex_unlock(&rules->aside);
+    pthread_mutex_unlock(&rules->lock);
+    pthread_rwlock_unlock(&rules->aside);
     return rules->aside_cancelled && due <= now ? now + SECOND_MS : due;
 }
 

@@ -12,8 +12,8 @@
  *     rules_write_alerts()    ALERTS and ALERTS_FOR_STATE, the truth's shadow
  *     engine_sync()           one log sync for both
  *
- * Threads: one thread ticks (rules spread their queries over the engine's pool), a second one may
- * tick for the groups that would hold the others up; readers (API) may come from any thread and get
+ * Threads: one thread ticks (rules spread their queries over the engine's pool), others may tick
+ * for the groups that would hold the rest up; readers (API) may come from any thread and get
  * copies.
  */
 
@@ -114,10 +114,12 @@ void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick);
 
 /*
  * Groups that take long (a datasource that hangs, a query over weeks) are put aside, so that they
- * hold up themselves only: from the evaluation on that showed it, until one is quick again, they
- * are due here and no longer at rules_tick(). A second thread calls this as the first calls
- * rules_tick(). A load interrupts it; what was interrupted is due at once.
+ * hold up themselves only: the evaluation that shows it is broken off and made again here, and
+ * until one is quick again they are due here and no longer at rules_tick(). Other threads call this
+ * as the first calls rules_tick(), any number of them: each takes what is due and not under way. A
+ * load interrupts it; what was interrupted is due at once.
  */
+/* When the next is due that nobody has under way; TIME_MAX if there is none. */
 TimeMs rules_aside_due(Rules *rules, TimeMs now);
 void rules_tick_aside(Rules *rules, TimeMs now, RulesTick *ret_tick);
 

@@ -4,8 +4,8 @@
  * What is behind `Rules`, for the files of this folder.
  *
  * Three locks, taken in this order. `work` makes ticks, loads and restores take turns; it is held
- * while queries run. `aside` is held while a tick for groups put aside runs, and by who swaps the
- * set or the options under it. `lock` guards what readers see (set, states,
+ * while queries run. `aside` is shared by the ticks for groups put aside, and held alone by who
+ * swaps the set or the options under them. `lock` guards what readers see (set, states,
  * file errors) and is held only to copy or to swap. Who changes something holds `lock` and, of the
  * other two, the one of its groups.
  */
@@ -33,7 +33,7 @@ typedef struct RemovedRule {
 
 struct Rules {
     pthread_mutex_t work;
-    pthread_mutex_t aside;
+    pthread_rwlock_t aside;
     pthread_mutex_t lock;
     Engine *engine;
     Arena options_arena;

@@ -38,8 +38,11 @@ bool slot_is_late(SlotTiming timing, TimeMs slot, TimeMs now) {
     return now - slot > most;
 }
 
-bool slot_holds_up(SlotTiming timing, DurationMs took, bool was_slow) {
-    DurationMs most = timing.interval / 3;
-    most = most > 5 * SECOND_MS ? 5 * SECOND_MS : most < SECOND_MS ? SECOND_MS : most;
-    return took > (was_slow ? most / 4 : most);
+DurationMs slot_patience(SlotTiming timing, bool is_local) {
+    DurationMs most = is_local ? 5 * SECOND_MS : SECOND_MS, third = timing.interval / 3;
+    return third > most ? most : third < SECOND_MS ? SECOND_MS : third;
+}
+
+bool slot_holds_up(DurationMs patience, DurationMs took, bool was_slow) {
+    return took > (was_slow ? patience / 4 : patience);
 }

@@ -31,9 +31,13 @@ TimeMs slot_before(SlotTiming timing, TimeMs now);
  * interval, and more than a second? */
 bool slot_is_late(SlotTiming timing, TimeMs slot, TimeMs now);
 
-/* Does a group whose evaluation took `took` hold up others: for more than a third of its interval
- * (at least a second), or than five seconds? One that `was_slow` has to be well below that. */
-bool slot_holds_up(SlotTiming timing, DurationMs took, bool was_slow);
+/* How long others may wait for one group: a third of the interval, but at least a second and at
+ * most five; of a remote engine, where waiting is all that happens, a second. */
+DurationMs slot_patience(SlotTiming timing, bool is_local);
+
+/* Does a group whose evaluation took `took` hold up others? One that `was_slow` has to be well
+ * below that. */
+bool slot_holds_up(DurationMs patience, DurationMs took, bool was_slow);
 
 /* What an evaluation of the slot `slot` asks for. */
 TimeMs slot_query_time(SlotTiming timing, TimeMs slot);

@@ -17,6 +17,7 @@ typedef struct SlotRun {
     RuleWorld world;
     RulesTick *tick;
     SeriesList *alerts_series;
+    bool is_impatient; /* groups that take long are broken off */
     bool interrupted;
     Arena arena; /* values, hits and the labels of recordings not yet written */
 } SlotRun;
@@ -38,9 +39,9 @@ static bool has_seen(const LiveGroup *group, TimeMs slot) {
 }
 
 /* Restored alerts may have seen a later slot already, where a group's interval was changed: it
- * waits for that. */
+ * waits for that. A group that was broken off has rules that are through. */
 static bool is_behind(const LiveGroup *group, const LiveRule *rule, TimeMs slot) {
-    if (has_seen(group, slot)) {
+    if (has_seen(group, slot) || rule->state->last_evaluation >= slot) {
         return true;
     }
     for (size_t i = 0; i < rule->state->alerts_count; i++) {
@@ -187,7 +188,8 @@ static StageProgram build_program(SlotRun *run, const PlanStage *stage) {
                             .errs = arena_raw(arena, (stage->count + 1) * sizeof(Err))};
     for (size_t i = 0; i < stage->count; i++) {
         PlanItem *item = &stage->items[i];
-        if (!item->rule->is_builtin && !is_behind(item->group, item->rule, run->world.slot)) {
+        if (!item->rule->is_builtin && !item->group->is_cut &&
+            !is_behind(item->group, item->rule, run->world.slot)) {
             program.items[program.count] = item;
             program.exprs[program.count++] = (EngineExpr){.expr = item->rule->def->expr,
                                                           .text = item->rule->def->expr_text,
@@ -209,6 +211,16 @@ static void run_builtin(SlotRun *run, const PlanStage *stage) {
     }
 }
 
+/* Groups that others would have to wait for are not decided here, but put aside. */
+static void cut_groups(SlotRun *run, const StageProgram *program) {
+    if (!run->is_impatient) {
+        return;
+    }
+    for (size_t i = 0; i < program->count; i++) {
+        program->items[i]->group->is_cut |= !program->ok[i] && program->errs[i].kind == ERR_TIMEOUT;
+    }
+}
+
 static void run_stage(SlotRun *run, const PlanStage *stage) {
     for (size_t i = 0; i < stage->flush_count; i++) {
         write_group(run, stage->flush[i]);
@@ -223,7 +235,11 @@ static void run_stage(SlotRun *run, const PlanStage *stage) {
             return;
         }
     }
+    cut_groups(run, &program);
     for (size_t i = 0; i < program.count; i++) {
+        if (program.items[i]->group->is_cut) {
+            continue;
+        }
         int64_t from_ns = clock_monotonic_ns();
         apply_answer(run, program.items[i], &program.values[i], program.ok[i], &program.errs[i]);
         note_evaluation(run, program.items[i], &program.values[i].stats,
@@ -234,27 +250,39 @@ static void run_stage(SlotRun *run, const PlanStage *stage) {
 
 /* Rules of a group run one after the other in our own engine, and at once in a remote one. */
 static bool holds_up(const SlotRun *run, const LiveGroup *group) {
-    int64_t took_ns = engine_is_local(run->rules->engine) ? group->duration_ns : group->slowest_ns;
+    bool is_local = engine_is_local(run->rules->engine);
+    int64_t took_ns = is_local ? group->duration_ns : group->slowest_ns;
+    DurationMs patience = slot_patience(run->slot->timing, is_local);
     return run->rules->options.has_aside &&
-           slot_holds_up(run->slot->timing, took_ns / 1000000, group->is_aside);
+           slot_holds_up(patience, took_ns / 1000000, group->is_aside);
 }
 
-static void note_groups(SlotRun *run, uint64_t missed) {
+static void set_aside(SlotRun *run, LiveGroup *group, bool is_aside) {
+    if (is_aside != group->is_aside) {
+        group->is_aside = is_aside;
+        run->rules->regroups = true;
+    }
+}
+
+static void note_groups(SlotRun *run) {
+    Slot *slot = run->slot;
+    uint64_t missed = (uint64_t)((run->world.slot - slot->last) / slot->timing.interval - 1);
     pthread_mutex_lock(&run->rules->lock);
+    slot->last = run->world.slot;
     for (size_t g = 0; g < run->slot->group_count; g++) {
         LiveGroup *group = run->slot->groups[g];
         if (has_seen(group, run->world.slot)) {
             continue;
         }
-        group->last_evaluation = run->world.slot;
-        bool is_aside = holds_up(run, group);
-        if (is_aside != group->is_aside) {
-            group->is_aside = is_aside;
-            run->rules->regroups = true;
+        group->missed += missed;
+        if (group->is_cut) {
+            set_aside(run, group, true);
+            continue;
         }
+        group->last_evaluation = run->world.slot;
+        set_aside(run, group, holds_up(run, group));
         group->duration_total_ns += group->duration_ns;
         group->iterations++;
-        group->missed += missed;
         group->late += slot_is_late(run->slot->timing, run->world.slot, run->now);
     }
     pthread_mutex_unlock(&run->rules->lock);
@@ -265,8 +293,20 @@ static void begin_groups(SlotRun *run) {
     for (size_t g = 0; g < run->slot->group_count; g++) {
         run->slot->groups[g]->duration_ns = 0;
         run->slot->groups[g]->slowest_ns = 0;
+        run->slot->groups[g]->is_cut = false;
     }
     pthread_mutex_unlock(&run->rules->lock);
+}
+
+/* A group that takes longer than the others should wait is broken off, and begun anew aside. */
+static void limit_patience(SlotRun *run) {
+    QueryBudget *budget = &run->world.query.budget;
+    DurationMs patience = slot_patience(run->slot->timing, engine_is_local(run->rules->engine));
+    if (budget->timeout_ns == 0 || budget->timeout_ns > patience * 1000000) {
+        budget->timeout_ns = patience * 1000000;
+        run->world.query.group_timeout = true;
+        run->is_impatient = true;
+    }
 }
 
 void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick *tick) {
@@ -286,6 +326,9 @@ void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick 
         run.world.query.budget.cancelled =
             slot->is_aside ? &rules->aside_cancelled : &rules->cancelled;
     }
+    if (rules->options.has_aside && !slot->is_aside) {
+        limit_patience(&run);
+    }
     begin_groups(&run);
     for (size_t i = 0; i < slot->stage_count && !run.interrupted; i++) {
         run_stage(&run, &slot->stages[i]);
@@ -294,8 +337,7 @@ void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick 
         write_group(&run, slot->groups[g]);
     }
     if (!run.interrupted) {
-        note_groups(&run, (uint64_t)((time - slot->last) / slot->timing.interval - 1));
-        slot->last = time;
+        note_groups(&run);
     }
     arena_finish(&run.arena);
 }

@@ -81,10 +81,12 @@ def rules_on_victoria_metrics():
 
 
 class Source:
-    """A datasource that answers one series to everything: to what asks for `hangs` when it is let, to what asks for `counted` after a
-    moment, and notes how many of the latter there were at once."""
+    """A datasource that answers one series to everything: to what asks for `hangs` when it is let (the first time after `first` seconds),
+    to what asks for `crawls` after more than others should wait, to what asks for `counted` after a moment, and notes how many of the
+    latter there were at once."""
 
-    def __init__(self):
+    def __init__(self, first=1.5):
+        self.first = first
         self.open, self.lock = threading.Event(), threading.Lock()
         self.now = self.most = self.hanging = 0
         source = self
@@ -118,7 +120,9 @@ class Source:
             with self.lock:
                 self.hanging += 1
                 first = self.hanging == 1
-            self.open.wait(1.5 if first else 60)
+            self.open.wait(self.first if first else 60)
+        elif "crawls" in query:
+            self.open.wait(1.2)
         elif "counted" in query:
             with self.lock:
                 self.now += 1
@@ -164,6 +168,35 @@ def a_group_that_hangs_holds_up_itself_only():
         page.close()
 
 
+CRAWLING = """
+groups:
+- {name: hangs, concurrency: 1, rules: [{record: h1, expr: hangs > 1}, {record: h2, expr: hangs > 2}, {record: h3, expr: hangs > 3}]}
+- {name: crawls, rules: [{record: c1, expr: crawls > 1}, {record: c2, expr: c1}]}
+- {name: quick, rules: [{record: quick, expr: answers}]}
+"""
+
+
+def no_group_waits_for_another_from_the_first_slot_on():
+    with World() as world:
+        source, page, port = Source(60), Listener(200), free_port()
+        world.write("rules/rules.yml", CRAWLING)
+        world.belfry(world.write("belfry.yml", CONFIG.format(dir=world.dir, page=page.port, source=source.port)), port).start()
+        wait_for("quick and crawling groups", lambda: all(r["health"] == "ok" for n in ("quick", "crawls") for r in groups(port)[n]["rules"]))
+        for name in ("quick", "crawls"):
+            for _ in range(3):
+                seen = groups(port)[name]["lastEvaluation"]
+                wait_for(name + " to go on", lambda: groups(port)[name]["lastEvaluation"] > seen)
+        now = groups(port)
+        assert {n: g["aside"] for n, g in now.items() if n != "belfry"} | {"hangs": True, "crawls": True, "quick": False} == {
+            n: g["aside"] for n, g in now.items() if n != "belfry"}, now
+        assert all(r["health"] == "unknown" for r in now["hangs"]["rules"]), "nothing of it was decided"
+        source.open.set()
+        wait_for("the hanging group", lambda: all(r["health"] == "ok" for r in groups(port)["hangs"]["rules"]))
+        wait_for("all to be together again", lambda: not any(groups(port)[n]["aside"] for n in ("hangs", "crawls")))
+        source.close()
+        page.close()
+
+
 def a_group_has_as_many_rules_under_way_as_it_says():
     rules = "[" + ", ".join(f"{{record: r{i}, expr: counted > {i}}}" for i in range(12)) + "]"
     for group, most in (("concurrency: 2, ", 2), ("", 12)):
@@ -179,4 +212,5 @@ def a_group_has_as_many_rules_under_way_as_it_says():
 
 if __name__ == "__main__":
     sys.exit(run_cases([rules_on_prometheus, rules_on_victoria_metrics, a_group_that_hangs_holds_up_itself_only,
+                        no_group_waits_for_another_from_the_first_slot_on,
                         a_group_has_as_many_rules_under_way_as_it_says]))

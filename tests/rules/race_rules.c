@@ -1,6 +1,7 @@
-/* Rules from all sides, for ThreadSanitizer: one thread ticks, another one ticks the group that is
- * put aside because its datasource is slow, files are loaded anew, and readers look at everything.
- * Goes on until the slow group was evaluated aside some times, so that there was something to race.
+/* Rules from all sides, for ThreadSanitizer: one thread ticks, others tick the groups that are
+ * put aside because their datasource is slow, files are loaded anew, and readers look at
+ * everything. Goes on until the slow group was evaluated aside some times, so that there was
+ * something to race.
  */
 
 #include <limits.h>
@@ -125,7 +126,8 @@ static void load(Race *race, int version) {
     buf_printf(&text,
                "groups:\n"
                "  - {name: quick, interval: 2s, rules: [{alert: A, expr: m > %d, for: 4s}]}\n"
-               "  - {name: slow, interval: 3s, rules: [{alert: B, expr: slow > 0}]}\n",
+               "  - {name: slow, interval: 3s, rules: [{alert: B, expr: slow > 0}]}\n"
+               "  - {name: slower, interval: 3s, rules: [{record: r, expr: slow}]}\n",
                version);
     must(file_replace(path, buf_view(&text), &err), err.text);
     RulesSource source = {str_of(path), RULES_AUTO};
@@ -142,7 +144,7 @@ static void *reload(void *context) {
 }
 
 static void run(Race *race) {
-    static void *(*const threads[])(void *) = {tick, tick_aside, look, reload};
+    static void *(*const threads[])(void *) = {tick, tick_aside, tick_aside, look, reload};
     enum { THREADS = sizeof threads / sizeof *threads };
     pthread_t started[THREADS];
     race->running = 1;

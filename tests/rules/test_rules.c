@@ -260,7 +260,7 @@ static size_t stages_of(const char *text) {
     RuleFile *file = NULL;
     RulesOptions options = {.evaluation_interval = MINUTE_MS};
     cr_assert(rule_file_load(STR("f.yml"), str_of(text), RULES_AUTO, &file, &problems));
-    RuleSet *set = rule_set_new(&file, 1, &options, NULL, START);
+    RuleSet *set = rule_set_new(&file, 1, &options, NULL, false, START);
     size_t count = set->slots[0].stage_count;
     rule_set_free(set);
     rule_file_unref(file);
@@ -798,9 +798,10 @@ Test(rules, put_groups_aside_that_hold_up_others_and_take_them_back_when_they_ar
         {6000, 501, true, true},
         {6000, 499, true, false},
     };
+    cr_expect_eq(slot_patience((SlotTiming){.interval = HOUR_MS}, false), SECOND_MS, "remote");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        SlotTiming timing = {.interval = cases[i].interval};
-        cr_expect_eq(slot_holds_up(timing, cases[i].took, cases[i].was_slow), cases[i].want,
+        DurationMs patience = slot_patience((SlotTiming){.interval = cases[i].interval}, true);
+        cr_expect_eq(slot_holds_up(patience, cases[i].took, cases[i].was_slow), cases[i].want,
                      "case %zu", i);
     }
 }
