@@ -67,9 +67,7 @@ static char escape_letter(int32_t rune) {
     return at ? letters[at - plain] : 0;
 }
 
-/* What Go calls printable, without its tables: control characters and spaces other than ' ' are
- * not. */
-static bool is_printable(int32_t rune) {
+bool go_is_printable(int32_t rune) {
     if (rune < 0x20 || (rune >= 0x7F && rune <= 0xA0) || rune == 0xAD) {
         return false;
     }
@@ -81,7 +79,7 @@ static bool is_printable(int32_t rune) {
     return !space && !unassigned;
 }
 
-static void put_escaped(Buf *buf, int32_t rune, char quote) {
+static void put_escaped(Buf *buf, int32_t rune, char quote, bool ascii) {
     char letter = escape_letter(rune);
     if (rune == quote) {
         buf_byte(buf, '\\');
@@ -89,7 +87,7 @@ static void put_escaped(Buf *buf, int32_t rune, char quote) {
     } else if (letter) {
         buf_byte(buf, '\\');
         buf_byte(buf, letter);
-    } else if (is_printable(rune)) {
+    } else if (go_is_printable(rune) && (rune < 0x80 || !ascii)) {
         utf8_put(buf, (uint32_t)rune);
     } else if (rune < 0x80) {
         buf_printf(buf, "\\x%02x", (unsigned)rune);
@@ -100,7 +98,7 @@ static void put_escaped(Buf *buf, int32_t rune, char quote) {
     }
 }
 
-void go_quote(Buf *buf, Str text, size_t runes_max) {
+static void put_quoted(Buf *buf, Str text, size_t runes_max, bool ascii) {
     buf_byte(buf, '"');
     size_t written = 0;
     for (size_t at = 0; at < text.len && (!runes_max || written < runes_max); written++) {
@@ -109,16 +107,38 @@ void go_quote(Buf *buf, Str text, size_t runes_max) {
         if (rune == RUNE_BAD && length == 1) {
             buf_printf(buf, "\\x%02x", (unsigned)(uint8_t)text.ptr[at]);
         } else {
-            put_escaped(buf, rune, '"');
+            put_escaped(buf, rune, '"', ascii);
         }
         at += length;
     }
     buf_byte(buf, '"');
 }
 
-void go_quote_rune(Buf *buf, int32_t rune) {
+void go_quote(Buf *buf, Str text, size_t runes_max) {
+    put_quoted(buf, text, runes_max, false);
+}
+
+void go_quote_ascii(Buf *buf, Str text) {
+    put_quoted(buf, text, 0, true);
+}
+
+bool go_can_backquote(Str text) {
+    for (size_t at = 0; at < text.len;) {
+        int32_t rune;
+        size_t length = utf8_next(text, at, &rune);
+        bool is_bad = rune == RUNE_BAD && length == 1;
+        if (is_bad || (rune < ' ' && rune != '\t') || rune == '`' || rune == 0x7F ||
+            rune == 0xFEFF) {
+            return false;
+        }
+        at += length;
+    }
+    return true;
+}
+
+void go_quote_rune(Buf *buf, int32_t rune, bool ascii) {
     buf_byte(buf, '\'');
-    put_escaped(buf, rune < 0 ? RUNE_BAD : rune, '\'');
+    put_escaped(buf, rune < 0 ? RUNE_BAD : rune, '\'', ascii);
     buf_byte(buf, '\'');
 }
 
@@ -227,4 +247,45 @@ bool go_unquote_rune(Str literal, uint32_t *ret_rune) {
     size_t length = utf8_next(buf_view(&out), 0, &rune);
     *ret_rune = rune == RUNE_BAD && length == 1 ? (uint8_t)out.ptr[0] : (uint32_t)rune;
     return length == out.len && length > 0;
+}
+
+/* RE2 and Go's regexp name the same mistakes differently; people know Go's words from Prometheus.
+ */
+static const struct {
+    const char *re2, *go;
+} regex_words[] = {
+    {"missing ]", "missing closing ]"},
+    {"missing )", "missing closing )"},
+    {"trailing \\", "trailing backslash at end of expression"},
+    {"no argument for repetition operator", "missing argument to repetition operator"},
+    {"invalid repetition size", "invalid repeat count"},
+    {"bad repetition operator", "invalid nested repetition operator"},
+    {"invalid perl operator", "invalid or unsupported Perl syntax"},
+    {"invalid named capture group", "invalid named capture"},
+};
+
+void go_regex_error(Buf *buf, Str re2) {
+    buf_str(buf, STR("error parsing regexp: "));
+    Str prefix = STR("regular expression: ");
+    if (str_starts(re2, prefix)) {
+        re2 = str_skip(re2, prefix.len);
+    }
+    for (size_t i = 0; i < sizeof regex_words / sizeof regex_words[0]; i++) {
+        Str known = str_of(regex_words[i].re2);
+        if (str_starts(re2, known)) {
+            buf_str(buf, str_of(regex_words[i].go));
+            re2 = str_skip(re2, known.len);
+            break;
+        }
+    }
+    for (size_t i = 0; i + 1 < re2.len; i++) {
+        if (re2.ptr[i] == ':' && re2.ptr[i + 1] == ' ') {
+            buf_put(buf, re2.ptr, i + 2);
+            buf_byte(buf, '`');
+            buf_str(buf, str_skip(re2, i + 2));
+            buf_byte(buf, '`');
+            return;
+        }
+    }
+    buf_str(buf, re2);
 }

@@ -15,8 +15,22 @@ enum { GO_EXPONENT_MIN = 6 };
 /* strconv.Quote: "a\"b\n". At most `runes_max` characters of the text (0 = all), as %.10q does. */
 void go_quote(Buf *buf, Str text, size_t runes_max);
 
-/* Go's %q of a character: 'a', '\n'. -1 (end of text) and what is no UTF-8 come out as U+FFFD. */
-void go_quote_rune(Buf *buf, int32_t rune);
+/* strconv.QuoteToASCII: all but ASCII is escaped. */
+void go_quote_ascii(Buf *buf, Str text);
+
+/* Go's %q of a character: 'a', '\n'; with `ascii` its %+q. -1 (end of text) and what is no UTF-8
+ * come out as U+FFFD. */
+void go_quote_rune(Buf *buf, int32_t rune, bool ascii);
+
+/* What Go's regexp says of a pattern, from what RE2 does (an Err of base/regex): "regular
+ * expression: missing ): (" is "error parsing regexp: missing closing ): `(`". */
+void go_regex_error(Buf *buf, Str re2);
+
+/* strconv.CanBackquote: whether the text can stand between backquotes in one line. */
+bool go_can_backquote(Str text);
+
+/* strconv.IsPrint, without Go's tables: control characters and spaces other than ' ' are not. */
+bool go_is_printable(int32_t rune);
 
 /* The inside of a string literal with its quotes, which may be ", ' or `: escapes as Go has them.
  * False if it is none. The result is in `arena`, any bytes. */

@@ -97,7 +97,7 @@ static Token complain_of(Lexer *lexer, uint32_t start, const char *words, uint32
     utf8_next(lexer->text, at, &rune);
     AUTO(buf_finish) Buf message = {0};
     buf_str(&message, str_of(words));
-    go_quote_rune(&message, rune);
+    go_quote_rune(&message, rune, false);
     buf_str(&message, str_of(rest));
     return complain(lexer, start, arena_str(lexer->arena, buf_view(&message)));
 }

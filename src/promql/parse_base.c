@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/go_text.h"
 #include "promql/parse.h"
 
 bool parser_fail(Parser *parser, uint32_t at, const char *fmt, ...) {
@@ -89,54 +90,13 @@ bool parser_adopt(Parser *parser, Expr *node, const Expr *child) {
     return true;
 }
 
-/* RE2 and Go's regexp name the same mistakes differently; people know Go's words from Prometheus.
- */
-static const struct {
-    const char *re2, *go;
-} regex_words[] = {
-    {"missing ]", "missing closing ]"},
-    {"missing )", "missing closing )"},
-    {"trailing \\", "trailing backslash at end of expression"},
-    {"no argument for repetition operator", "missing argument to repetition operator"},
-    {"invalid repetition size", "invalid repeat count"},
-    {"bad repetition operator", "invalid nested repetition operator"},
-    {"invalid perl operator", "invalid or unsupported Perl syntax"},
-    {"invalid named capture group", "invalid named capture"},
-};
-
-/* "missing ): (" -> "missing closing ): `(`" */
-static void put_regex_error(Buf *buf, Str re2) {
-    Str prefix = STR("regular expression: ");
-    if (str_starts(re2, prefix)) {
-        re2 = str_skip(re2, prefix.len);
-    }
-    for (size_t i = 0; i < sizeof regex_words / sizeof regex_words[0]; i++) {
-        Str known = str_of(regex_words[i].re2);
-        if (str_starts(re2, known)) {
-            buf_str(buf, str_of(regex_words[i].go));
-            re2 = str_skip(re2, known.len);
-            break;
-        }
-    }
-    for (size_t i = 0; i + 1 < re2.len; i++) {
-        if (re2.ptr[i] == ':' && re2.ptr[i + 1] == ' ') {
-            buf_put(buf, re2.ptr, i + 2);
-            buf_byte(buf, '`');
-            buf_str(buf, str_skip(re2, i + 2));
-            buf_byte(buf, '`');
-            return;
-        }
-    }
-    buf_str(buf, re2);
-}
-
 Matcher *parser_matcher(Parser *parser, MatchType type, Str name, Str value, uint32_t at) {
     MatcherLink *link = arena_new(parser->arena, MatcherLink);
     Err err = {0};
     if (!matcher_init(parser->arena, type, name, value, &link->matcher, &err)) {
         AUTO(buf_finish) Buf words = {0};
-        put_regex_error(&words, str_of(err.text));
-        parser_fail(parser, at, "error parsing regexp: %.*s", STR_ARG(buf_view(&words)));
+        go_regex_error(&words, str_of(err.text));
+        parser_fail(parser, at, "%.*s", STR_ARG(buf_view(&words)));
         return NULL;
     }
     link->next = parser->source->matchers;

@@ -28,7 +28,7 @@ bool series_unexpected(const SeriesReader *reader, const char *where) {
         int32_t rune;
         utf8_next(reader->text, reader->at, &rune);
         buf_str(&what, STR("unexpected character "));
-        go_quote_rune(&what, rune);
+        go_quote_rune(&what, rune, false);
     }
     buf_printf(&what, " in %s", where);
     buf_byte(&what, '\0');

@@ -36,7 +36,7 @@ static bool answer_list(Arena *arena, const Value *value, TmplValue *ret_list, E
         series = &scalar;
         count = 1;
     } else if (value->type != VALUE_VECTOR) {
-        return err_set(err, ERR_INVALID, "query result is not a vector or scalar");
+        return err_set(err, ERR_INVALID, "rule result is not a vector or scalar");
     }
     TmplValue *items = arena_array(arena, TmplValue, count + 1);
     for (size_t i = 0; i < count; i++) {

@@ -60,8 +60,9 @@ const char *rule_text_suggest(bool vmalert, Str error) {
     if (func.len) {
         return tmpl_suggest_func(vmalert ? vmalert_funcs : prometheus_funcs, func);
     }
-    return variable.len ? str_suggest(variable, vmalert ? vmalert_variables : prometheus_variables)
-                        : NULL;
+    const char *near = str_suggest(variable, vmalert ? vmalert_variables : prometheus_variables);
+    /* Inside a `define` they do not exist, however well they are spelt. */
+    return near && !str_eq(variable, str_of(near)) ? near : NULL;
 }
 
 static TmplValue label_map(Arena *arena, LabelSet labels) {

@@ -177,6 +177,28 @@ static bool check_arg_count(TmplExec *exec, const TmplFunc *func, size_t count) 
                 count);
 }
 
+/* Arguments of a wrong type are found before the call in Go, so that the complaint is about them
+ * and names no function. `culprit` is NULL for the value that comes through the pipe. */
+static bool refuse_argument(TmplExec *exec, const Node *culprit, const char *complaint) {
+    bool is_constant = culprit && (culprit->type == NODE_NUMBER || culprit->type == NODE_BOOL);
+    Str expected = str_skip(str_of(complaint), strlen("wrong type for value; expected "));
+    expected.len = str_find(expected, ';');
+    bool is_text = str_eq(expected, STR("string"));
+    if (culprit && culprit->type == NODE_NIL && is_text) {
+        return fail(exec, "cannot assign nil to string");
+    }
+    if (is_constant && is_text) {
+        return fail_node(exec, culprit, "expected string; found ", "");
+    }
+    if (is_constant && !str_starts(expected, STR("time."))) {
+        AUTO(buf_finish) Buf shown = {0};
+        tmpl_node_print(&shown, culprit, false);
+        return fail(exec, "can't handle %.*s for arg of type %.*s", STR_ARG(buf_view(&shown)),
+                    STR_ARG(expected));
+    }
+    return fail(exec, "%s", complaint);
+}
+
 /* Calls with the values of the operands, `receiver` first where there is one. */
 static bool call(TmplExec *exec, const TmplValue *dot, const TmplFunc *func,
                  const TmplValue *receiver, const Node *node, Args args, TmplValue *ret) {
@@ -198,15 +220,22 @@ static bool call(TmplExec *exec, const TmplValue *dot, const TmplFunc *func,
     if (args.final) {
         values[filled++] = *args.final;
     }
+    const Node *last = exec->node;
     exec->node = node;
     Err cause = {0};
     if (func->call(exec, values, filled, ret, &cause)) {
+        exec->node = last; /* as in Go: what goes wrong after the call is at the last operand */
         return true;
     }
-    /* Arguments of a wrong type are found before the call in Go, so their complaint names no
-     * function. */
     if (cause.kind == ERR_UNSUPPORTED) {
-        return fail(exec, "%s", cause.text);
+        const Node *culprit = NULL;
+        for (size_t i = 0; i < own && !culprit; i++) {
+            bool is_it =
+                str_ends(str_of(cause.text), tmpl_type_name(&values[i + (receiver != NULL)]));
+            culprit = is_it ? args.nodes[i + 1] : NULL;
+        }
+        exec->node = culprit ? culprit : last;
+        return refuse_argument(exec, culprit, cause.text);
     }
     return fail(exec, "error calling %s: %s", func->name, cause.text);
 }
@@ -231,7 +260,9 @@ static bool eval_map_key(TmplExec *exec, const TmplValue *map, Str name, Args ar
 /* One field, key or method of `receiver`. */
 static bool eval_field(TmplExec *exec, const TmplValue *dot, const TmplValue *receiver, Str name,
                        const Node *node, Args args, TmplValue *ret) {
-    exec->node = node;
+    if (node->type != NODE_CHAIN) { /* the complaint about (pipe).Field names what is inside */
+        exec->node = node;
+    }
     if (receiver->type == TMPL_NIL) {
         if (exec->tmpl->missing_error) {
             return fail(exec, "nil data; no entry for key \"%.*s\"", STR_ARG(name));
@@ -535,7 +566,6 @@ static Walk walk_range(TmplExec *exec, const TmplValue *dot, const Node *node) {
     }
     /* The pipeline declared its variables for itself; each round declares them anew. */
     exec->variables_count = mark;
-    exec->node = node;
     if (!can_range(&value)) {
         AUTO(buf_finish) Buf shown = {0};
         tmpl_print_value(&shown, &value);

@@ -46,16 +46,18 @@ static bool equal(const TmplValue *a, const TmplValue *b, bool *ret_equal, Err *
         return true;
     }
     BasicKind kind = basic_kind(a);
-    if (kind == KIND_NONE || basic_kind(b) == KIND_NONE) {
-        if (a->type == TMPL_TIME && b->type == TMPL_TIME) {
-            *ret_equal = a->integer == b->integer;
-            return true;
-        }
-        const TmplValue *odd = kind == KIND_NONE ? a : b;
-        return err_set(err, ERR_INVALID, "non-comparable type %.*s", STR_ARG(tmpl_type_name(odd)));
-    }
     if (kind != basic_kind(b)) {
         return err_set(err, ERR_INVALID, "incompatible types for comparison");
+    }
+    if (a->type == TMPL_TIME && b->type == TMPL_TIME) {
+        *ret_equal = a->integer == b->integer;
+        return true;
+    }
+    if (kind == KIND_NONE) {
+        AUTO(buf_finish) Buf shown = {0};
+        tmpl_print_value(&shown, a);
+        return err_set(err, ERR_INVALID, "non-comparable type %.*s: %.*s",
+                       STR_ARG(buf_view(&shown)), STR_ARG(tmpl_type_name(a)));
     }
     switch (kind) {
     case KIND_BOOL:
@@ -223,6 +225,9 @@ static bool index_one(const Tmpl *tmpl, const TmplValue *value, const TmplValue 
         }
         return true;
     case TMPL_MAP: {
+        if (index->type == TMPL_NIL) {
+            return err_set(err, ERR_INVALID, "value is nil; should be of type string");
+        }
         if (index->type != TMPL_STRING) {
             return err_set(err, ERR_INVALID, "value has type %.*s; should be string",
                            STR_ARG(tmpl_type_name(index)));
@@ -261,6 +266,9 @@ static bool func_slice(TmplExec *exec, const TmplValue *args, size_t count, Tmpl
                        Err *err) {
     (void)exec;
     const TmplValue *value = &args[0];
+    if (value->type == TMPL_NIL) {
+        return err_set(err, ERR_INVALID, "slice of untyped nil");
+    }
     if (value->type != TMPL_STRING && value->type != TMPL_LIST) {
         return err_set(err, ERR_INVALID, "can't slice item of type %.*s",
                        STR_ARG(tmpl_type_name(value)));
@@ -319,13 +327,14 @@ static bool func_printf(TmplExec *exec, const TmplValue *args, size_t count, Tmp
     return true;
 }
 
-/* The arguments as one text: a single string as it is, else as Sprint. */
-static void join_args(Buf *buf, const TmplValue *args, size_t count) {
-    if (count == 1 && args[0].type == TMPL_STRING) {
-        buf_str(buf, args[0].string);
-    } else {
-        tmpl_sprint(buf, args, count);
+/* The arguments as one text: a single string as it is, else as Sprint, with nil as it comes out of
+ * an action. */
+static void join_args(TmplExec *exec, Buf *buf, const TmplValue *args, size_t count) {
+    TmplValue *shown = arena_array(tmpl_exec_arena(exec), TmplValue, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        shown[i] = args[i].type == TMPL_NIL ? tmpl_string(STR("<no value>")) : args[i];
     }
+    tmpl_sprint(buf, shown, count);
 }
 
 static bool func_html(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
@@ -333,7 +342,7 @@ static bool func_html(TmplExec *exec, const TmplValue *args, size_t count, TmplV
     (void)err;
     AUTO(buf_finish) Buf text = {0};
     AUTO(buf_finish) Buf escaped = {0};
-    join_args(&text, args, count);
+    join_args(exec, &text, args, count);
     html_escape(&escaped, buf_view(&text));
     *ret = tmpl_text_result(exec, &escaped);
     return true;
@@ -344,7 +353,7 @@ static bool func_urlquery(TmplExec *exec, const TmplValue *args, size_t count, T
     (void)err;
     AUTO(buf_finish) Buf text = {0};
     AUTO(buf_finish) Buf escaped = {0};
-    join_args(&text, args, count);
+    join_args(exec, &text, args, count);
     url_query_escape(&escaped, buf_view(&text));
     *ret = tmpl_text_result(exec, &escaped);
     return true;
@@ -362,7 +371,7 @@ static void js_put_rune(Buf *out, uint32_t rune) {
             return;
         }
     }
-    if (rune < 0x20 || rune == 0x7F) {
+    if (!go_is_printable((int32_t)rune)) {
         buf_printf(out, "\\u%04X", rune);
     } else {
         utf8_put(out, rune);
@@ -373,7 +382,7 @@ static bool func_js(TmplExec *exec, const TmplValue *args, size_t count, TmplVal
     (void)err;
     AUTO(buf_finish) Buf text = {0};
     AUTO(buf_finish) Buf escaped = {0};
-    join_args(&text, args, count);
+    join_args(exec, &text, args, count);
     for (Str rest = buf_view(&text); rest.len;) {
         int32_t rune;
         rest = str_skip(rest, utf8_next(rest, 0, &rune));
@@ -386,6 +395,9 @@ static bool func_js(TmplExec *exec, const TmplValue *args, size_t count, TmplVal
 static bool func_call(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
                       Err *err) {
     (void)exec, (void)count, (void)ret;
+    if (args[0].type == TMPL_NIL) {
+        return err_set(err, ERR_INVALID, "call of nil");
+    }
     return err_set(err, ERR_INVALID, "non-function of type %.*s",
                    STR_ARG(tmpl_type_name(&args[0])));
 }

@@ -234,7 +234,11 @@ static bool func_to_time(TmplExec *exec, const TmplValue *args, size_t count, Tm
     if (!isfinite(seconds)) {
         return err_set(err, ERR_INVALID, "value is NaN or Inf");
     }
-    return to_time(seconds, ret, err);
+    if (!to_time(seconds, ret, err)) {
+        return false;
+    }
+    ret->go_type = "*time.Time";
+    return true;
 }
 
 static bool func_to_time_vmalert(TmplExec *exec, const TmplValue *args, size_t count,
@@ -246,7 +250,9 @@ static bool func_to_time_vmalert(TmplExec *exec, const TmplValue *args, size_t c
         return err_set(err, ERR_INVALID, "cannot convert %.*s to time.Time",
                        STR_ARG(buf_view(&text)));
     }
-    return func_to_time(exec, args, count, ret, err);
+    bool ok = func_to_time(exec, args, count, ret, err);
+    ret->go_type = NULL;
+    return ok;
 }
 
 static bool func_to_duration(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
@@ -514,8 +520,23 @@ static bool func_safe_html(TmplExec *exec, const TmplValue *args, size_t count, 
 
 /* ---- regular expressions ---- */
 
+/* With `compiled` as Go's MustCompile complains, else as MatchString does. */
+static Regex *compile(Str pattern, bool compiled, Err *err) {
+    Err own = {0};
+    Regex *regex = regex_new_search(pattern.ptr, pattern.len, &own);
+    if (!regex) {
+        AUTO(buf_finish) Buf words = {0};
+        if (compiled) {
+            buf_printf(&words, "regexp: Compile(`%.*s`): ", STR_ARG(pattern));
+        }
+        go_regex_error(&words, str_of(own.text));
+        err_set(err, own.kind, "%.*s", STR_ARG(buf_view(&words)));
+    }
+    return regex;
+}
+
 static bool search_text(Str pattern, Str text, bool *ret_found, Err *err) {
-    Regex *regex = regex_new_search(pattern.ptr, pattern.len, err);
+    Regex *regex = compile(pattern, false, err);
     if (!regex) {
         return false;
     }
@@ -567,7 +588,7 @@ static void put_replacement(Buf *out, const Regex *regex, Str replacement, Str t
 }
 
 static bool replace_in_text(Str pattern, Str replacement, Str text, Buf *out, Err *err) {
-    Regex *regex = regex_new_search(pattern.ptr, pattern.len, err);
+    Regex *regex = compile(pattern, true, err);
     if (!regex) {
         return false;
     }
@@ -677,8 +698,12 @@ static void put_stripped_domain(Buf *out, Str text) {
         buf_str(out, text);
         return;
     }
-    buf_put(out, host.ptr, str_find(host, '.'));
-    if (has_port) {
+    host.len = str_find(host, '.');
+    bool is_bracketed = has_port && port.len && str_find(host, ':') < host.len;
+    buf_str(out, is_bracketed ? STR("[") : STR(""));
+    buf_str(out, host);
+    buf_str(out, is_bracketed ? STR("]") : STR(""));
+    if (has_port && port.len) {
         buf_byte(out, ':');
         buf_str(out, port);
     }

@@ -11,11 +11,11 @@ static const int64_t SECOND_NS = 1000000000;
 /* From Unix to the year 1 (proleptic Gregorian). */
 static const int64_t YEAR_ONE_S = INT64_C(-62135596800);
 
-static const char *const month_names[] = {"January",   "February", "March",    "April",
-                                          "May",       "June",     "July",     "August",
-                                          "September", "October",  "November", "December"};
-static const char *const day_names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                        "Thursday", "Friday", "Saturday"};
+const char *const go_month_names[] = {"January",   "February", "March",    "April",
+                                      "May",       "June",     "July",     "August",
+                                      "September", "October",  "November", "December"};
+const char *const go_day_names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                    "Thursday", "Friday", "Saturday"};
 
 /* A time taken apart in its zone. */
 typedef struct GoClock {
@@ -33,6 +33,10 @@ static int64_t unix_seconds(const TmplValue *time) {
     return time->integer == GO_TIME_ZERO ? YEAR_ONE_S : floor_div(time->integer, SECOND_NS);
 }
 
+int64_t go_time_unix(const TmplValue *time) {
+    return unix_seconds(time);
+}
+
 static GoClock clock_of(const TmplValue *time) {
     int64_t seconds = unix_seconds(time);
     GoClock clock = {
@@ -42,6 +46,12 @@ static GoClock clock_of(const TmplValue *time) {
     };
     clock.civil = civil_of((seconds + clock.offset_s) * SECOND_MS);
     return clock;
+}
+
+CivilTime go_time_civil(const TmplValue *time, int64_t *ret_ns) {
+    GoClock clock = clock_of(time);
+    *ret_ns = clock.ns;
+    return clock.civil;
 }
 
 /* ---- layouts ---- */
@@ -193,10 +203,10 @@ static void put_part(Buf *buf, const GoClock *clock, LayoutPart part, Str layout
         buf_byte(buf, layout.ptr[0]);
         return;
     case PART_MONTH_NAME:
-        buf_str(buf, str_of(month_names[civil->month - 1]));
+        buf_str(buf, str_of(go_month_names[civil->month - 1]));
         return;
     case PART_MONTH_SHORT:
-        buf_put(buf, month_names[civil->month - 1], 3);
+        buf_put(buf, go_month_names[civil->month - 1], 3);
         return;
     case PART_MONTH:
         buf_printf(buf, "%d", civil->month);
@@ -205,10 +215,10 @@ static void put_part(Buf *buf, const GoClock *clock, LayoutPart part, Str layout
         buf_printf(buf, "%02d", civil->month);
         return;
     case PART_WEEKDAY:
-        buf_str(buf, str_of(day_names[civil->weekday]));
+        buf_str(buf, str_of(go_day_names[civil->weekday]));
         return;
     case PART_WEEKDAY_SHORT:
-        buf_put(buf, day_names[civil->weekday], 3);
+        buf_put(buf, go_day_names[civil->weekday], 3);
         return;
     case PART_DAY:
         buf_printf(buf, "%d", civil->day);
@@ -407,14 +417,14 @@ static bool take_part(Str *text, LayoutPart part, Str layout, ParsedTime *parsed
         return true;
     case PART_MONTH_NAME:
     case PART_MONTH_SHORT:
-        if (!take_name(text, month_names, 12, part == PART_MONTH_SHORT, &index)) {
+        if (!take_name(text, go_month_names, 12, part == PART_MONTH_SHORT, &index)) {
             return false;
         }
         civil->month = index + 1;
         return true;
     case PART_WEEKDAY:
     case PART_WEEKDAY_SHORT:
-        return take_name(text, day_names, 7, part == PART_WEEKDAY_SHORT, &index);
+        return take_name(text, go_day_names, 7, part == PART_WEEKDAY_SHORT, &index);
     case PART_MONTH:
         return take_int(text, 1, 2, &civil->month);
     case PART_MONTH_2:
@@ -583,278 +593,6 @@ void go_duration_print(Buf *buf, int64_t ns) {
         buf_byte(buf, 's');
     }
 }
-
-/* ---- methods; args[0] is the receiver ---- */
-
-static bool time_method_format(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                               Err *err) {
-    (void)count;
-    Str layout = {0};
-    if (!tmpl_to_text(&args[1], &layout, err)) {
-        return false;
-    }
-    AUTO(buf_finish) Buf text = {0};
-    go_time_format(&text, &args[0], layout);
-    *ret = tmpl_string(arena_str(tmpl_exec_arena(exec), buf_view(&text)));
-    return true;
-}
-
-static bool time_method_string(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                               Err *err) {
-    (void)count;
-    (void)err;
-    AUTO(buf_finish) Buf text = {0};
-    go_time_print(&text, &args[0]);
-    *ret = tmpl_string(arena_str(tmpl_exec_arena(exec), buf_view(&text)));
-    return true;
-}
-
-static bool wants_duration(const TmplValue *value, Err *err) {
-    return value->type == TMPL_DURATION ||
-           err_set(err, ERR_UNSUPPORTED, "wrong type for value; expected time.Duration; got %.*s",
-                   STR_ARG(tmpl_type_name(value)));
-}
-
-static bool wants_time(const TmplValue *value, Err *err) {
-    return value->type == TMPL_TIME ||
-           err_set(err, ERR_UNSUPPORTED, "wrong type for value; expected time.Time; got %.*s",
-                   STR_ARG(tmpl_type_name(value)));
-}
-
-static int64_t saturating_add(int64_t a, int64_t b) {
-    if (b > 0 ? a > INT64_MAX - b : a < INT64_MIN - b) {
-        return b > 0 ? INT64_MAX : INT64_MIN;
-    }
-    return a + b;
-}
-
-static bool time_method_add(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                            Err *err) {
-    (void)exec;
-    (void)count;
-    if (!wants_duration(&args[1], err)) {
-        return false;
-    }
-    *ret = args[0];
-    ret->integer = saturating_add(args[0].integer, args[1].integer);
-    return true;
-}
-
-static bool time_method_sub(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                            Err *err) {
-    (void)exec;
-    (void)count;
-    if (!wants_time(&args[1], err)) {
-        return false;
-    }
-    int64_t other = args[1].integer;
-    *ret =
-        go_duration_value(saturating_add(args[0].integer, other == INT64_MIN ? INT64_MAX : -other));
-    return true;
-}
-
-static bool time_method_unix(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                             Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(unix_seconds(&args[0]));
-    ret->go_type = "int64";
-    return true;
-}
-
-static bool time_method_unix_milli(TmplExec *exec, const TmplValue *args, size_t count,
-                                   TmplValue *ret, Err *err) {
-    (void)exec, (void)count, (void)err;
-    bool is_zero = args[0].integer == GO_TIME_ZERO;
-    *ret = tmpl_int(is_zero ? YEAR_ONE_S * SECOND_MS : floor_div(args[0].integer, 1000000));
-    ret->go_type = "int64";
-    return true;
-}
-
-static bool time_method_unix_nano(TmplExec *exec, const TmplValue *args, size_t count,
-                                  TmplValue *ret, Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(args[0].integer);
-    ret->go_type = "int64";
-    return true;
-}
-
-static bool time_method_year(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                             Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(clock_of(&args[0]).civil.year);
-    return true;
-}
-
-static bool time_method_month(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                              Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_string(str_of(month_names[clock_of(&args[0]).civil.month - 1]));
-    return true;
-}
-
-static bool time_method_day(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                            Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(clock_of(&args[0]).civil.day);
-    return true;
-}
-
-static bool time_method_weekday(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                                Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_string(str_of(day_names[clock_of(&args[0]).civil.weekday]));
-    return true;
-}
-
-static bool time_method_hour(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                             Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(clock_of(&args[0]).civil.hour);
-    return true;
-}
-
-static bool time_method_minute(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                               Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(clock_of(&args[0]).civil.minute);
-    return true;
-}
-
-static bool time_method_second(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                               Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(clock_of(&args[0]).civil.second);
-    return true;
-}
-
-static bool time_method_utc(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                            Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = args[0];
-    ret->zone_offset_s = 0;
-    ret->zone_name = "UTC";
-    return true;
-}
-
-static bool time_method_before(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                               Err *err) {
-    (void)exec, (void)count;
-    *ret = tmpl_bool(args[0].integer < args[1].integer);
-    return wants_time(&args[1], err);
-}
-
-static bool time_method_after(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                              Err *err) {
-    (void)exec, (void)count;
-    *ret = tmpl_bool(args[0].integer > args[1].integer);
-    return wants_time(&args[1], err);
-}
-
-static bool time_method_is_zero(TmplExec *exec, const TmplValue *args, size_t count, TmplValue *ret,
-                                Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_bool(args[0].integer == GO_TIME_ZERO);
-    return true;
-}
-
-const TmplFunc go_time_methods[] = {
-    {"Add", 1, 1, time_method_add},
-    {"After", 1, 1, time_method_after},
-    {"Before", 1, 1, time_method_before},
-    {"Day", 0, 0, time_method_day},
-    {"Format", 1, 1, time_method_format},
-    {"Hour", 0, 0, time_method_hour},
-    {"IsZero", 0, 0, time_method_is_zero},
-    {"Minute", 0, 0, time_method_minute},
-    {"Month", 0, 0, time_method_month},
-    {"Second", 0, 0, time_method_second},
-    {"String", 0, 0, time_method_string},
-    {"Sub", 1, 1, time_method_sub},
-    {"UTC", 0, 0, time_method_utc},
-    {"Unix", 0, 0, time_method_unix},
-    {"UnixMilli", 0, 0, time_method_unix_milli},
-    {"UnixNano", 0, 0, time_method_unix_nano},
-    {"Weekday", 0, 0, time_method_weekday},
-    {"Year", 0, 0, time_method_year},
-    {0},
-};
-
-static bool duration_method_string(TmplExec *exec, const TmplValue *args, size_t count,
-                                   TmplValue *ret, Err *err) {
-    (void)count, (void)err;
-    AUTO(buf_finish) Buf text = {0};
-    go_duration_print(&text, args[0].integer);
-    *ret = tmpl_string(arena_str(tmpl_exec_arena(exec), buf_view(&text)));
-    return true;
-}
-
-static bool duration_method_seconds(TmplExec *exec, const TmplValue *args, size_t count,
-                                    TmplValue *ret, Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_float((double)args[0].integer / 1e9);
-    return true;
-}
-
-static bool duration_method_minutes(TmplExec *exec, const TmplValue *args, size_t count,
-                                    TmplValue *ret, Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_float((double)args[0].integer / 60e9);
-    return true;
-}
-
-static bool duration_method_hours(TmplExec *exec, const TmplValue *args, size_t count,
-                                  TmplValue *ret, Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_float((double)args[0].integer / 3600e9);
-    return true;
-}
-
-static bool duration_method_milliseconds(TmplExec *exec, const TmplValue *args, size_t count,
-                                         TmplValue *ret, Err *err) {
-    (void)exec, (void)count, (void)err;
-    *ret = tmpl_int(args[0].integer / 1000000);
-    ret->go_type = "int64";
-    return true;
-}
-
-/* Round and Truncate, half away from zero and towards zero. */
-static bool duration_method_round(TmplExec *exec, const TmplValue *args, size_t count,
-                                  TmplValue *ret, Err *err) {
-    (void)exec, (void)count;
-    if (!wants_duration(&args[1], err)) {
-        return false;
-    }
-    int64_t unit = args[1].integer;
-    *ret = args[0];
-    if (unit > 0) {
-        ret->integer = (int64_t)(llround((double)args[0].integer / (double)unit)) * unit;
-    }
-    return true;
-}
-
-static bool duration_method_truncate(TmplExec *exec, const TmplValue *args, size_t count,
-                                     TmplValue *ret, Err *err) {
-    (void)exec, (void)count;
-    if (!wants_duration(&args[1], err)) {
-        return false;
-    }
-    *ret = args[0];
-    if (args[1].integer > 0) {
-        ret->integer -= ret->integer % args[1].integer;
-    }
-    return true;
-}
-
-const TmplFunc go_duration_methods[] = {
-    {"Hours", 0, 0, duration_method_hours},
-    {"Milliseconds", 0, 0, duration_method_milliseconds},
-    {"Minutes", 0, 0, duration_method_minutes},
-    {"Round", 1, 1, duration_method_round},
-    {"Seconds", 0, 0, duration_method_seconds},
-    {"String", 0, 0, duration_method_string},
-    {"Truncate", 1, 1, duration_method_truncate},
-    {0},
-};
 
 TmplValue go_time_value(int64_t ns) {
     return (TmplValue){.type = TMPL_TIME, .integer = ns, .zone_name = "UTC"};

@@ -7,6 +7,7 @@
  * GO_TIME_ZERO stands for Go's zero time, the year 1, which does not fit into nanoseconds.
  */
 
+#include "base/number.h"
 #include "tmpl/tmpl.h"
 
 #define GO_TIME_ZERO INT64_MIN
@@ -33,6 +34,14 @@ void go_duration_print(Buf *buf, int64_t ns);
 /* Methods that templates may call on times and durations, {0}-terminated. */
 extern const TmplFunc go_time_methods[];
 extern const TmplFunc go_duration_methods[];
+
+/* Seconds since 1970, and what calendar and clock of its zone show, with the nanoseconds within the
+ * second. */
+int64_t go_time_unix(const TmplValue *time);
+CivilTime go_time_civil(const TmplValue *time, int64_t *ret_ns);
+
+extern const char *const go_month_names[]; /* from January */
+extern const char *const go_day_names[];   /* from Sunday */
 
 /* A time or duration with its methods. */
 TmplValue go_time_value(int64_t ns);

@@ -295,8 +295,11 @@ static Token lex_in_action(Lexer *lexer) {
     if (c == '+' || c == '-' || isdigit((unsigned char)c)) {
         return lex_number(lexer);
     }
-    return word_char(text) ? lex_word(lexer, TOKEN_IDENTIFIER, 0)
-                           : complain_of_char(lexer, "unrecognized character in action:");
+    if (word_char(text)) {
+        return lex_word(lexer, TOKEN_IDENTIFIER, 0);
+    }
+    return c > ' ' && c < 0x7F ? take(lexer, TOKEN_OTHER, 1)
+                               : complain_of_char(lexer, "unrecognized character in action:");
 }
 
 Token tmpl_lexer_next(Lexer *lexer) {
@@ -327,7 +330,7 @@ Str tmpl_token_show(Arena *arena, Token token) {
     if (token.type == TOKEN_ERROR) {
         return token.text;
     }
-    if (token.type >= TOKEN_BLOCK) {
+    if (token.type >= TOKEN_BLOCK || token.type == TOKEN_DOT || token.type == TOKEN_NIL) {
         return arena_printf(arena, "<%.*s>", STR_ARG(token.text));
     }
     AUTO(buf_finish) Buf quoted = {0};

@@ -34,6 +34,7 @@ typedef enum TokenType {
     TOKEN_CHAR,   /* 'x' */
     TOKEN_STRING, /* "x", quotes included */
     TOKEN_RAW,    /* `x`, quotes included */
+    TOKEN_OTHER,  /* a printable character that means nothing */
     /* keywords */
     TOKEN_BLOCK,
     TOKEN_BREAK,

@@ -181,6 +181,9 @@ static bool parse_number(Parser *parser, Token token, Node **ret_node) {
     *ret_node = node;
     uint32_t rune = 0;
     if (token.type == TOKEN_CHAR) {
+        if (token.text.len == 2) {
+            return fail(parser, "invalid syntax");
+        }
         if (!go_unquote_rune(token.text, &rune)) {
             return fail(parser, arena_printf(parser->arena, "malformed character constant: %.*s",
                                              STR_ARG(token.text))
@@ -200,8 +203,9 @@ static bool parse_number(Parser *parser, Token token, Node **ret_node) {
         without_underscores(parser->arena, is_complex ? (Str){text.ptr, text.len - 1} : text));
     node->is_float = node->is_int || number_parse(plain, &number);
     if (!node->is_float) {
-        return fail(parser,
-                    arena_printf(parser->arena, "bad number syntax: \"%.*s\"", STR_ARG(text)).ptr);
+        return fail(
+            parser,
+            arena_printf(parser->arena, "illegal number syntax: \"%.*s\"", STR_ARG(text)).ptr);
     }
     if (node->is_int) {
         node->value = tmpl_int(integer);
@@ -333,9 +337,11 @@ static bool parse_operand(Parser *parser, Node **ret_node) {
     uint32_t pos = peek(parser).pos;
     if (is_literal(node->type)) {
         AUTO(buf_finish) Buf shown = {0};
+        AUTO(buf_finish) Buf quoted = {0};
         tmpl_node_print(&shown, node, false);
-        return fail(parser, arena_printf(parser->arena, "unexpected . after term \"%.*s\"",
-                                         STR_ARG(buf_view(&shown)))
+        go_quote(&quoted, buf_view(&shown), 0);
+        return fail(parser, arena_printf(parser->arena, "unexpected . after term %.*s",
+                                         STR_ARG(buf_view(&quoted)))
                                 .ptr);
     }
     if (node->type != NODE_FIELD && node->type != NODE_VARIABLE) {
@@ -419,13 +425,11 @@ static bool parse_declarations(Parser *parser, const char *context, Node *pipe) 
         Token word = after.type == TOKEN_SPACE ? next_non_space(parser) : after;
         if (word.type == TOKEN_ASSIGN || word.type == TOKEN_DECLARE) {
             pipe->is_assignment = word.type == TOKEN_ASSIGN;
-            if (pipe->is_assignment) {
+            if (pipe->is_assignment && is_declared(parser, variable.text)) {
                 add_name(parser, pipe, variable.text);
-                return is_declared(parser, variable.text) ||
-                       fail(parser, arena_printf(parser->arena, "undefined variable \"%.*s\"",
-                                                 STR_ARG(variable.text))
-                                        .ptr);
+                return true;
             }
+            /* Also `$x = 1` of what is nowhere declared: that is found when it runs. */
             return declare(parser, pipe, variable);
         }
         if (word.type == TOKEN_COMMA) {
@@ -437,8 +441,9 @@ static bool parse_declarations(Parser *parser, const char *context, Node *pipe) 
                 continue;
             }
             return fail(parser, arena_printf(parser->arena,
-                                             is_range ? "range can only initialize variables"
-                                                      : "too many declarations in %s",
+                                             is_range && pipe->name_count < 2
+                                                 ? "range can only initialize variables"
+                                                 : "too many declarations in %s",
                                              context)
                                     .ptr);
         }
@@ -601,8 +606,8 @@ static bool parse_name(Parser *parser, const char *context, Str *ret_name) {
     return true;
 }
 
-static bool parse_template(Parser *parser, uint32_t pos, Node **ret_node) {
-    Node *node = new_node(parser, NODE_TEMPLATE, pos);
+static bool parse_template(Parser *parser, Node **ret_node) {
+    Node *node = new_node(parser, NODE_TEMPLATE, peek_non_space(parser).pos);
     if (!parse_name(parser, "template clause", &node->text)) {
         return false;
     }
@@ -630,14 +635,25 @@ static bool is_empty_tree(const Node *root) {
     return true;
 }
 
-static void add_tree(Parser *parser, Str name, const Node *root) {
+/* Of two in one text one has to be empty; a later text may replace what an earlier one defined. */
+static bool add_tree(Parser *parser, Str name, const Node *root) {
     NamedTree tree = {arena_str(parser->arena, name), parser->parse_name, parser->text, root};
     NamedTree *known = tmpl_own_tree(parser->tmpl, name);
     if (!known) {
         tmpl_add_tree(parser->tmpl, tree);
-    } else if (is_empty_tree(known->root) || !is_empty_tree(root)) {
+        return true;
+    }
+    if (known->text.ptr == parser->text.ptr && !is_empty_tree(known->root) &&
+        !is_empty_tree(root)) {
+        return fail(parser, arena_printf(parser->arena,
+                                         "template: multiple definition of template \"%.*s\"",
+                                         STR_ARG(name))
+                                .ptr);
+    }
+    if (is_empty_tree(known->root) || !is_empty_tree(root)) {
         *known = tree;
     }
+    return true;
 }
 
 /* The body of {{define}} and {{block}}: variables of outside are not seen. */
@@ -658,7 +674,9 @@ static bool parse_body(Parser *parser, Str name) {
     if (end != TOKEN_END) {
         return fail(parser, "unexpected {{else}} in define clause");
     }
-    add_tree(parser, name, root);
+    if (!add_tree(parser, name, root)) {
+        return false;
+    }
     memcpy(parser->variables, outer, outer_count * sizeof *outer);
     parser->variable_count = outer_count;
     parser->range_depth = outer_ranges;
@@ -678,8 +696,8 @@ static bool parse_define(Parser *parser) {
 }
 
 /* {{block "n" arg}}...{{end}} defines n and calls it. */
-static bool parse_block(Parser *parser, uint32_t pos, Node **ret_node) {
-    Node *node = new_node(parser, NODE_TEMPLATE, pos);
+static bool parse_block(Parser *parser, Node **ret_node) {
+    Node *node = new_node(parser, NODE_TEMPLATE, peek_non_space(parser).pos);
     Node *pipe = NULL;
     if (!parse_name(parser, "block clause", &node->text) ||
         !parse_pipeline(parser, "block clause", TOKEN_RIGHT, &pipe) ||
@@ -710,7 +728,7 @@ static bool parse_action(Parser *parser, Node **ret_node, TokenType *ret_end) {
     Token token = next_non_space(parser);
     switch (token.type) {
     case TOKEN_BLOCK:
-        return parse_block(parser, token.pos, ret_node);
+        return parse_block(parser, ret_node);
     case TOKEN_BREAK:
         return parse_jump(parser, NODE_BREAK, "break", token.pos, ret_node);
     case TOKEN_CONTINUE:
@@ -731,7 +749,7 @@ static bool parse_action(Parser *parser, Node **ret_node, TokenType *ret_end) {
     case TOKEN_WITH:
         return parse_control(parser, NODE_WITH, "with", token.pos, ret_node);
     case TOKEN_TEMPLATE:
-        return parse_template(parser, token.pos, ret_node);
+        return parse_template(parser, ret_node);
     default:
         break;
     }
@@ -818,9 +836,7 @@ bool tmpl_parse_text(Tmpl *tmpl, Str name, Str text, Err *err) {
     parser->variables[parser->variable_count++] = STR("$");
     Node *root = NULL;
     bool ok = parse_whole(parser, &root);
-    if (ok) {
-        add_tree(parser, name, root);
-    }
+    ok = ok && add_tree(parser, name, root);
     free(parser);
     return ok;
 }

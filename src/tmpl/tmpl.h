@@ -67,7 +67,8 @@ struct TmplValue {
     const TmplFunc *methods; /* ends with {0}; NULL = none. On any type. args[0] is the receiver */
     const char
         *go_type; /* as in Go's messages: "string", "float64", "template.Alert"; NULL = by type */
-    const TmplValue *print_as; /* OBJECT: what {{ . }} prints, NULL = Go's %v of the fields */
+    const TmplValue *print_as; /* OBJECT: what {{ . }} prints, NULL = Go's %v of the fields; INT:
+                                  what its String() gives, NULL = it has none */
     const TmplValue *json_as;  /* what toJson writes instead; NULL = the fields */
     const void *user;          /* for methods */
 };
