@@ -276,6 +276,23 @@ static void *run_watch(void *context) {
     return NULL;
 }
 
+/* ---- the last week ---- */
+
+static const DurationMs week_interval = MINUTE_MS;
+
+static void *run_week(void *context) {
+    App *app = context;
+    while (!app->stopping) {
+        Err err = {0};
+        if (!notify_keep_week(app->notify, clock_now(), &err) && err.kind != ERR_CANCELLED) {
+            log_event(LOG_WARN, "alerts of the last week not read",
+                      LOG_STR("reason", str_of(err.text)));
+        }
+        sleep_until(app, clock_now() + week_interval);
+    }
+    return NULL;
+}
+
 /* ---- scraper ---- */
 
 static void store_scrape(App *app, const SampleBatch *batch) {
@@ -353,7 +370,7 @@ bool app_start_loops(App *app, Err *err) {
     return start(app, run_scheduler, "scheduler", err) &&
            start(app, run_aside, "slow rules", err) && start(app, run_delivery, "delivery", err) &&
            start(app, run_scraper, "scraper", err) && start(app, run_orders, "orders", err) &&
-           start(app, run_watch, "watch", err) &&
+           start(app, run_watch, "watch", err) && start(app, run_week, "week", err) &&
            (!opentsdb || start(app, run_opentsdb, "opentsdb", err));
 }
 
@@ -364,6 +381,7 @@ void app_stop_loops(App *app) {
     pthread_mutex_unlock(&app->wake_lock);
     rules_interrupt(app->rules);
     notify_wake(app->notify);
+    notify_end_week(app->notify);
     web_wake_orders(app->web);
     Generation *generation = app_generation(app);
     if (generation->scraper) {

@@ -194,6 +194,14 @@ size_t notify_in_flight(Notify *notify) {
     return count;
 }
 
+bool notify_keep_week(Notify *notify, TimeMs now, Err *err) {
+    return week_keep(&notify->week, notify->state, now, err);
+}
+
+void notify_end_week(Notify *notify) {
+    week_interrupt(&notify->week);
+}
+
 void notify_wake(Notify *notify) {
     if (notify->box) {
         net_box_wake(notify->box);

@@ -92,6 +92,12 @@ void notify_evaluated(Notify *notify, TimeMs now);
  * does nothing else, with a `net` that nobody else uses: it waits for answers, and for nothing the
  * loops hold. */
 void notify_watch(Notify *notify, Net *net, TimeMs now);
+/* Keeps the alerts of the last week at hand, for previews, explain and annotations, so that not the
+ * first of these has to read them. To be called each minute or so by a thread that may wait for the
+ * database. */
+bool notify_keep_week(Notify *notify, TimeMs now, Err *err) MUST_CHECK;
+/* Makes it give up reading, for good: the program ends. */
+void notify_end_week(Notify *notify);
 /* Makes a waiting notify_deliver() return. */
 void notify_wake(Notify *notify);
 

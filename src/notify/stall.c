@@ -180,7 +180,6 @@ void notify_watch(Notify *notify, Net *net, TimeMs now) {
     pthread_mutex_lock(&notify->pulse.lock);
     NotifyConfig *config = notify_config_ref(notify->pulse.config);
     pthread_mutex_unlock(&notify->pulse.lock);
-    week_tidy(&notify->week, now);
     for (int i = 0; i < STALL_KINDS; i++) {
         StallKind kind = (StallKind)i;
         TimeMs *told = &notify->pulse.told[kind];

@@ -6,9 +6,10 @@
  * annotation feed.
  *
  * Label sets are packed one behind the other, so that going over a hundred thousand of them takes
- * milliseconds, where the database takes half a second to give them. They are read at the first
- * question, each later one adds what has been stored since, and week_tidy() forgets them when
- * nobody has asked for a while. week.c keeps them, week_ask.c answers.
+ * milliseconds, where the database takes half a second to give them. week_keep() reads them before
+ * anybody asks, and anew each day; each question adds what has been stored since. Where that takes
+ * too much memory, they are read at a question and forgotten when nobody has asked for a while.
+ * week.c keeps them, week_ask.c answers.
  *
  * Threads: any; it locks inside.
  */
@@ -40,12 +41,12 @@ typedef struct WeekSet {
     size_t newest;  /* of its firings: the place + 1; 0 = none */
 } WeekSet;
 
-typedef struct Week {
-    pthread_mutex_t lock;
-    TimeMs built_at, asked_at; /* built_at 0 = nothing is kept */
-    int64_t last_id;           /* of the history read */
-    Arena arena;               /* of names */
-    IdMap names;               /* by hash: WeekName */
+typedef struct WeekBook {
+    const _Atomic bool *ending; /* reading is to be given up */
+    TimeMs built_at;            /* 0 = nothing is kept */
+    int64_t last_id;            /* of the history read */
+    Arena arena;                /* of names */
+    IdMap names;                /* by hash: WeekName */
     uint64_t names_count;
     Buf labels; /* sets: how many labels, then number of the name, value */
     WeekSet *sets;
@@ -53,6 +54,14 @@ typedef struct Week {
     IdMap by_number; /* by the database's number of a set: its place + 1 */
     WeekFiring *firings;
     size_t firings_count, firings_cap;
+} WeekBook;
+
+typedef struct Week {
+    pthread_mutex_t lock; /* of all but `ending` */
+    WeekBook book;
+    TimeMs asked_at;
+    TimeMs too_big_at;   /* when it was found to be; 0 = it is not */
+    _Atomic bool ending; /* week_interrupt() */
 } Week;
 
 void week_init(Week *week);
@@ -86,12 +95,15 @@ typedef struct WeekLast {
 bool week_last(Week *week, State *state, const WeekLast *last, TimeMs now, Arena *arena,
                int64_t **ret_numbers, size_t *ret_count, Err *err) MUST_CHECK;
 
-void week_tidy(Week *week, TimeMs now);
+/* Of a thread in the background, each minute or so. */
+bool week_keep(Week *week, State *state, TimeMs now, Err *err) MUST_CHECK;
+/* Makes what reads now fail soon (ERR_CANCELLED), and all later reading. */
+void week_interrupt(Week *week);
 
 /* ---- for week_ask.c ---- */
 
 extern const DurationMs week_span;
 
-/* Reads what is new; `lock` is held. */
+/* Reads what is new, because somebody asks; `lock` is held. */
 bool week_read_new(Week *week, State *state, TimeMs now, Err *err) MUST_CHECK;
-WeekName *week_name(const Week *week, Str name); /* NULL = no label is called so */
+WeekName *week_name(const WeekBook *book, Str name); /* NULL = no label is called so */

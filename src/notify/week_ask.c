@@ -9,7 +9,7 @@
 /* ---- the question ---- */
 
 typedef struct Question {
-    const Week *week;
+    const WeekBook *book;
     const MatcherSet *filter;
     uint64_t *names; /* numbers, one a matcher */
     bool *met;       /* the label set has it */
@@ -20,7 +20,7 @@ static void ask(Question *question, Arena *arena) {
     question->names = arena_array(arena, uint64_t, count + 1);
     question->met = arena_array(arena, bool, count + 1);
     for (size_t i = 0; i < count; i++) {
-        const WeekName *name = week_name(question->week, question->filter->items[i].name);
+        const WeekName *name = week_name(question->book, question->filter->items[i].name);
         question->names[i] = name ? name->number : UINT64_MAX;
     }
 }
@@ -28,9 +28,9 @@ static void ask(Question *question, Arena *arena) {
 /* Ends at the first label that does not match: most sets do not. Or at the last that is asked for.
  */
 static bool covers(const Question *question, size_t set) {
-    const Week *week = question->week;
+    const WeekBook *book = question->book;
     const MatcherSet *filter = question->filter;
-    ByteReader reader = reader_of(str_skip(buf_view(&week->labels), week->sets[set].at));
+    ByteReader reader = reader_of(str_skip(buf_view(&book->labels), book->sets[set].at));
     size_t unmet = filter->count;
     memset(question->met, 0, filter->count);
     for (uint64_t left = reader_varint(&reader); left > 0 && unmet > 0; left--) {
@@ -59,11 +59,11 @@ enum { UNKNOWN, UNCOVERED, COVERED };
 
 static void count(const Question *question, TimeMs now, uint64_t *ret_firings,
                   uint64_t *ret_alerts) {
-    const Week *week = question->week;
-    uint8_t *known = mem_zero(week->sets_count + 1, 1);
+    const WeekBook *book = question->book;
+    uint8_t *known = mem_zero(book->sets_count + 1, 1);
     uint64_t firings = 0, alerts = 0;
-    for (size_t i = 0; i < week->firings_count; i++) {
-        const WeekFiring *firing = &week->firings[i];
+    for (size_t i = 0; i < book->firings_count; i++) {
+        const WeekFiring *firing = &book->firings[i];
         if (firing->at < now - week_span || firing->at > now) {
             continue;
         }
@@ -82,7 +82,7 @@ static void count(const Question *question, TimeMs now, uint64_t *ret_firings,
 bool week_count(Week *week, State *state, const MatcherSet *filter, TimeMs now,
                 uint64_t *ret_firings, uint64_t *ret_alerts, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
-    Question question = {.week = week, .filter = filter};
+    Question question = {.book = &week->book, .filter = filter};
     pthread_mutex_lock(&week->lock);
     bool ok = week_read_new(week, state, now, err);
     if (ok) {
@@ -96,10 +96,10 @@ bool week_count(Week *week, State *state, const MatcherSet *filter, TimeMs now,
 /* ---- finding ---- */
 
 /* By number. */
-static Str *names_of(const Week *week, Arena *arena) {
-    Str *names = arena_array(arena, Str, (size_t)week->names_count + 1);
-    for (size_t i = 0; i < week->names.cap; i++) {
-        for (const WeekName *item = week->names.slots[i].value; item; item = item->next_of_key) {
+static Str *names_of(const WeekBook *book, Arena *arena) {
+    Str *names = arena_array(arena, Str, (size_t)book->names_count + 1);
+    for (size_t i = 0; i < book->names.cap; i++) {
+        for (const WeekName *item = book->names.slots[i].value; item; item = item->next_of_key) {
             names[item->number] = item->name;
         }
     }
@@ -124,16 +124,16 @@ static bool is_fingerprint(Str text) {
     return text.len == 16;
 }
 
-static Named named_of(const Week *week, Str name, Arena *arena) {
-    const WeekName *alertname = week_name(week, STR("alertname"));
+static Named named_of(const WeekBook *book, Str name, Arena *arena) {
+    const WeekName *alertname = week_name(book, STR("alertname"));
     return (Named){.name = name,
                    .number = alertname ? alertname->number : UINT64_MAX,
                    .is_hex = is_fingerprint(name),
-                   .names = names_of(week, arena)};
+                   .names = names_of(book, arena)};
 }
 
-static bool is_named(const Week *week, const Named *named, size_t set) {
-    ByteReader reader = reader_of(str_skip(buf_view(&week->labels), week->sets[set].at));
+static bool is_named(const WeekBook *book, const Named *named, size_t set) {
+    ByteReader reader = reader_of(str_skip(buf_view(&book->labels), book->sets[set].at));
     Label labels[LABELS_MAX];
     uint64_t count = reader_varint(&reader);
     for (uint64_t i = 0; i < count && i < LABELS_MAX; i++) {
@@ -152,18 +152,18 @@ static bool is_named(const Week *week, const Named *named, size_t set) {
     return str_eq(str_of(hex), named->name);
 }
 
-static void find(const Week *week, const WeekSearch *search, Arena *arena, int64_t **ret_numbers,
-                 size_t *ret_count) {
-    Named named = named_of(week, search->name, arena);
+static void find(const WeekBook *book, const WeekSearch *search, Arena *arena,
+                 int64_t **ret_numbers, size_t *ret_count) {
+    Named named = named_of(book, search->name, arena);
     MatcherSet filter = search->filter ? *search->filter : (MatcherSet){0};
-    Question question = {.week = week, .filter = &filter};
+    Question question = {.book = book, .filter = &filter};
     size_t count = 0;
     ask(&question, arena);
-    *ret_numbers = arena_array(arena, int64_t, week->sets_count + 1);
-    for (size_t i = 0; i < week->sets_count; i++) {
-        if ((!search->name.len || is_named(week, &named, i)) &&
+    *ret_numbers = arena_array(arena, int64_t, book->sets_count + 1);
+    for (size_t i = 0; i < book->sets_count; i++) {
+        if ((!search->name.len || is_named(book, &named, i)) &&
             (!filter.count || covers(&question, i))) {
-            (*ret_numbers)[count++] = week->sets[i].number;
+            (*ret_numbers)[count++] = book->sets[i].number;
         }
     }
     *ret_count = count;
@@ -173,11 +173,11 @@ bool week_find(Week *week, State *state, const WeekSearch *search, TimeMs from, 
                Arena *arena, int64_t **ret_numbers, size_t *ret_count, Err *err) {
     pthread_mutex_lock(&week->lock);
     bool ok = week_read_new(week, state, now, err);
-    if (ok && from < week->built_at - week_span) {
+    if (ok && from < week->book.built_at - week_span) {
         ok = err_set(err, ERR_NOT_FOUND, "more than a week ago");
     }
     if (ok) {
-        find(week, search, arena, ret_numbers, ret_count);
+        find(&week->book, search, arena, ret_numbers, ret_count);
     }
     pthread_mutex_unlock(&week->lock);
     return ok;
@@ -196,12 +196,12 @@ static int compare_dated(const void *a, const void *b) {
 }
 
 /* Those that fired in the time asked for, the newest first. They came nearly in order. */
-static Dated *dated_of(const Week *week, const WeekLast *last, size_t *ret_count) {
-    Dated *list = mem_grow(NULL, (week->firings_count + 1) * sizeof *list);
+static Dated *dated_of(const WeekBook *book, const WeekLast *last, size_t *ret_count) {
+    Dated *list = mem_grow(NULL, (book->firings_count + 1) * sizeof *list);
     size_t count = 0;
     bool in_order = true;
-    for (size_t i = week->firings_count; i-- > 0;) {
-        const WeekFiring *firing = &week->firings[i];
+    for (size_t i = book->firings_count; i-- > 0;) {
+        const WeekFiring *firing = &book->firings[i];
         if (firing->from <= last->to && (!firing->to || firing->to >= last->from)) {
             in_order = in_order && (!count || list[count - 1].from >= firing->from);
             list[count++] = (Dated){firing->from, firing->set};
@@ -214,11 +214,11 @@ static Dated *dated_of(const Week *week, const WeekLast *last, size_t *ret_count
     return list;
 }
 
-static bool passes(const Week *week, const WeekLast *last, const Str *names, size_t set) {
+static bool passes(const WeekBook *book, const WeekLast *last, const Str *names, size_t set) {
     if (!last->passes) {
         return true;
     }
-    ByteReader reader = reader_of(str_skip(buf_view(&week->labels), week->sets[set].at));
+    ByteReader reader = reader_of(str_skip(buf_view(&book->labels), book->sets[set].at));
     Label labels[LABELS_MAX];
     size_t count = 0;
     for (uint64_t left = reader_varint(&reader); left > 0 && count < LABELS_MAX; left--) {
@@ -229,18 +229,18 @@ static bool passes(const Week *week, const WeekLast *last, const Str *names, siz
 }
 
 /* Returns where the last one taken began. */
-static TimeMs take_last(const Week *week, const WeekLast *last, Arena *arena, int64_t **ret_numbers,
-                        size_t *ret_count) {
-    uint8_t *known = mem_zero(week->sets_count + 1, 1);
-    const Str *names = names_of(week, arena);
+static TimeMs take_last(const WeekBook *book, const WeekLast *last, Arena *arena,
+                        int64_t **ret_numbers, size_t *ret_count) {
+    uint8_t *known = mem_zero(book->sets_count + 1, 1);
+    const Str *names = names_of(book, arena);
     size_t dated_count, count = 0;
-    Dated *dated = dated_of(week, last, &dated_count);
+    Dated *dated = dated_of(book, last, &dated_count);
     TimeMs oldest = TIME_MAX;
     size_t most = last->max < dated_count ? last->max : dated_count;
     int64_t *numbers = arena_array(arena, int64_t, most + 1);
     for (size_t i = 0; i < dated_count && count < last->max; i++) {
-        if (!known[dated[i].set] && passes(week, last, names, dated[i].set)) {
-            numbers[count++] = week->sets[dated[i].set].number;
+        if (!known[dated[i].set] && passes(book, last, names, dated[i].set)) {
+            numbers[count++] = book->sets[dated[i].set].number;
             oldest = dated[i].from;
         }
         known[dated[i].set] = 1;
@@ -257,8 +257,8 @@ bool week_last(Week *week, State *state, const WeekLast *last, TimeMs now, Arena
     pthread_mutex_lock(&week->lock);
     bool ok = week_read_new(week, state, now, err);
     if (ok) {
-        TimeMs begin = week->built_at - week_span;
-        TimeMs oldest = take_last(week, last, arena, ret_numbers, ret_count);
+        TimeMs begin = week->book.built_at - week_span;
+        TimeMs oldest = take_last(&week->book, last, arena, ret_numbers, ret_count);
         if (last->from < begin && (*ret_count < last->max || oldest < begin)) {
             ok = err_set(err, ERR_NOT_FOUND, "more than a week ago");
         }

@@ -425,6 +425,51 @@ Test(week, a_name_a_fingerprint_or_matchers_find_label_sets) {
     rig_close(&rig);
 }
 
+/* How many alerts of this name the week has. */
+static void expect_at_hand(Rig *rig, Week *week, const char *name, size_t want, const char *what) {
+    int64_t *numbers;
+    size_t count = 0;
+    Err err = {0};
+    WeekSearch search = {.name = str_of(name)};
+    cr_assert(week_find(week, rig->state, &search, rig->now - HOUR_MS, rig->now, &arena, &numbers,
+                        &count, &err),
+              "%s: %s", what, err.text);
+    cr_expect_eq(count, want, "%s: %zu", what, count);
+}
+
+Test(week, is_read_before_anybody_asks_and_anew_each_day) {
+    Rig rig;
+    Week week;
+    Err err = {0};
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    week_init(&week);
+    rig_fire(&rig, "alertname=Old");
+    rig_resolve(&rig, "alertname=Old");
+    rig_pass(&rig, 10 * MINUTE_MS, MINUTE_MS); /* nobody has to be told of it any more */
+    cr_assert(week_keep(&week, rig.state, rig.now, &err));
+    TimeMs built_at = rig.now;
+    cr_expect_eq(week.book.built_at, built_at);
+    expect_at_hand(&rig, &week, "Old", 1, "at once");
+    rig.now += 22 * HOUR_MS;
+    rig_fire(&rig, "alertname=New");
+    cr_assert(week_keep(&week, rig.state, rig.now, &err));
+    cr_expect_eq(week.book.built_at, built_at, "it lasts a day");
+    cr_expect_eq(week.book.sets_count, 2, "and goes on being read");
+    rig.now += 2 * HOUR_MS;
+    cr_assert(week_keep(&week, rig.state, rig.now, &err));
+    cr_expect_eq(week.book.built_at, rig.now);
+    rig.now += 7 * DAY_MS;
+    cr_assert(week_keep(&week, rig.state, rig.now, &err));
+    expect_at_hand(&rig, &week, "Old", 0, "a week later");
+    expect_at_hand(&rig, &week, "New", 1, "it still fires");
+    week_interrupt(&week);
+    rig.now += DAY_MS;
+    cr_expect_not(week_keep(&week, rig.state, rig.now, &err));
+    cr_expect_eq(err.kind, ERR_CANCELLED, "%s", err.text);
+    week_finish(&week);
+    rig_close(&rig);
+}
+
 /* ---- shadow mode ---- */
 
 /* "5F 9R": at minute 5 told to fire, at 9 resolved. */
