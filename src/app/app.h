@@ -79,13 +79,18 @@ bool app_recall_rules(App *app, Err *err) MUST_CHECK;
 /* Loads rule files as the command line or the configuration says. True if all were good. */
 bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems);
 
+/* Who makes the program do something, as the audit trail names it; NULL = itself, or a signal. */
+typedef struct AppActor {
+    Str name, address;
+} AppActor;
+
 /* Reads everything again. What is good takes effect; `report` says what was not. False if anything
  * was bad. */
-bool app_reload(App *app, Buf *report);
+bool app_reload(App *app, const AppActor *actor, Buf *report);
 
 /* A row of the audit log: "server.start", "server.stop", "server.reload". It tells, and stops
  * nothing where it cannot be written. */
-void app_audit(App *app, const char *action, Str reason, TimeMs now);
+void app_audit(App *app, const AppActor *actor, const char *action, Str reason, TimeMs now);
 
 /* Tells web what it shows of the configuration. */
 void app_publish_info(App *app);

@@ -334,7 +334,8 @@ static void *run_orders(void *context) {
             continue;
         }
         AUTO(buf_finish) Buf report = {0};
-        bool good = app_reload(app, &report);
+        AppActor actor = {str_of(order.actor), str_of(order.address)};
+        bool good = app_reload(app, &actor, &report);
         web_answer_order(app->web, &order, good, buf_view(&report));
     }
     return NULL;

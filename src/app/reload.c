@@ -27,12 +27,12 @@ void app_publish_info(App *app) {
                                       .reload_at = app->reload_at});
 }
 
-void app_audit(App *app, const char *action, Str reason, TimeMs now) {
+void app_audit(App *app, const AppActor *actor, const char *action, Str reason, TimeMs now) {
     Err err = {0};
     StateTx *tx;
     AuditRow row = {.at = now,
-                    .actor = STR("belfry"),
-                    .address = STR(""),
+                    .actor = actor ? actor->name : STR("belfry"),
+                    .address = actor ? actor->address : STR(""),
                     .action = str_of(action),
                     .subject = app->options->config_file,
                     .reason = reason,
@@ -75,7 +75,7 @@ static void apply(App *app, Generation *generation, TimeMs now) {
     }
 }
 
-bool app_reload(App *app, Buf *report) {
+bool app_reload(App *app, const AppActor *actor, Buf *report) {
     pthread_mutex_lock(&app->reload_lock);
     Problems problems = {0};
     TimeMs now = clock_now();
@@ -91,7 +91,7 @@ bool app_reload(App *app, Buf *report) {
     app->reload_at = now;
     problems_print(&problems, report);
     problems_finish(&problems);
-    app_audit(app, "server.reload", app->reload_ok ? STR("good") : buf_view(report), now);
+    app_audit(app, actor, "server.reload", app->reload_ok ? STR("good") : buf_view(report), now);
     app_publish_info(app);
     pthread_mutex_lock(&app->wake_lock);
     pthread_cond_signal(&app->wake); /* new rules may be due earlier */

@@ -101,7 +101,7 @@ static void audit_start(App *app) {
     Err err = {0};
     bool read = state_load_audit_of(app->state, "server", 0, TIME_MAX, &arena, &rows, &count, &err);
     bool crashed = read && count && !str_eq(rows[count - 1].action, STR("server.stop"));
-    app_audit(app, "server.start",
+    app_audit(app, NULL, "server.start",
               arena_printf(&arena, "version %s%s", BELFRY_VERSION,
                            crashed ? ", after an end that was not clean" : ""),
               app->started_at);
@@ -210,7 +210,7 @@ static bool open_doors(App *app, Err *err) {
 static void close_doors(App *app) {
     web_stop(app->web, 10 * SECOND_MS);
     if (app->thread_count) { /* it ran, and its loops have ended */
-        app_audit(app, "server.stop", STR("a signal"), clock_now());
+        app_audit(app, NULL, "server.stop", STR("a signal"), clock_now());
     }
     notify_close(app->notify);
     backups_free(app->backups);
@@ -271,7 +271,7 @@ static void wait_for_end(App *app, const sigset_t *signals) {
             return;
         }
         AUTO(buf_finish) Buf report = {0};
-        app_reload(app, &report);
+        app_reload(app, NULL, &report);
     }
 }
 

@@ -77,6 +77,20 @@ static bool has_labels(const LiveAlert *alert, LabelSet labels) {
     return true;
 }
 
+static bool audit(StateTx *tx, LabelSet labels, const Actor *actor, Str comment, TimeMs now,
+                  Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf text = {0};
+    labels_print(&text, labels);
+    AuditRow row = {.at = now,
+                    .actor = actor_text(&arena, actor),
+                    .address = actor->address,
+                    .action = STR("alert.acknowledge"),
+                    .subject = buf_view(&text),
+                    .reason = comment};
+    return state_audit(tx, &row, err);
+}
+
 bool notify_acknowledge(Notify *notify, LabelSet labels, const Actor *actor, Str comment,
                         TimeMs now, size_t *ret_alerts, size_t *ret_passed_on, Err *err) {
     Acknowledging acknowledging = {.notify = notify, .now = now, .err = err};
@@ -95,6 +109,7 @@ bool notify_acknowledge(Notify *notify, LabelSet labels, const Actor *actor, Str
             count++;
         }
     }
+    ok = ok && (!count || audit(acknowledging.tx, labels, actor, comment, now, err));
     if (!live_end(notify, acknowledging.tx, ok, err)) {
         return false;
     }

@@ -226,9 +226,7 @@ static bool audit(StateTx *tx, const char *action, const Flag *flag, const Actor
                   Str after, TimeMs now, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     AuditRow row = {.at = now,
-                    .actor = actor->claimed
-                                 ? arena_printf(&arena, "claimed:%.*s", STR_ARG(actor->name))
-                                 : actor->name,
+                    .actor = actor_text(&arena, actor),
                     .address = actor->address,
                     .action = str_of(action),
                     .subject = flag->id,

@@ -194,6 +194,10 @@ size_t notify_in_flight(Notify *notify) {
     return count;
 }
 
+Str actor_text(Arena *arena, const Actor *actor) {
+    return actor->claimed ? arena_printf(arena, "claimed:%.*s", STR_ARG(actor->name)) : actor->name;
+}
+
 bool notify_keep_week(Notify *notify, TimeMs now, Err *err) {
     return week_keep(&notify->week, notify->state, now, err);
 }

@@ -131,6 +131,9 @@ typedef struct Actor {
     bool claimed; /* only the client says so */
     Str address;
 } Actor;
+/* As the audit trail names it: "claimed:ann" where only the client says so. In `arena`, or the name
+ * itself. */
+Str actor_text(Arena *arena, const Actor *actor);
 
 /* Creates or edits by Alertmanager's ID rules; durable when it returns. ERR_INVALID, ERR_NOT_FOUND,
  * ERR_LIMIT with Alertmanager's words. */

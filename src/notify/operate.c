@@ -116,10 +116,8 @@ void notify_notifications(Notify *notify, const NotificationFilter *filter, Aren
 static bool audit(StateTx *tx, const char *action, int64_t id, const OutboxRow *row,
                   const Actor *actor, TimeMs now, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
-    Str who =
-        actor->claimed ? arena_printf(&arena, "claimed:%.*s", STR_ARG(actor->name)) : actor->name;
     AuditRow audit_row = {.at = now,
-                          .actor = who,
+                          .actor = actor_text(&arena, actor),
                           .address = actor->address,
                           .action = str_of(action),
                           .subject = arena_printf(&arena, "%lld", (long long)id),

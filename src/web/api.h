@@ -12,6 +12,11 @@ bool api_duration(const Request *request, const char *name, DurationMs fallback,
                   DurationMs *ret_span, Err *err) MUST_CHECK;
 bool api_limit(const Request *request, size_t *ret_limit, Err *err) MUST_CHECK;
 
+/* A row of the audit trail, durable when it returns: who asks (with the parameter `actor`, or as
+ * request_actor() knows) does this. For what changes something elsewhere than in the state: before
+ * that is done, so that nothing is done that is not written down. */
+bool api_audit(Web *web, Request *request, const char *action, Str subject, Err *err) MUST_CHECK;
+
 /* An execution error: 422 where a parse error is 400. */
 void respond_query_error(Request *request, const Err *err);
 

@@ -90,6 +90,7 @@ void handle_backup(Web *web, Request *request) {
     BackupTarget target;
     BackupInfo info;
     if (!read_target(request, &target, &err) ||
+        !api_audit(web, request, "backup.create", target.to, &err) ||
         !backups_create(web_doors(web)->backups, &target, clock_now(), &request->cancelled,
                         &request->arena, &info, &err)) {
         respond_error(request, &err);

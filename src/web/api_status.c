@@ -335,18 +335,10 @@ void handle_sources(Web *web, Request *request) {
 
 /* Someone's decision: telemetry from there is not expected any more. */
 void handle_forget_source(Web *web, Request *request) {
-    const WebDoors *doors = web_doors(web);
-    Actor actor = request_actor(request, STR(""));
-    AuditRow row = {.at = clock_now(),
-                    .actor = actor.name,
-                    .address = actor.address,
-                    .action = STR("source.forget"),
-                    .subject = request->path_args[0]};
-    AUTO(state_rollbackp) StateTx *tx = NULL;
+    Str source = request->path_args[0];
     Err err = {0};
-    if (!store_forget_source(doors->store, request->path_args[0], &err) ||
-        !state_begin(doors->state, &tx, &err) || !state_audit(tx, &row, &err) ||
-        !state_commit(TAKE(tx), &err)) {
+    if (!store_forget_source(web_doors(web)->store, source, &err) ||
+        !api_audit(web, request, "source.forget", source, &err)) {
         respond_error(request, &err);
         return;
     }

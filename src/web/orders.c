@@ -1,5 +1,6 @@
 /* The mailbox between requests that only app can serve, and app. */
 
+#include <stdio.h>
 #include <time.h>
 
 #include "web/server.h"
@@ -17,6 +18,15 @@ void orders_put(Web *web, Request *request) {
     pthread_mutex_unlock(&web->order_lock);
 }
 
+static WebOrder order_of(Request *request) {
+    WebOrder order = {.kind = WEB_RELOAD, .id = request->order_id};
+    Actor actor = request_actor(request, params_get(&request->params, STR("actor")));
+    Str who = actor_text(&request->arena, &actor);
+    snprintf(order.actor, sizeof order.actor, "%.*s", STR_ARG(who));
+    snprintf(order.address, sizeof order.address, "%.*s", STR_ARG(actor.address));
+    return order;
+}
+
 bool web_take_order(Web *web, DurationMs wait, WebOrder *ret_order) {
     TimeMs until_ms = clock_now() + wait;
     struct timespec until = {.tv_sec = until_ms / SECOND_MS,
@@ -32,7 +42,7 @@ bool web_take_order(Web *web, DurationMs wait, WebOrder *ret_order) {
         request->order_id = ++web->order_id;
         request->next = web->taken_orders;
         web->taken_orders = request;
-        *ret_order = (WebOrder){WEB_RELOAD, request->order_id};
+        *ret_order = order_of(request);
     }
     pthread_mutex_unlock(&web->order_lock);
     return request != NULL;

@@ -38,6 +38,7 @@ typedef enum WebOrderKind { WEB_RELOAD, WEB_QUIT } WebOrderKind;
 typedef struct WebOrder {
     WebOrderKind kind;
     uint64_t id;
+    char actor[128], address[64]; /* who asks, as the audit trail names it, and from where; cut */
 } WebOrder;
 
 typedef struct WebDoors {

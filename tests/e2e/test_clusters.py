@@ -145,13 +145,24 @@ def a_proxy_names_the_actor_and_nobody_overwrites_what_he_has_not_read():
         def post(path, body, **headers):
             headers = {"Content-Type": "application/json", **{key.replace("_", "-"): value for key, value in headers.items()}}
             status, _, answer = call(port, "POST", path, json.dumps(body), headers)
-            return status, json.loads(answer)
+            return status, json.loads(answer or b"null")
 
         silence = post("/api/v2/silences", body, X_User="ann")[1]["silenceID"]
         post("/api/v2/silences", body)
         rows = [json.loads(line) for line in call(port, "GET", "/api/v1/audit?action=silence.")[2].splitlines()]
         told = sorted((row["actor"], row["claimed"]) for row in rows)
         assert told == [("ann", False), ("eve", True)], told
+
+        post("/api/v2/alerts", [{"labels": {"alertname": "Mine"}}])
+        orders = [("/-/reload", "server.reload"), ("/api/v1/admin/tsdb/delete_series?match[]=gone", "store.delete_series"),
+                  ("/api/v1/admin/tsdb/clean_tombstones", "store.clean_tombstones"),
+                  ("/api/v1/admin/tsdb/snapshot", "store.snapshot"), ("/api/v1/admin/flush", "store.flush"),
+                  ("/api/v1/admin/compact", "store.compact"), ("/api/v1/notifications/acknowledge", "alert.acknowledge")]
+        for path, action in orders:
+            order = json.dumps({"labels": {"alertname": "Mine"}}) if "acknowledge" in path else None
+            status = call(port, "POST", path, order, {"X-User": "joe", "Content-Type": "application/json"})[0]
+            row = json.loads(call(port, "GET", "/api/v1/audit?action=" + action)[2].splitlines()[-1])
+            assert status // 100 == 2 and (row["actor"], row["claimed"], row["address"]) == ("joe", False, "127.0.0.1"), row
 
         flag = post("/api/v1/maintenance", {"matchers": ["c=d"], "owner": "o", "reason": "r", "ends_at": body["endsAt"]})[1]
         flag = flag.get("data", flag)["id"]
