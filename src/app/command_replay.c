@@ -48,8 +48,27 @@ static void ask_finish(Ask *ask) {
     arena_finish(&ask->arena);
 }
 
+/* "2026-11-27", "2026-11-27 06:30" and "2026-11-27T06:30:15" on the wall clock of the zone. */
+static bool wall_time(const char *text, const Zone *zone, TimeMs *ret_time) {
+    CivilTime wall = {0};
+    int year = 0, used = 0;
+    char comma = 0;
+    int fields = sscanf(text, "%4d-%2d-%2d%n%c%2d:%2d%n:%2d%n", &year, &wall.month, &wall.day,
+                        &used, &comma, &wall.hour, &wall.minute, &used, &wall.second, &used);
+    bool is_whole = fields == 3 || fields == 6 || fields == 7;
+    if (!is_whole || text[used] || (comma && comma != ' ' && comma != 'T') || wall.month < 1 ||
+        wall.month > 12 || wall.day < 1 || wall.day > civil_days_in_month(year, wall.month) ||
+        wall.hour > 23 || wall.minute > 59 || wall.second > 59 || wall.hour < 0 ||
+        wall.minute < 0 || wall.second < 0) {
+        return false;
+    }
+    wall.year = year;
+    *ret_time = zone_time(zone, &wall);
+    return true;
+}
+
 /* "-30d" and "30d" are so long ago, "now" is now; else a time. */
-static bool ask_time(const char *text, TimeMs now, TimeMs *ret_time, Err *err) {
+static bool ask_time(const char *text, const Zone *zone, TimeMs now, TimeMs *ret_time, Err *err) {
     Str span = str_of(text[0] == '-' ? text + 1 : text);
     DurationMs ago;
     Err ignored = {0};
@@ -61,7 +80,7 @@ static bool ask_time(const char *text, TimeMs now, TimeMs *ret_time, Err *err) {
         *ret_time = now - ago;
         return true;
     }
-    return time_parse(str_of(text), ret_time, err);
+    return wall_time(text, zone, ret_time) || time_parse(str_of(text), ret_time, err);
 }
 
 static bool ask_period(const Args *args, Ask *ask, Err *err) {
@@ -70,10 +89,11 @@ static bool ask_period(const Args *args, Ask *ask, Err *err) {
     if (!args_get(args, "from")) {
         return err_set(err, ERR_INVALID, "since when? --from -30d, or a time");
     }
-    if (!ask_time(args_get(args, "from"), now, &ask->options.from, err)) {
+    if (!ask_time(args_get(args, "from"), ask->zone, now, &ask->options.from, err)) {
         return err_context(err, "--from");
     }
-    if (args_get(args, "to") && !ask_time(args_get(args, "to"), now, &ask->options.to, err)) {
+    if (args_get(args, "to") &&
+        !ask_time(args_get(args, "to"), ask->zone, now, &ask->options.to, err)) {
         return err_context(err, "--to");
     }
     if (ask->options.from >= ask->options.to) {
@@ -364,14 +384,15 @@ static bool ask_all(const Args *args, Ask *ask, Err *err) {
         strcmp(format, "html") != 0) {
         return err_set(err, ERR_INVALID, "--format is text, json or html");
     }
-    return ask_period(args, ask, err) && ask_policy(args, ask, err) &&
+    return ask_policy(args, ask, err) && ask_period(args, ask, err) &&
            ask_variants(args, ask, err) && ask_config(args, ask, err) &&
            ask_rules(args, ask, err) && ask_files(args, ask, err) && ask_history(args, ask, err);
 }
 
 int command_replay(int argc, char **argv) {
     static const ArgOption options[] = {
-        {"from", "TIME", "-30d, a date (RFC 3339) or Unix seconds"},
+        {"from", "TIME",
+         "-30d; 2026-11-27, also with 06:30, in --timezone; RFC 3339; Unix seconds"},
         {"to", "TIME", "default: now"},
         {"against", "URL|DIR",
          "history: a Prometheus API (default $BELFRY_URL, else http://127.0.0.1:8119), or a data "

@@ -14,6 +14,13 @@ static const struct {
     {"d", 86400e3}, {"w", 7 * 86400e3}, {"y", 365 * 86400e3}, {"i", 0},
 };
 
+/* Also 1e3, which is a number of seconds. */
+static bool is_bare_number(Str text, double *ret_seconds) {
+    bool begins = text.len && text.ptr[0] >= '0' && text.ptr[0] <= '9';
+    bool is_hex = text.len > 1 && (text.ptr[1] | 0x20) == 'x';
+    return begins && !is_hex && number_parse(text, ret_seconds);
+}
+
 /* About 290,000 years: what a count of milliseconds holds with room to add to. */
 static const double SPAN_MS_MAX = 9e15;
 
@@ -52,16 +59,19 @@ bool rule_duration_vmalert(Str text, DurationMs *ret_span, Err *err) {
         return malformed(text, err);
     }
     double total_ms = 0;
+    if (is_bare_number(rest, &total_ms)) {
+        total_ms *= 1000;
+        rest.len = 0;
+    }
     while (rest.len) {
         size_t len = number_length(rest);
         double number = 0;
         if (len == 0 || !number_parse((Str){rest.ptr, len}, &number)) {
             return malformed(text, err);
         }
-        bool is_only = rest.len == len && total_ms == 0;
         rest = str_skip(rest, len);
-        double unit_ms = 1000;
-        if (!is_only && !take_unit(&rest, &unit_ms)) {
+        double unit_ms = 0;
+        if (!take_unit(&rest, &unit_ms)) {
             return malformed(text, err);
         }
         total_ms += number * unit_ms;

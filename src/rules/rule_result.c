@@ -11,8 +11,9 @@ static const Str ALERTGROUP = {"alertgroup", 10};
 
 /* ---- the template function `query` ---- */
 
-static TmplValue sample_value(Arena *arena, const ValueSeries *series) {
-    TmplValue *fields_values = arena_array(arena, TmplValue, 2);
+/* {Labels, Value}; vmalert's have a Timestamp between them. */
+static TmplValue sample_value(Arena *arena, const ValueSeries *series, bool vmalert, TimeMs at) {
+    TmplValue *fields_values = arena_array(arena, TmplValue, 3);
     Str *names = arena_array(arena, Str, series->labels.count + 1);
     Str *values = arena_array(arena, Str, series->labels.count + 1);
     for (size_t i = 0; i < series->labels.count; i++) {
@@ -20,15 +21,24 @@ static TmplValue sample_value(Arena *arena, const ValueSeries *series) {
         values[i] = series->labels.items[i].value;
     }
     fields_values[0] = tmpl_string_map(arena, names, values, series->labels.count);
-    fields_values[1] = tmpl_float(series->count ? series->values[series->count - 1] : 0);
-    TmplField *fields = arena_array(arena, TmplField, 2);
-    fields[0] = (TmplField){STR("Labels"), &fields_values[0]};
-    fields[1] = (TmplField){STR("Value"), &fields_values[1]};
-    return (TmplValue){
-        .type = TMPL_OBJECT, .fields = fields, .count = 2, .go_type = "*template.sample"};
+    fields_values[1] = tmpl_int(at / SECOND_MS);
+    fields_values[1].go_type = "int64";
+    fields_values[2] = tmpl_float(series->count ? series->values[series->count - 1] : 0);
+    TmplField *fields = arena_array(arena, TmplField, 3);
+    size_t count = 0;
+    fields[count++] = (TmplField){STR("Labels"), &fields_values[0]};
+    if (vmalert) {
+        fields[count++] = (TmplField){STR("Timestamp"), &fields_values[1]};
+    }
+    fields[count++] = (TmplField){STR("Value"), &fields_values[2]};
+    return (TmplValue){.type = TMPL_OBJECT,
+                       .fields = fields,
+                       .count = count,
+                       .go_type = vmalert ? "templates.metric" : "*template.sample"};
 }
 
-static bool answer_list(Arena *arena, const Value *value, TmplValue *ret_list, Err *err) {
+static bool answer_list(Arena *arena, const Value *value, bool vmalert, TimeMs at,
+                        TmplValue *ret_list, Err *err) {
     ValueSeries scalar = {.values = &value->scalar, .count = 1};
     const ValueSeries *series = value->series;
     size_t count = value->series_count;
@@ -40,10 +50,12 @@ static bool answer_list(Arena *arena, const Value *value, TmplValue *ret_list, E
     }
     TmplValue *items = arena_array(arena, TmplValue, count + 1);
     for (size_t i = 0; i < count; i++) {
-        items[i] = sample_value(arena, &series[i]);
+        items[i] = sample_value(arena, &series[i], vmalert, at);
     }
-    *ret_list = (TmplValue){
-        .type = TMPL_LIST, .items = items, .count = count, .go_type = "template.queryResult"};
+    *ret_list = (TmplValue){.type = TMPL_LIST,
+                            .items = items,
+                            .count = count,
+                            .go_type = vmalert ? "[]templates.metric" : "template.queryResult"};
     return true;
 }
 
@@ -64,7 +76,7 @@ static bool run_template_query(void *ctx, Str text, Arena *arena, TmplValue *ret
     engine_instant(query->world->engine, &(EngineExpr){.expr = expr, .text = text}, 1,
                    query->world->slot, &query->world->query, arena, &value, &ok, err);
     expr_finish(expr);
-    return ok && answer_list(arena, &value, ret_list, err);
+    return ok && answer_list(arena, &value, query->vmalert, query->world->slot, ret_list, err);
 }
 
 static TmplWorld template_world(TemplateQuery *query) {

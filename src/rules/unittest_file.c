@@ -56,8 +56,12 @@ static LabelSet read_map(TestReader *reader, const YamlNode *map, const char *ke
     Label *labels = arena_array(reader->arena, Label, own + 3);
     size_t count = 0;
     for (size_t i = 0; i < own; i++) {
-        Str value =
-            node->pairs[i].value->kind == YAML_SCALAR ? node->pairs[i].value->text : STR("");
+        const YamlPair *pair = &node->pairs[i];
+        if (pair->first_line) {
+            yaml_problem(&reader->yaml, pair->key, "key \"%.*s\" already set in map, at line %u",
+                         STR_ARG(pair->key->text), pair->first_line);
+        }
+        Str value = pair->value->kind == YAML_SCALAR ? pair->value->text : STR("");
         labels[count++] = (Label){node->pairs[i].key->text, value};
     }
     const Label extras[] = {{extra_name, extra_value}, {second_name, second_value}};

@@ -66,6 +66,11 @@ static bool is_word_rune(uint32_t rune) {
     return text_is_letter(rune) || rune == '_' || (rune >= '0' && rune <= '9');
 }
 
+/* What strings.Title takes for the inside of a word: beyond ASCII all but spaces. */
+static bool is_word_rune_plain(uint32_t rune) {
+    return is_word_rune(rune) || (rune >= 0x80 && !iswspace_l((wint_t)rune, unicode()));
+}
+
 void text_put_title(Buf *buf, Str text, bool apostrophes) {
     bool in_word = false;
     while (text.len) {
@@ -77,6 +82,6 @@ void text_put_title(Buf *buf, Str text, bool apostrophes) {
         (void)utf8_next(text, 0, &following);
         bool joins = apostrophes && (rune == '\'' || rune == 0x2019 || rune == '.') && in_word &&
                      text.len && text_is_letter((uint32_t)following);
-        in_word = is_word_rune(rune) || joins;
+        in_word = apostrophes ? is_word_rune(rune) || joins : is_word_rune_plain(rune);
     }
 }

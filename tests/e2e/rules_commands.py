@@ -74,7 +74,11 @@ def replays_history_from_a_server_and_from_a_folder():
                            f"rules: [{{files: \"{rules}\"}}]\n")
         report = json.loads(run(world, "replay", "--config", slow, *period, "--against", url, "--format", "json"))
         assert report["evaluations"] < 600, report["evaluations"]
-        for words, complaint in (((rules,), "--from"), ((rules, *period, "--sweep", "1:2"), "--sweep"),
+        day = time.strftime("%Y-%m-%d", time.gmtime(start // 1000))
+        berlin = json.loads(run(world, "replay", rules, "--from", day, "--to", day + " 06:30", "--timezone", "Europe/Berlin",
+                                "--against", url, "--format", "json"))
+        assert (berlin["from"][11:16], berlin["to"][11:16]) in (("23:00", "05:30"), ("22:00", "04:30")), berlin["from"]
+        for words, complaint in (((rules,), "--from"), ((rules, "--from", "2026-02-30"), "--from"), ((rules, *period, "--sweep", "1:2"), "--sweep"),
                                  ((rules, *period, "--rule", "Bsy"), 'did you mean "Busy"'),
                                  ((rules, "--from", "-1h", "--to", "-2h"), "not before")):
             told = subprocess.run([BELFRY, "replay", *words, "--against", url], capture_output=True, text=True, check=False)

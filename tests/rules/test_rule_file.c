@@ -190,10 +190,11 @@ Test(rule_duration, takes_both_flavours) {
         bool prometheus;
         DurationMs want; /* in vmalert's flavour; -1 = refused */
     } rows[] = {
-        {"5m", true, 300000},   {"1h30m", true, 5400000}, {"0", true, 0},
-        {"300", false, 300000}, {"1.5m", false, 90000},   {"30m1h", false, 5400000},
-        {"1H", false, 3600000}, {"-5m", false, -300000},  {"1i", false, 0},
-        {"", false, -1},        {"m", false, -1},         {"5x", false, -1},
+        {"5m", true, 300000},    {"1h30m", true, 5400000}, {"0", true, 0},
+        {"300", false, 300000},  {"1.5m", false, 90000},   {"30m1h", false, 5400000},
+        {"1H", false, 3600000},  {"-5m", false, -300000},  {"1i", false, 0},
+        {"", false, -1},         {"m", false, -1},         {"5x", false, -1},
+        {"1e3", false, 1000000}, {"1e999", false, -1},     {"1m30", false, -1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         DurationMs span = -1;
