@@ -38,7 +38,7 @@ static Str folder_of(Arena *arena, const char *path) {
                     : arena_str(arena, str_of(cwd));
 }
 
-/* The program a command line begins with: its last name, without a version or "-prod". */
+/* The program a command line begins with: its last name, also with a version or "-prod". */
 static bool is_program(const char *word, const char *name) {
     Str text = str_of(word);
     for (size_t i = text.len; i > 0; i--) {
@@ -47,8 +47,10 @@ static bool is_program(const char *word, const char *name) {
             break;
         }
     }
-    return str_starts(text, str_of(name)) && !str_ends(text, STR(".yml")) &&
-           !str_ends(text, STR(".yaml"));
+    size_t len = strlen(name);
+    return str_starts(text, str_of(name)) &&
+           (text.len == len || (text.ptr[len] == '-' && !str_ends(text, STR(".yml")) &&
+                                !str_ends(text, STR(".yaml"))));
 }
 
 static bool convert_file(Job *job, const char *path, Err *err) {

@@ -180,6 +180,8 @@ static bool ask_config(const Args *args, Ask *ask, Err *err) {
         return err_set(err, ERR_NOT_FOUND, "%s does not load", file);
     }
     rules->evaluation_interval = ask->config->global.evaluation_interval;
+    rules->query_offset = ask->config->global.rule_query_offset;
+    rules->no_alertgroup = ask->config->global.no_alertgroup;
     rules->external_labels = ask->config->global.external_labels;
     rules->external_url = ask->config->web.external_url;
     rules->source_label = ask->config->sources.label;

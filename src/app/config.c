@@ -120,12 +120,19 @@ static void read_labels(const YamlReader *reader, const YamlNode *map, const cha
 }
 
 static void read_global(const YamlReader *reader, const YamlNode *map, Config *config) {
-    static const char *const known[] = {"scrape_interval", "scrape_timeout", "evaluation_interval",
-                                        "external_labels", NULL};
+    static const char *const known[] = {"scrape_interval",
+                                        "scrape_timeout",
+                                        "evaluation_interval",
+                                        "rule_query_offset",
+                                        "external_labels",
+                                        "disable_alertgroup_label",
+                                        NULL};
     yaml_check_keys(reader, map, known);
     yaml_duration(reader, map, "scrape_interval", &config->global.scrape_interval);
     yaml_duration(reader, map, "scrape_timeout", &config->global.scrape_timeout);
     yaml_duration(reader, map, "evaluation_interval", &config->global.evaluation_interval);
+    yaml_duration(reader, map, "rule_query_offset", &config->global.rule_query_offset);
+    yaml_bool(reader, map, "disable_alertgroup_label", &config->global.no_alertgroup);
     read_labels(reader, map, "external_labels", &config->arena, &config->global.external_labels);
     if (config->global.scrape_interval <= 0 || config->global.evaluation_interval <= 0) {
         yaml_problem(reader, map, "intervals have to be longer than 0");

@@ -40,8 +40,9 @@ typedef struct Config {
         size_t allowed_origin_count;
     } web;
     struct {
-        DurationMs scrape_interval, scrape_timeout, evaluation_interval;
+        DurationMs scrape_interval, scrape_timeout, evaluation_interval, rule_query_offset;
         LabelSet external_labels;
+        bool no_alertgroup; /* alerts of vmalert's files have no label `alertgroup` */
     } global;
     struct {
         Str path, sync; /* sync: "always", "interval", "never" */

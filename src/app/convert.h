@@ -34,6 +34,9 @@ YamlNode *tree_child(Arena *arena, YamlNode *map, const char *key);
 
 /* A path as it is seen from anywhere. */
 Str convert_path(const Convert *convert, Str path);
+/* `node` with the paths of all files it names (ca_file, password_file, ...) as seen from anywhere.
+ */
+const YamlNode *convert_files(const Convert *convert, const YamlNode *node);
 /* Sends alerts to these Alertmanagers, each by a URL and the options of `http` (may be NULL). */
 void convert_alertmanagers(Convert *convert, const Str *urls, size_t count, const YamlNode *http);
 

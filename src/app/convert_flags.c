@@ -48,6 +48,7 @@ static const FlagRow vmalert_flags[] = {
     {"remoteRead.url", FLAG_NOTE, NULL, NULL,
      "the state of alerts is kept in state.db and survives restarts by itself"},
     {"evaluationInterval", FLAG_PUT, "global", NULL, "evaluation_interval"},
+    {"disableAlertgroupLabel", FLAG_PUT, "global", NULL, "disable_alertgroup_label"},
     {"external.label", FLAG_LABEL, "global", NULL, "external_labels"},
     {"external.url", FLAG_PUT, "web", NULL, "external_url"},
     {"httpListenAddr", FLAG_LISTEN, "web", NULL, "listen"},

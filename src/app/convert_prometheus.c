@@ -28,8 +28,9 @@ static const struct {
     {"tsdb", "storage.tsdb: samples out of order are always accepted, of any age; nothing to set"},
 };
 
-static const char *const global_kept[] = {"scrape_interval", "scrape_timeout",
-                                          "evaluation_interval", "external_labels", NULL};
+static const char *const global_kept[] = {"scrape_interval",     "scrape_timeout",
+                                          "evaluation_interval", "rule_query_offset",
+                                          "external_labels",     NULL};
 
 static const char *const job_kept[] = {"job_name",
                                        "scrape_interval",
@@ -128,13 +129,22 @@ static void keep_files(Convert *convert, YamlNode *job, const YamlNode *list) {
     tree_put(convert->arena, job, "file_sd_configs", kept);
 }
 
+/* Paths are relative to prometheus.yml there, and to where the server starts here. */
+static const YamlNode *net_option(const Convert *convert, const YamlPair *pair) {
+    bool is_path = str_ends(pair->key->text, STR("_file")) && pair->value->kind == YAML_SCALAR;
+    return is_path ? tree_text(convert->arena, convert_path(convert, pair->value->text))
+                   : convert_files(convert, pair->value);
+}
+
 static void convert_job_key(Convert *convert, YamlNode *job, const YamlPair *pair, Str name) {
     AUTO(arena_finish) Arena arena = {0};
     Str key = pair->key->text;
     if (str_eq(key, STR("file_sd_configs"))) {
         keep_files(convert, job, pair->value);
-    } else if (is_among(key, job_kept) || is_among(key, net_options_keys)) {
+    } else if (is_among(key, job_kept)) {
         tree_put(convert->arena, job, arena_cstr(&arena, key), pair->value);
+    } else if (is_among(key, net_options_keys)) {
+        tree_put(convert->arena, job, arena_cstr(&arena, key), net_option(convert, pair));
     } else if (str_ends(key, STR("_sd_configs"))) {
         (void)problems_add(convert->notes, convert->file, pair->key->line, pair->key->column,
                            "job \"%.*s\": %.*s: targets are not discovered here; let a Prometheus "
@@ -200,7 +210,7 @@ static const YamlNode *http_options(Convert *convert, const YamlNode *from) {
         AUTO(arena_finish) Arena arena = {0};
         if (is_among(from->pairs[i].key->text, net_options_keys)) {
             tree_put(convert->arena, http, arena_cstr(&arena, from->pairs[i].key->text),
-                     from->pairs[i].value);
+                     net_option(convert, &from->pairs[i]));
         }
     }
     return http;
@@ -209,6 +219,10 @@ static const YamlNode *http_options(Convert *convert, const YamlNode *from) {
 static Str text_or(const YamlNode *map, const char *key, Str otherwise) {
     return is_there(map, key) ? yaml_get(map, key)->text : otherwise;
 }
+
+static const char *const alertmanager_kept[] = {"static_configs", "scheme", "path_prefix",
+                                                "api_version", /* v2 is the only one there is */
+                                                NULL};
 
 static void convert_alertmanager(Convert *convert, const YamlNode *from) {
     const YamlNode *groups = yaml_get(from, "static_configs");
@@ -238,6 +252,10 @@ static void convert_alertmanager(Convert *convert, const YamlNode *from) {
         } else if (str_ends(key, STR("relabel_configs"))) {
             note(convert, from->pairs[i].key,
                  "alerting: relabelling per Alertmanager has no counterpart; use routes");
+        } else if (!is_among(key, alertmanager_kept) && !is_among(key, net_options_keys)) {
+            (void)problems_add(convert->notes, convert->file, from->pairs[i].key->line,
+                               from->pairs[i].key->column, "alerting: %.*s has no counterpart",
+                               STR_ARG(key));
         }
     }
 }

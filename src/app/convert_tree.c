@@ -76,6 +76,23 @@ Str convert_path(const Convert *convert, Str path) {
     return arena_printf(convert->arena, "%.*s/%.*s", STR_ARG(convert->folder), STR_ARG(path));
 }
 
+const YamlNode *convert_files(const Convert *convert, const YamlNode *node) {
+    if (node->kind != YAML_MAP) {
+        return node;
+    }
+    YamlNode *map = tree_map(convert->arena);
+    for (size_t i = 0; i < node->count; i++) {
+        const YamlPair *pair = &node->pairs[i];
+        bool is_path = str_ends(pair->key->text, STR("_file")) &&
+                       pair->value->kind == YAML_SCALAR && pair->value->text.len;
+        const YamlNode *value =
+            is_path ? tree_text(convert->arena, convert_path(convert, pair->value->text))
+                    : convert_files(convert, pair->value);
+        tree_put(convert->arena, map, arena_cstr(convert->arena, pair->key->text), value);
+    }
+    return map;
+}
+
 void convert_alertmanagers(Convert *convert, const Str *urls, size_t count, const YamlNode *http) {
     Arena *arena = convert->arena;
     if (count == 0 || convert->has_notify) {

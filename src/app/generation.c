@@ -210,6 +210,8 @@ RulesOptions app_rules_options(const App *app, const Generation *generation) {
     const Config *config = generation->config;
     return (RulesOptions){
         .evaluation_interval = config->global.evaluation_interval,
+        .query_offset = config->global.rule_query_offset,
+        .no_alertgroup = config->global.no_alertgroup,
         .external_labels = config->global.external_labels,
         .external_url = external_url(app, generation->config),
         .source_label = config->sources.label,

@@ -61,7 +61,7 @@ Test(convert, keeps_what_prometheus_and_belfry_share) {
                               "scrape_configs:\n"
                               "- job_name: node\n"
                               "  static_configs: [{targets: [a:1], labels: {x: y}}]\n"
-                              "  basic_auth: {username: u}\n"
+                              "  basic_auth: {username: u, password_file: pw}\n"
                               "- job_name: files\n"
                               "  sample_limit: 20\n"
                               "  file_sd_configs: [{files: [t/*.json], refresh_interval: 1m}]\n"
@@ -90,6 +90,7 @@ Test(convert, keeps_what_prometheus_and_belfry_share) {
                                    "          x: y\n"
                                    "    basic_auth:\n"
                                    "      username: u\n"
+                                   "      password_file: /etc/p/pw\n"
                                    "    sample_limit: 10\n"
                                    "  - job_name: files\n"
                                    "    sample_limit: 20\n"
@@ -118,6 +119,8 @@ Test(convert, tells_what_it_leaves_out) {
         {"alerting: {alert_relabel_configs: [{regex: x}]}", "alert_relabel_configs: "},
         {"alerting: {alertmanagers: [{dns_sd_configs: [{names: [x]}]}]}",
          "alerting: dns_sd_configs: "},
+        {"alerting: {alertmanagers: [{timeout: 5s, static_configs: [{targets: [a]}]}]}",
+         "p.yml:1:29: alerting: timeout has no counterpart"},
         {"global: {query_log_file: x}", "p.yml:1:10: global.query_log_file has no counterpart"},
         {"scrape_configs: [{job_name: j, ec2_sd_configs: []}]",
          "job \"j\" is left out: it has no target"},
