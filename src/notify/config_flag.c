@@ -14,6 +14,8 @@
  *             location: Europe/Berlin
  */
 
+#include <stdio.h>
+
 #include "notify/config.h"
 #include "notify/flag.h"
 
@@ -56,12 +58,24 @@ static bool read_mode(ConfigLoader *loader, const YamlNode *map, Flag *flag) {
                           STR_ARG(text));
 }
 
+/* A day is its beginning, by UTC. */
 static bool read_time(ConfigLoader *loader, const YamlNode *map, const char *key,
                       TimeMs *ret_time) {
     Str text;
     Err err;
-    return !yaml_str(&loader->yaml, map, key, &text) || time_parse(text, ret_time, &err) ||
-           config_problem(loader, yaml_get(map, key), "maintenance: %s: %s", key, err.text);
+    char midnight[sizeof "2030-01-31T00:00:00Z"] = "";
+    if (!yaml_str(&loader->yaml, map, key, &text)) {
+        return true;
+    }
+    if (text.len == strlen("2030-01-31")) {
+        snprintf(midnight, sizeof midnight, "%.*sT00:00:00Z", STR_ARG(text));
+    }
+    return time_parse(*midnight ? str_of(midnight) : text, ret_time, &err) ||
+           config_problem(
+               loader, yaml_get(map, key),
+               "maintenance: %s: expected a time such as 2030-01-31T18:00:00Z, or a day, "
+               "not \"%.*s\"",
+               key, STR_ARG(text));
 }
 
 static bool read_schedule(ConfigLoader *loader, const YamlNode *map, Str name, ConfigFlag *entry) {

@@ -484,12 +484,30 @@ static bool check_times(const Silence *silence, TimeMs now, Err *err) {
     return true;
 }
 
+/* Alertmanager's rule. */
+static bool check_emptiness(const Silence *silence, const MatcherSet *set, Err *err) {
+    for (size_t i = 0; i < set->count; i++) {
+        bool negative = set->items[i].type == MATCH_NE || set->items[i].type == MATCH_NRE;
+        if (negative || !set->items[i].matches_empty) {
+            return true;
+        }
+    }
+    return silence->force || err_set(err, ERR_INVALID,
+                                     "silence invalid: at least one matcher must not match the "
+                                     "empty string");
+}
+
+/* Asks for one of some values: an expression that takes both of two odd ones takes any. */
+static bool selects(const Matcher *matcher) {
+    bool positive = matcher->type == MATCH_EQ || matcher->type == MATCH_RE;
+    return positive && !matcher->matches_empty &&
+           !(matcher_matches(matcher, STR("q")) && matcher_matches(matcher, STR("0 Zz/~-Q:x_")));
+}
+
 /* A lone negative matcher is accepted by Alertmanager and silences nearly everything (#3492). */
 static bool check_breadth(const Silence *silence, const MatcherSet *set, Err *err) {
     for (size_t i = 0; i < set->count; i++) {
-        bool positive = set->items[i].type == MATCH_EQ || set->items[i].type == MATCH_RE;
-        bool anything = set->items[i].type == MATCH_RE && set->items[i].matches_empty;
-        if (positive && !anything && !str_eq(set->items[i].value, STR(".+"))) {
+        if (selects(&set->items[i])) {
             return true;
         }
     }
@@ -507,11 +525,11 @@ static bool check(const Notify *notify, const Silence *silence, const SilenceEnt
     if (!check_times(silence, now, err)) {
         return false;
     }
-    if (!matchers_compile(&arena, silence->matchers, silence->matcher_count, silence->force, &set,
-                          err)) {
+    if (!matchers_compile(&arena, silence->matchers, silence->matcher_count, true, &set, err)) {
         return err_context(err, "silence invalid");
     }
-    bool ok = check_breadth(silence, &set, err) && check_limits(notify, silence, old, err);
+    bool ok = check_emptiness(silence, &set, err) && check_breadth(silence, &set, err) &&
+              check_limits(notify, silence, old, err);
     matcher_set_finish(&set);
     return ok && schedule_check(silence->schedule, err);
 }

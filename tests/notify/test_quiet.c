@@ -107,6 +107,17 @@ Test(quiet, what_is_too_broad_too_long_or_says_too_little_is_refused) {
     assert_refused(&rig, &wide, "must not match the empty string");
     wide.matchers = &any;
     assert_refused(&rig, &wide, "it would cover nearly everything");
+    SilenceMatcher others[] = {{STR("cluster"), STR("c"), false, false},
+                               {STR("x"), STR(""), false, true},
+                               {STR("cluster"), STR("..*"), true, true},
+                               {STR("cluster"), STR("c+"), true, false}};
+    wide.matchers = others;
+    wide.matcher_count = 2;
+    assert_refused(&rig, &wide, "it would cover nearly everything");
+    wide.matchers = others + 2;
+    assert_refused(&rig, &wide, "it would cover nearly everything");
+    wide.matcher_count = 1;
+    wide.matchers = &any;
     wide.force = true;
     AUTO(arena_finish) Arena arena = {0};
     (void)must_set(&rig, &arena, &wide);
@@ -342,6 +353,35 @@ Test(quiet, a_flag_whose_review_is_due_is_reported) {
     cr_expect(read.active && read.forgotten, "it holds on until somebody decides");
     rig_close(&rig);
     listener_stop(&listener);
+}
+
+/* A flag of the configuration with this review date; says why it is refused, "" if it is not. */
+static void assert_review(const char *date, TimeMs want, const char *complaint) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf why = {0};
+    NotifyConfig *config = rig_try(
+        nobody, NULL,
+        arena_printf(&arena, "[{matchers: [a=b], reason: r, owner: o, review_at: %s}]", date).ptr,
+        &why);
+    cr_expect(strstr(why.ptr, complaint), "%s: %s", date, why.ptr);
+    cr_assert_eq(config == NULL, !want, "%s", date);
+    if (config) {
+        Rig rig;
+        Flag *flags;
+        size_t count;
+        rig_open(&rig, config);
+        notify_flag_list(rig.notify, rig.now, &arena, &flags, &count);
+        cr_assert_eq(count, 1);
+        cr_expect_eq(flags[0].review_at, want, "%s", date);
+        rig_close(&rig);
+    }
+}
+
+Test(quiet, a_day_in_the_configuration_is_a_time) {
+    assert_review("2026-01-09", T0 + 8 * DAY_MS, "");
+    assert_review("\"2026-01-09T02:00:00+01:00\"", T0 + 8 * DAY_MS + HOUR_MS, "");
+    assert_review("2026-02-30", 0, "expected a time such as 2030-01-31T18:00:00Z, or a day");
+    assert_review("tomorrow", 0, "not \"tomorrow\"");
 }
 
 Test(quiet, what_sources_say_is_a_flag_until_they_say_no_more) {
