@@ -210,6 +210,11 @@ static bool read_floats(SeriesReader *reader, PointList *list) {
     size_t start = reader->at;
     if (str_eq(series_word(reader), STR("stale"))) {
         value = value_of_bits(STALE_NAN_BITS);
+        if (series_peek(reader) == 'x') { /* there is no `stalex3` */
+            return series_fail(reader, start,
+                               "unexpected identifier in series values, expected "
+                               "number or \"stale\"");
+        }
     } else {
         reader->at = start;
         if (!series_number(reader, &value)) {

@@ -116,6 +116,8 @@ Test(unittest, names_all_that_is_wrong_with_a_file) {
     assert_outcome(text, -1, "test.yml:3:13: interval");
     assert_outcome(text, -1, "unknown key \"inputs\"");
     assert_outcome(text, -1, "test.yml:5:33: eval_time");
+    assert_outcome(HEAD "  input_series: [{series: m, values: '1 stalex3'}]\n", -1,
+                   "expected number or \"stale\"");
     assert_outcome(ALERTS "  - {eval_time: 3m, alertname: Full, exp_alerts:"
                           " [{exp_labels: {d: a, d: a}, exp_annotations: {summary: at 95}}]}\n",
                    -1, "key \"d\" already set in map");
