@@ -215,6 +215,9 @@ static void check_group(const RuleFile *file, const GroupDef *group, Problems *f
 
 static void lint_file(const RuleFile *file, DurationMs default_interval, const SeenRules *seen,
                       Problems *findings) {
+    if (file->flavour == RULES_VMALERT) {
+        rule_file_unset_variables(file->path, file->content, findings);
+    }
     for (size_t g = 0; g < file->group_count; g++) {
         const GroupDef *group = &file->groups[g];
         check_group(file, group, findings);

@@ -51,6 +51,8 @@ typedef struct Loader {
     const RuleReading *reading;
     Problems *problems;
     const GroupDef *group; /* being read */
+    Str resource;          /* namespace/name of the Kubernetes resource being read; else empty */
+    size_t resource_from;  /* its first group among `groups` */
     Buf where;
     GroupDef *groups; /* grows on the heap, copied into the arena at the end */
     size_t groups_count, groups_cap;
@@ -379,6 +381,32 @@ static void read_rules(Loader *loader, const YamlReader *reader, const YamlNode 
     }
 }
 
+static const GroupDef *find_group(const Loader *loader, size_t from, Str name) {
+    for (size_t i = from; i < loader->groups_count; i++) {
+        if (str_eq(loader->groups[i].name, name)) {
+            return &loader->groups[i];
+        }
+    }
+    return NULL;
+}
+
+/* A name stands once in a file. Resources are files of their own to the operator, and what `kubectl
+ * get -o yaml` gives has many in one: a name that an earlier one has gets the resource's beside it.
+ */
+static Str group_name(Loader *loader, const YamlReader *reader, const YamlNode *node, Str name) {
+    if (name.len == 0 || !find_group(loader, 0, name)) {
+        return arena_str(loader->arena, name);
+    }
+    Str longer =
+        arena_printf(loader->arena, "%.*s (%.*s)", STR_ARG(name), STR_ARG(loader->resource));
+    if (loader->resource.len == 0 || find_group(loader, loader->resource_from, name) ||
+        find_group(loader, 0, longer)) {
+        yaml_problem(reader, node, "groupname: \"%.*s\" is repeated in the same file",
+                     STR_ARG(name));
+    }
+    return longer;
+}
+
 static void read_group(Loader *loader, const YamlNode *node) {
     YamlReader nameless = reader_at(loader, "");
     if (!is_map(&nameless, node, "a group")) {
@@ -394,14 +422,7 @@ static void read_group(Loader *loader, const YamlNode *node) {
     if (!yaml_str(&nameless, node, "name", &name) || name.len == 0) {
         yaml_problem(&nameless, node, "Groupname must not be empty");
     }
-    group.name = arena_str(loader->arena, name);
-    for (size_t i = 0; i < loader->groups_count; i++) {
-        if (str_eq(loader->groups[i].name, group.name) && group.name.len) {
-            yaml_problem(&nameless, node, "groupname: \"%.*s\" is repeated in the same file",
-                         STR_ARG(name));
-            break;
-        }
-    }
+    group.name = group_name(loader, &nameless, node, name);
     Str where = arena_printf(loader->arena, "group \"%.*s\"", STR_ARG(name));
     YamlReader reader = reader_at(loader, where.ptr);
     check_keys(loader, &reader, node, group_keys, true);
@@ -487,11 +508,20 @@ static void refuse_resource(const YamlReader *reader, const YamlNode *doc) {
 static void read_resource(Loader *loader, const YamlNode *doc) {
     YamlReader reader = reader_at(loader, "");
     check_keys(loader, &reader, doc, resource_keys, false);
-    const YamlNode *spec = NULL;
+    const YamlNode *spec = NULL, *metadata = yaml_get(doc, "metadata");
+    const YamlNode *namespace = yaml_get(metadata, "namespace"), *name = yaml_get(metadata, "name");
+    bool is_named = name && name->kind == YAML_SCALAR;
+    bool is_placed = is_named && namespace && namespace->kind == YAML_SCALAR;
+    loader->resource =
+        arena_printf(loader->arena, "%.*s%s%.*s", STR_ARG(is_placed ? namespace->text : STR("")),
+                     is_placed ? "/" : "", STR_ARG(is_named ? name->text : STR("")));
+    loader->resource_from = loader->groups_count;
     if (yaml_map(&reader, doc, "spec", &spec)) {
         check_keys(loader, &reader, spec, file_keys, false);
         read_groups(loader, &reader, spec);
     }
+    loader->resource = STR("");
+    loader->resource_from = 0;
 }
 
 /* `is_alone`: no document of the file holds rules. */
@@ -602,6 +632,28 @@ static Str expand_environment(Arena *arena, Str bytes) {
     return expanded;
 }
 
+void rule_file_unset_variables(Str path, Str bytes, Problems *findings) {
+    uint32_t line = 1, column = 1;
+    for (size_t i = 0; i < bytes.len; i++) {
+        Str rest = str_skip(bytes, i);
+        size_t end = str_starts(rest, STR("%{")) ? variable_end(rest) : rest.len;
+        if (end > 2 && end < rest.len) {
+            AUTO(arena_finish) Arena arena = {0};
+            Str name = {rest.ptr + 2, end - 2};
+            if (!getenv(arena_cstr(&arena, name))) {
+                problems_add(findings, path, line, column,
+                             "%%{%.*s} stays as it is: the environment has no such variable",
+                             STR_ARG(name));
+            }
+        }
+        column++;
+        if (bytes.ptr[i] == '\n') {
+            line++;
+            column = 1;
+        }
+    }
+}
+
 /* One way of reading the documents. */
 static bool try_reading(Str path, const YamlDocs *docs, const RuleReading *reading, Str content,
                         RuleFile **ret_file, Problems *problems) {
@@ -681,7 +733,9 @@ static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret
         return false;
     }
     if (is_vmalert) {
-        if (!yaml_parse(&arena, expand_environment(&arena, bytes), path, &docs, problems)) {
+        bytes = expand_environment(&arena, bytes);
+        if (!yaml_parse(&arena, bytes, path, &docs, problems)) {
+            rule_file_unset_variables(path, bytes, problems);
             return false;
         }
         RuleReading shown = {.flavour = RULES_VMALERT, .lax_durations = true, .lax_records = true};

@@ -115,6 +115,9 @@ typedef struct RuleReading {
 bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
                     Problems *problems) MUST_CHECK;
 
+/* Tells of every `%{NAME}` for which there is no environment variable: vmalert leaves them. */
+void rule_file_unset_variables(Str path, Str bytes, Problems *findings);
+
 RuleFile *rule_file_ref(RuleFile *file);
 void rule_file_unref(RuleFile *file); /* accepts NULL */
 DEFINE_AUTO(RuleFile, rule_file_unref)

@@ -63,6 +63,8 @@ static const LintCase cases[] = {
     {"{record: a, expr: 'up + 1'}\n  - {record: a, expr: up+1}",
      "f:5:5: group \"g\", rule 2, \"a\": the same rule (name, labels and expression) is at f:4"},
     {"{alert: A, expr: 'up == 0'}\n  - {alert: A, expr: 'up == 1'}", NULL},
+    {"{alert: A, expr: 'up{a=\"%{NOT_SET_ANYWHERE}\"} == 0', update_entries_limit: 3}",
+     "f:4:29: %{NOT_SET_ANYWHERE} stays as it is"},
     /* what has no effect */
     {"{record: a, expr: up}\n  notifier_headers: ['A: b']",
      "f:2:3: group \"g\": notifier_headers are not sent"},

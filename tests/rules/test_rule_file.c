@@ -104,6 +104,16 @@ static const FileCase cases[] = {
     {RULES_AUTO,
      "kind: ConfigMap\ndata: {a: b}\n---\nkind: PrometheusRule\nspec: {groups: [{name: g}]}\n",
      NULL},
+    {RULES_AUTO,
+     "kind: List\nitems:\n"
+     "- {kind: PrometheusRule, metadata: {namespace: a, name: x}, spec: {groups: [{name: g}]}}\n"
+     "- {kind: PrometheusRule, metadata: {namespace: b, name: x}, spec: {groups: [{name: g}]}}\n",
+     NULL},
+    {RULES_AUTO,
+     "kind: PrometheusRule\nmetadata: {name: x}\nspec: {groups: [{name: g}, {name: g}]}\n",
+     "groupname: \"g\" is repeated in the same file"},
+    {RULES_AUTO, "groups: [{name: g, debug: true, interval: %{NOT_SET_ANYWHERE}}]\n",
+     "%{NOT_SET_ANYWHERE} stays as it is: the environment has no such variable"},
     {RULES_AUTO, "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n",
      "f.yml:2:7: a resource of kind \"ConfigMap\" holds no rules, PrometheusRule does"},
     {RULES_AUTO, "apiVersion: v1\nkind: PrometheusRul\nspec: {groups: []}\n",
