@@ -13,7 +13,11 @@ typedef struct Observation {
     size_t source_count;
     Flag *flags;
     size_t flags_count, flags_cap;
+    int64_t deadline_ns; /* of all questions together; 0 = none */
 } Observation;
+
+/* Rules wait meanwhile, so a remote engine has to answer soon. */
+static const int64_t PATIENCE_NS = INT64_C(5000000000);
 
 static const char *const mode_texts[] = {"all", "below_critical", "hold"};
 
@@ -22,7 +26,8 @@ static bool ask(const Observation *observation, Str text, Value *ret_value, Err 
     if (!promql_parse(observation->arena, text, PROMQL_PROMETHEUS, &tree, err)) {
         return false;
     }
-    QueryOptions options = {.lookback = app_generation(observation->app)->config->query.lookback};
+    QueryOptions options = {.lookback = app_generation(observation->app)->config->query.lookback,
+                            .budget = {.deadline_ns = observation->deadline_ns}};
     bool ok = false;
     engine_instant(observation->app->engine, &(EngineExpr){.expr = tree, .text = text}, 1,
                    observation->now, &options, observation->arena, ret_value, &ok, err);
@@ -197,6 +202,9 @@ void observe_flags(App *app, TimeMs now) {
                                .source_label = app_generation(app)->config->sources.label};
     Str sign, metric;
     Err err = {0};
+    if (!engine_is_local(app->engine)) {
+        observation.deadline_ns = clock_monotonic_ns() + PATIENCE_NS;
+    }
     engine_sources(app->engine, &arena, &observation.sources, &observation.source_count);
     notify_flag_signs(app->notify, &arena, &sign, &metric);
     bool ok =

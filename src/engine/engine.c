@@ -91,6 +91,26 @@ bool engine_write(Engine *engine, const SampleBatch *batch, TimeMs now, uint64_t
                           : local_write(&engine->local, batch, now, ret_lsn, err);
 }
 
+bool engine_write_later(Engine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
+                        uint64_t *ret_ticket, Err *err) {
+    if (engine->remote) {
+        return remote_write_later(engine->remote, batch, ret_ticket, err);
+    }
+    *ret_ticket = 0;
+    return engine_write(engine, batch, now, ret_lsn, err);
+}
+
+EngineWritten engine_written(Engine *engine, uint64_t ticket, DurationMs wait, Err *err) {
+    return engine->remote && ticket ? remote_written(engine->remote, ticket, wait, err)
+                                    : ENGINE_WRITTEN;
+}
+
+void engine_metrics(Engine *engine, MetricWriter *out) {
+    if (engine->remote) {
+        remote_metrics(engine->remote, out);
+    }
+}
+
 bool engine_sync(Engine *engine, uint64_t lsn, Err *err) {
     return engine->remote || engine->replay || store_wait_synced(engine->local.store, lsn, err);
 }

@@ -64,6 +64,23 @@ bool engine_range(Engine *engine, const EngineExpr *expr, QueryRange range,
  * Remote: durable when it returns. */
 bool engine_write(Engine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
                   Err *err) MUST_CHECK;
+/* The same for a caller that must not wait for a remote engine: there the results are queued and
+ * written in order, as many as fit to a request, and what fails for the moment is tried again for
+ * half a minute. `*ret_ticket` tells what became of it; 0: it is written. False: nothing was taken,
+ * also because too much waits already (ERR_LIMIT). */
+bool engine_write_later(Engine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
+                        uint64_t *ret_ticket, Err *err) MUST_CHECK;
+
+typedef enum EngineWritten {
+    ENGINE_WRITTEN,
+    ENGINE_WAITING,     /* `err` tells why, if it was tried and failed; else its kind is ERR_NONE */
+    ENGINE_NOT_WRITTEN, /* given up; `err` tells why */
+} EngineWritten;
+/* Waits for at most `wait`, and not at all where others have been waiting for long. */
+EngineWritten engine_written(Engine *engine, uint64_t ticket, DurationMs wait, Err *err);
+/* What a remote engine has taken and refused; nothing for others. */
+void engine_metrics(Engine *engine, MetricWriter *out);
+
 bool engine_sync(Engine *engine, uint64_t lsn, Err *err) MUST_CHECK;
 
 /* Newest received sample per source, see store_sources(). Remote engines do not know: count 0. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/remote_writer.h"
 
 enum {
     IN_FLIGHT_MAX = 32,
@@ -20,6 +21,7 @@ struct RemoteEngine {
     Str *params; /* "key=value", both encoded */
     size_t param_count;
     NetOptions options;
+    RemoteWriter *writer;
 };
 
 /* ---- making ---- */
@@ -117,11 +119,13 @@ RemoteEngine *remote_engine_new(Net *net, const EngineRemoteOptions *options) {
     if (options->net) {
         engine->options = copy_options(arena, options->net);
     }
+    engine->writer = remote_writer_new(net, engine->write_url, &engine->options);
     return engine;
 }
 
 void remote_engine_free(RemoteEngine *engine) {
     if (engine) {
+        remote_writer_free(engine->writer);
         arena_finish(&engine->arena);
         free(engine);
     }
@@ -302,39 +306,68 @@ void remote_query(const RemoteEngine *engine, const EngineExpr *exprs, size_t co
 
 /* ---- writing ---- */
 
-bool remote_write(const RemoteEngine *engine, const SampleBatch *batch, uint64_t *ret_lsn,
-                  Err *err) {
-    AUTO(buf_finish) Buf body = {0};
-    if (!remote_write_encode(batch, &body, err)) {
-        return false;
-    }
+void remote_write_send(NetBox *box, Str url, const NetOptions *options, Str body) {
     const Str headers[] = {STR("Content-Encoding: snappy"),
                            STR("X-Prometheus-Remote-Write-Version: 0.1.0")};
-    NetRequest request = {
-        .method = STR("POST"),
-        .url = engine->write_url,
-        .body = buf_view(&body),
-        .content_type = STR("application/x-protobuf"),
-        .options = &engine->options,
-        .headers = headers,
-        .header_count = sizeof headers / sizeof headers[0],
-        .timeout = TIMEOUT_DEFAULT,
-        .answer_bytes_max = 64 << 10,
-    };
-    NetAnswer answer;
-    if (!net_call(engine->net, &request, &answer, err)) {
+    net_send(box, &(NetRequest){
+                      .method = STR("POST"),
+                      .url = url,
+                      .body = body,
+                      .content_type = STR("application/x-protobuf"),
+                      .options = options,
+                      .headers = headers,
+                      .header_count = sizeof headers / sizeof headers[0],
+                      .timeout = TIMEOUT_DEFAULT,
+                      .answer_bytes_max = 64 << 10,
+                  });
+}
+
+bool remote_write_judge(const NetAnswer *answer, Err *err) {
+    if (!answer->ok) {
+        *err = answer->err;
         return false;
     }
-    bool ok = answer.ok && answer.status / 100 == 2;
-    if (!answer.ok) {
-        *err = answer.err;
-    } else if (!ok) {
-        err_set(err, answer.status / 100 == 4 ? ERR_INVALID : ERR_IO,
-                "remote write was refused with status %d: %.*s", answer.status,
-                answer.body.len < 300 ? (int)answer.body.len : 300, answer.body.ptr);
-    } else {
-        *ret_lsn = 0;
+    if (answer->status / 100 == 2) {
+        return true;
     }
+    bool is_final = answer->status / 100 == 4 && answer->status != 429;
+    return err_set(err, is_final ? ERR_INVALID : ERR_IO,
+                   "remote write was refused with status %d: %.*s", answer->status,
+                   answer->body.len < 300 ? (int)answer->body.len : 300, answer->body.ptr);
+}
+
+bool remote_write(const RemoteEngine *engine, const SampleBatch *batch, uint64_t *ret_lsn,
+                  Err *err) {
+    AUTO(buf_finish) Buf plain = {0};
+    AUTO(buf_finish) Buf body = {0};
+    if (!remote_write_encode(batch, &plain, err) ||
+        !remote_write_compress(buf_view(&plain), &body, err)) {
+        return false;
+    }
+    NetBox *box = net_box_new(engine->net);
+    NetAnswer answer;
+    remote_write_send(box, engine->write_url, &engine->options, buf_view(&body));
+    while (!net_take(box, SECOND_MS, &answer)) {
+    }
+    bool ok = remote_write_judge(&answer, err);
     net_answer_finish(&answer);
+    net_box_free(box);
+    *ret_lsn = 0;
     return ok;
+}
+
+bool remote_write_later(const RemoteEngine *engine, const SampleBatch *batch, uint64_t *ret_ticket,
+                        Err *err) {
+    AUTO(buf_finish) Buf plain = {0};
+    return remote_write_encode(batch, &plain, err) &&
+           remote_writer_add(engine->writer, &plain, batch->row_count, ret_ticket, err);
+}
+
+EngineWritten remote_written(const RemoteEngine *engine, uint64_t ticket, DurationMs wait,
+                             Err *err) {
+    return remote_writer_wait(engine->writer, ticket, wait, err);
+}
+
+void remote_metrics(const RemoteEngine *engine, MetricWriter *out) {
+    remote_writer_metrics(engine->writer, out);
 }

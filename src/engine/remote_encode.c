@@ -57,19 +57,21 @@ static bool put_series(Buf *buf, const SampleBatch *batch, const BatchSeries *se
     return true;
 }
 
-bool remote_write_encode(const SampleBatch *batch, Buf *ret_body, Err *err) {
-    AUTO(buf_finish) Buf plain = {0};
+bool remote_write_encode(const SampleBatch *batch, Buf *ret_plain, Err *err) {
     for (size_t i = 0; i < batch->series_count; i++) {
-        if (!put_series(&plain, batch, &batch->series[i], err)) {
+        if (!put_series(ret_plain, batch, &batch->series[i], err)) {
             return false;
         }
     }
+    return true;
+}
+
+bool remote_write_compress(Str plain, Buf *ret_body, Err *err) {
     size_t length = snappy_max_compressed_length(plain.len);
     buf_reserve(ret_body, length);
-    Str bytes = buf_view(&plain);
-    if (snappy_compress(bytes.ptr, bytes.len, ret_body->ptr + ret_body->len, &length) !=
+    if (snappy_compress(plain.ptr, plain.len, ret_body->ptr + ret_body->len, &length) !=
         SNAPPY_OK) {
-        return err_set(err, ERR_INVALID, "remote write: cannot compress %zu bytes", bytes.len);
+        return err_set(err, ERR_INVALID, "remote write: cannot compress %zu bytes", plain.len);
     }
     ret_body->len += length;
     return true;

@@ -280,6 +280,7 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def, Maki
         group->late = before->late;
         group->is_aside = before->is_aside;
         group->is_cut = before->is_cut;
+        group->ticket = before->ticket;
     }
     group->def = def;
     group->interval = def->interval ? def->interval : options->evaluation_interval;

@@ -39,6 +39,8 @@ typedef struct LiveGroup {
     bool is_cut;                       /* broken off, to be evaluated aside for the same slot */
     uint64_t iterations, missed, late; /* late: evaluated, but well after its time */
     SeriesList unwritten;              /* of the evaluation under way */
+    uint64_t ticket; /* of what a remote engine has to take; see engine_written(). 0: nothing */
+    Str not_written; /* why results of the evaluation before got lost; "" = they did not */
 } LiveGroup;
 
 /* A group and one of its rules. */

@@ -381,8 +381,8 @@ void rules_tick_finish(RulesTick *tick) {
 
 bool rules_write_alerts(Rules *rules, RulesTick *tick, TimeMs now, Err *err) {
     TickSeries *series = tick->series;
-    uint64_t lsn = tick->lsn;
-    if (!series_list_write(&series->list, rules->engine, now, &lsn, err)) {
+    uint64_t lsn = tick->lsn, ticket = 0;
+    if (!series_list_write(&series->list, rules->engine, now, &lsn, &ticket, err)) {
         return err_context(err, "ALERTS series");
     }
     tick->lsn = lsn > tick->lsn ? lsn : tick->lsn;

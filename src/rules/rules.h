@@ -126,7 +126,7 @@ void rules_tick_aside(Rules *rules, TimeMs now, RulesTick *ret_tick);
 /* The program ends: what is being evaluated is broken off, and decides nothing. */
 void rules_interrupt(Rules *rules);
 
-/* Writes the tick's ALERTS series; `tick->lsn` grows. */
+/* Writes the tick's ALERTS series; `tick->lsn` grows. To a remote engine they are queued. */
 bool rules_write_alerts(Rules *rules, RulesTick *tick, TimeMs now, Err *err) MUST_CHECK;
 
 /* ---- reading: copies in the caller's arena ---- */

@@ -189,4 +189,5 @@ void rules_metrics(Rules *rules, MetricWriter *out) {
                    counter_get(&rules->load_failures));
     put_sources(rules, out);
     pthread_mutex_unlock(&rules->lock);
+    engine_metrics(rules->engine, out);
 }

@@ -17,7 +17,8 @@ void series_list_add_stale(SeriesList *list, LabelSet labels, TimeMs time) {
     series_list_add(list, labels, time, value_of_bits(STALE_NAN_BITS));
 }
 
-bool series_list_write(SeriesList *list, Engine *engine, TimeMs now, uint64_t *ret_lsn, Err *err) {
+bool series_list_write(SeriesList *list, Engine *engine, TimeMs now, uint64_t *ret_lsn,
+                       uint64_t *ret_ticket, Err *err) {
     size_t count = list->items_count;
     if (count == 0) {
         return true;
@@ -47,5 +48,5 @@ bool series_list_write(SeriesList *list, Engine *engine, TimeMs now, uint64_t *r
         .own = true,
     };
     list->items_count = 0;
-    return engine_write(engine, &batch, now, ret_lsn, err);
+    return engine_write_later(engine, &batch, now, ret_lsn, ret_ticket, err);
 }

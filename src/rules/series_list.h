@@ -24,7 +24,7 @@ void series_list_finish(SeriesList *list);
 void series_list_add(SeriesList *list, LabelSet labels, TimeMs time, double value);
 void series_list_add_stale(SeriesList *list, LabelSet labels, TimeMs time);
 
-/* Writes all as one batch marked as our own, and empties the list. Nothing to write is fine and
- * leaves `*ret_lsn`. */
+/* Writes all as one batch marked as our own, and empties the list; where the engine is remote it is
+ * only queued (engine_write_later()). Nothing to write is fine and leaves both results. */
 bool series_list_write(SeriesList *list, Engine *engine, TimeMs now, uint64_t *ret_lsn,
-                       Err *err) MUST_CHECK;
+                       uint64_t *ret_ticket, Err *err) MUST_CHECK;

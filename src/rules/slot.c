@@ -9,6 +9,10 @@
 
 #include "base/mem.h"
 
+/* How long what comes of an evaluation waits to hear of a remote engine that wrote it: most answer
+ * at once, and a refusal is told with the evaluation it is about. */
+static const DurationMs WRITE_WAIT = 250;
+
 /* One evaluation of a slot. */
 typedef struct SlotRun {
     Rules *rules;
@@ -17,7 +21,9 @@ typedef struct SlotRun {
     RuleWorld world;
     RulesTick *tick;
     SeriesList *alerts_series;
-    bool is_impatient; /* groups that take long are broken off */
+    bool is_impatient;    /* groups that take long are broken off */
+    bool does_not_wait;   /* a remote engine takes long to write */
+    uint64_t last_ticket; /* of what it was given */
     bool interrupted;
     Arena arena; /* values, hits and the labels of recordings not yet written */
 } SlotRun;
@@ -56,13 +62,14 @@ static void note_write(RulesTick *tick, uint64_t lsn) {
     tick->lsn = lsn > tick->lsn ? lsn : tick->lsn;
 }
 
-/* Results that could not be stored are the fault of the rules that made them. */
-static void blame_group(Rules *rules, LiveGroup *group, const Err *err) {
+/* Results that could not be stored are the fault of the rules that made them. Those that are not
+ * stored yet do not count as failures. */
+static void blame_group(Rules *rules, LiveGroup *group, Str reason, bool is_lost) {
     pthread_mutex_lock(&rules->lock);
     for (size_t i = 0; i < group->rule_count; i++) {
         if (!group->rules[i].def->is_alert) {
-            rule_state_set_health(group->rules[i].state, RULE_ERR, str_of(err->text));
-            counter_add(&group->rules[i].state->failures, 1);
+            rule_state_set_health(group->rules[i].state, RULE_ERR, reason);
+            counter_add(&group->rules[i].state->failures, is_lost);
         }
     }
     pthread_mutex_unlock(&rules->lock);
@@ -70,11 +77,56 @@ static void blame_group(Rules *rules, LiveGroup *group, const Err *err) {
 
 static void write_group(SlotRun *run, LiveGroup *group) {
     Err err = {0};
-    uint64_t lsn = 0;
-    if (series_list_write(&group->unwritten, run->rules->engine, run->now, &lsn, &err)) {
-        note_write(run->tick, lsn);
-    } else {
-        blame_group(run->rules, group, &err);
+    uint64_t lsn = 0, ticket = 0;
+    if (!series_list_write(&group->unwritten, run->rules->engine, run->now, &lsn, &ticket, &err)) {
+        blame_group(run->rules, group, str_of(err.text), true);
+        return;
+    }
+    note_write(run->tick, lsn);
+    if (ticket) {
+        group->ticket = ticket;
+        run->last_ticket = ticket;
+    }
+}
+
+/* A remote engine writes on its own (engine_write_later()). Rules that read what their group has
+ * recorded wait for it, but not long, and only once. */
+static void wait_written(SlotRun *run, DurationMs wait) {
+    Err err = {0};
+    if (run->last_ticket && !run->does_not_wait) {
+        run->does_not_wait =
+            engine_written(run->rules->engine, run->last_ticket, wait, &err) == ENGINE_WAITING;
+    }
+}
+
+/* What became of results of the evaluation before. */
+static void recall_written(SlotRun *run, LiveGroup *group) {
+    Err err = {0};
+    group->not_written = STR("");
+    if (group->ticket &&
+        engine_written(run->rules->engine, group->ticket, 0, &err) == ENGINE_NOT_WRITTEN) {
+        group->not_written =
+            arena_printf(&run->arena, "results of the evaluation before are lost: %s", err.text);
+        group->ticket = 0;
+    }
+}
+
+static void tell_written(SlotRun *run, LiveGroup *group) {
+    Err err = {0};
+    EngineWritten written = engine_written(run->rules->engine, group->ticket, 0, &err);
+    if (group->not_written.len) {
+        blame_group(run->rules, group, group->not_written, true);
+        group->not_written = STR("");
+    }
+    if (written == ENGINE_WRITTEN) {
+        group->ticket = 0;
+    } else if (written == ENGINE_NOT_WRITTEN) {
+        blame_group(run->rules, group, str_of(err.text), true);
+        group->ticket = 0;
+    } else if (err.kind) {
+        Str reason =
+            arena_printf(&run->arena, "not written yet, will be tried again: %s", err.text);
+        blame_group(run->rules, group, reason, false);
     }
 }
 
@@ -225,6 +277,9 @@ static void run_stage(SlotRun *run, const PlanStage *stage) {
     for (size_t i = 0; i < stage->flush_count; i++) {
         write_group(run, stage->flush[i]);
     }
+    if (stage->flush_count) {
+        wait_written(run, SECOND_MS);
+    }
     StageProgram program = build_program(run, stage);
     if (program.count) {
         engine_instant(run->rules->engine, program.exprs, program.count, run->world.time,
@@ -330,11 +385,18 @@ void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick 
         limit_patience(&run);
     }
     begin_groups(&run);
+    for (size_t g = 0; g < slot->group_count; g++) {
+        recall_written(&run, slot->groups[g]);
+    }
     for (size_t i = 0; i < slot->stage_count && !run.interrupted; i++) {
         run_stage(&run, &slot->stages[i]);
     }
     for (size_t g = 0; g < slot->group_count; g++) {
         write_group(&run, slot->groups[g]);
+    }
+    wait_written(&run, WRITE_WAIT);
+    for (size_t g = 0; g < slot->group_count; g++) {
+        tell_written(&run, slot->groups[g]);
     }
     if (!run.interrupted) {
         note_groups(&run);

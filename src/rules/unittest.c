@@ -60,8 +60,8 @@ static bool append_until(TestRun *run, TimeMs until, Err *err) {
             }
         }
     }
-    uint64_t lsn = 0;
-    bool ok = series_list_write(&list, run->sandbox->engine, until, &lsn, err);
+    uint64_t lsn = 0, ticket = 0;
+    bool ok = series_list_write(&list, run->sandbox->engine, until, &lsn, &ticket, err);
     series_list_finish(&list);
     return ok;
 }

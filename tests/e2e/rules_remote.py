@@ -81,12 +81,13 @@ def rules_on_victoria_metrics():
 
 
 class Source:
-    """A datasource that answers one series to everything: to what asks for `hangs` when it is let (the first time after `first` seconds),
+    """A datasource that answers one series: to what asks for `hangs` when it is let (the first time after `first` seconds),
     to what asks for `crawls` after more than others should wait, to what asks for `counted` after a moment, and notes how many of the
-    latter there were at once."""
+    latter there were at once. Writes are answered as `judge` says of their bytes."""
 
-    def __init__(self, first=1.5):
+    def __init__(self, first=1.5, judge=lambda body: 204):
         self.first = first
+        self.judge = judge
         self.open, self.lock = threading.Event(), threading.Lock()
         self.now = self.most = self.hanging = 0
         source = self
@@ -96,10 +97,13 @@ class Source:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 query = urllib.parse.parse_qs(body.decode("latin-1")).get("query", [""])[0] if "query" in self.path else ""
                 source.answer(query)
-                result = [{"metric": {"a": "b"}, "value": [time.time(), "1"]}]
+                status = source.judge(body) if self.path.endswith("/write") else 200
+                # Not to what Belfry asks for itself: sources that want no alerts.
+                asks = any(word in query for word in ("answers", "hangs", "crawls", "counted", "c1", "wanted"))
+                result = [{"metric": {"a": "b"}, "value": [time.time(), "1"]}] if asks else []
                 data = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
                 try:
-                    self.send_response(200)
+                    self.send_response(status)
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(data)))
                     self.end_headers()
@@ -142,6 +146,11 @@ groups:
 - {name: slow, rules: [{record: slow, expr: hangs}]}
 - {name: quick, rules: [{record: quick, expr: answers}]}
 """
+
+
+def metrics(port):
+    lines = call(port, "GET", "/metrics")[2].decode().splitlines()
+    return {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith("belfry_remote_write_")}
 
 
 def groups(port):
@@ -197,6 +206,76 @@ def no_group_waits_for_another_from_the_first_slot_on():
         page.close()
 
 
+WRITING = """
+groups:
+- {name: bad, rules: [{record: unwanted, expr: answers}]}
+- {name: good, rules: [{record: wanted, expr: answers}, {record: chained, expr: wanted}]}
+- {name: ringing, rules: [{alert: Rings, expr: answers}]}
+"""
+
+
+def rule(port, group, index=0):
+    return groups(port)[group]["rules"][index]
+
+
+def a_refused_write_costs_the_group_that_caused_it():
+    with World() as world:
+        source, page, port = Source(judge=lambda body: 400 if b"unwanted" in body else 204), Listener(200), free_port()
+        world.write("rules/rules.yml", WRITING)
+        world.belfry(world.write("belfry.yml", CONFIG.format(dir=world.dir, page=page.port, source=source.port)), port).start()
+        wait_for("the refusal", lambda: "refused with status 400" in rule(port, "bad").get("lastError", ""))
+        for _ in range(2):
+            seen = groups(port)["good"]["lastEvaluation"]
+            wait_for("a good one", lambda: groups(port)["good"]["lastEvaluation"] > seen and rule(port, "good", 1)["health"] == "ok")
+        values = metrics(port)
+        assert values["belfry_remote_write_samples_failed_total"] >= 1 and values["belfry_remote_write_samples_total"] >= 2, values
+        source.close()
+        page.close()
+
+
+def a_write_that_hangs_holds_up_nobody_and_is_made_later():
+    with World() as world:
+        held, bodies = threading.Event(), []
+
+        def judge(body):
+            bodies.append(len(body))
+            return 204 if held.wait(40) else 500
+
+        source, page, port = Source(judge=judge), Listener(200), free_port()
+        world.write("rules/rules.yml", WRITING)
+        world.belfry(world.write("belfry.yml", CONFIG.format(dir=world.dir, page=page.port, source=source.port)), port).start()
+        wait_for("the page", lambda: page.bodies())
+        for name in ("good", "ringing"):
+            for _ in range(3):
+                seen = groups(port)[name]["lastEvaluation"]
+                wait_for(name + " to go on", lambda: groups(port)[name]["lastEvaluation"] > seen)
+        assert len(bodies) == 1 and not any(g["aside"] for n, g in groups(port).items() if "aside" in g), bodies
+        assert metrics(port)["belfry_remote_write_samples_waiting"] > 6
+        held.set()
+        wait_for("all to be written", lambda: metrics(port)["belfry_remote_write_samples_waiting"] < 6)
+        values = metrics(port)
+        assert values["belfry_remote_write_samples_failed_total"] == 0, values
+        assert values["belfry_remote_write_requests_total"] * 5 < values["belfry_remote_write_samples_total"] * 2, values
+        source.close()
+        page.close()
+
+
+def a_write_that_fails_is_tried_again():
+    with World() as world:
+        well = threading.Event()
+        source, page, port = Source(judge=lambda body: 204 if well.is_set() else 503), Listener(200), free_port()
+        world.write("rules/rules.yml", WRITING)
+        world.belfry(world.write("belfry.yml", CONFIG.format(dir=world.dir, page=page.port, source=source.port)), port).start()
+        wait_for("the trouble", lambda: "not written yet, will be tried again: remote write was refused with status 503" in
+                 rule(port, "good").get("lastError", ""))
+        well.set()
+        wait_for("the end of it", lambda: all(rule(port, n)["health"] == "ok" for n in ("good", "bad")))
+        values = metrics(port)
+        assert values["belfry_remote_write_samples_failed_total"] == 0, values
+        source.close()
+        page.close()
+
+
 def a_group_has_as_many_rules_under_way_as_it_says():
     rules = "[" + ", ".join(f"{{record: r{i}, expr: counted > {i}}}" for i in range(12)) + "]"
     for group, most in (("concurrency: 2, ", 2), ("", 12)):
@@ -212,5 +291,6 @@ def a_group_has_as_many_rules_under_way_as_it_says():
 
 if __name__ == "__main__":
     sys.exit(run_cases([rules_on_prometheus, rules_on_victoria_metrics, a_group_that_hangs_holds_up_itself_only,
-                        no_group_waits_for_another_from_the_first_slot_on,
+                        no_group_waits_for_another_from_the_first_slot_on, a_refused_write_costs_the_group_that_caused_it,
+                        a_write_that_hangs_holds_up_nobody_and_is_made_later, a_write_that_fails_is_tried_again,
                         a_group_has_as_many_rules_under_way_as_it_says]))

@@ -119,9 +119,9 @@ static void fill_store(Corpus *corpus, Engine *engine) {
             }
         }
     }
-    uint64_t lsn = 0;
+    uint64_t lsn = 0, ticket = 0;
     Err err = {0};
-    cr_assert(series_list_write(&list, engine, START, &lsn, &err), "%s", err.text);
+    cr_assert(series_list_write(&list, engine, START, &lsn, &ticket, &err), "%s", err.text);
     series_list_finish(&list);
 }
 

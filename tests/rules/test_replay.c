@@ -56,7 +56,7 @@ static double load_at(int node, int minute) {
 static void write_history(Engine *engine) {
     AUTO(arena_finish) Arena arena = {0};
     SeriesList list = {0};
-    uint64_t lsn = 0;
+    uint64_t lsn = 0, ticket = 0;
     Err err = {0};
     for (int node = 0; node < NODES; node++) {
         Label *labels = arena_array(&arena, Label, 2);
@@ -75,7 +75,7 @@ static void write_history(Engine *engine) {
             series_list_add(&list, set, time, load_at(node, minute));
         }
     }
-    cr_assert(series_list_write(&list, engine, START, &lsn, &err), "%s", err.text);
+    cr_assert(series_list_write(&list, engine, START, &lsn, &ticket, &err), "%s", err.text);
     series_list_finish(&list);
 }
 
