@@ -154,15 +154,39 @@ typedef struct FieldVisitor {
     Buf text;
 } FieldVisitor;
 
+static void visit_chain(FieldVisitor *visitor, const Node *node, Str key) {
+    visitor->text.len = 0;
+    tmpl_node_print(&visitor->text, node, false);
+    if (key.len) {
+        buf_printf(&visitor->text, ".%.*s", STR_ARG(key));
+    }
+    visitor->visit(visitor->ctx, buf_view(&visitor->text));
+}
+
+/* {{ index $labels "job" }} is {{ $labels.job }}; empty for other commands. */
+static Str indexed_key(const Node *command) {
+    bool is_index = command->type == NODE_COMMAND && command->child_count == 3 &&
+                    command->children[0]->type == NODE_IDENTIFIER &&
+                    str_eq(command->children[0]->text, STR("index")) &&
+                    command->children[2]->type == NODE_STRING;
+    return is_index ? command->children[2]->value.string : STR("");
+}
+
 /* `dot_is_data`: the dot is what the template was given, not what `range` or `with` made of it. */
 static void visit_node(FieldVisitor *visitor, const Node *node, bool dot_is_data) {
     if (!node) {
         return;
     }
     if ((node->type == NODE_FIELD && dot_is_data) || node->type == NODE_VARIABLE) {
-        visitor->text.len = 0;
-        tmpl_node_print(&visitor->text, node, false);
-        visitor->visit(visitor->ctx, buf_view(&visitor->text));
+        visit_chain(visitor, node, STR(""));
+    }
+    Str key = indexed_key(node);
+    if (key.len) {
+        const Node *map = node->children[1];
+        bool is_chain = map->type == NODE_VARIABLE || (map->type == NODE_FIELD && dot_is_data);
+        if (is_chain) {
+            visit_chain(visitor, map, key);
+        }
     }
     bool moves_dot = node->type == NODE_RANGE || node->type == NODE_WITH;
     visit_node(visitor, node->pipe, dot_is_data);

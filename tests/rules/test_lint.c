@@ -44,6 +44,10 @@ static const LintCase cases[] = {
     {"{alert: A, expr: 'sum(a) > 0', annotations: {s: '{{ range query \"up\" }}{{ $labels.pod "
      "}}{{ end }}'}}",
      "label \"pod\""},
+    {"{alert: A, expr: 'sum(a) > 0', annotations: {s: '{{ index $labels \"pod\" }}'}}",
+     "label \"pod\""},
+    {"{alert: A, expr: 'sum by (pod) (a) > 0', annotations: {s: '{{ index .Labels \"pod\" }}'}}",
+     NULL},
     /* comparison */
     {"{alert: A, expr: up}", "no comparison in the expression"},
     {"{alert: A, expr: 'rate(x[5m])'}", "no comparison"},

@@ -157,10 +157,11 @@ Test(unittest, read_vmalerts_expressions_and_values) {
                    "  - {expr: 'gone default 7', eval_time: 1m, exp_samples: [{value: 7}]}\n"
                    "  - {expr: up, eval_time: 11m, exp_samples: [{labels: up, value: 3}]}\n",
                    1, "");
-    assert_outcome(HEAD UP
+    assert_outcome(HEAD DISK
                    "  promql_expr_test:\n"
                    "  - {expr: 'gone default 7', eval_time: 1m, exp_samples: [{value: 7}]}\n",
-                   -1, "");
+                   0, "parse error: unexpected identifier \"default\"");
+    assert_outcome(HEAD UP "  promql_expr_test: []\n", -1, "series values");
 }
 
 Test(unittest, take_what_vmalert_tool_is_told_on_its_command_line) {
