@@ -19,6 +19,7 @@ typedef struct SlotRun {
     Slot *slot;
     TimeMs now;
     RuleWorld world;
+    QueryOptions query; /* of the rules' expressions; what templates ask is not cut short */
     RulesTick *tick;
     SeriesList *alerts_series;
     bool is_impatient;    /* groups that take long are broken off */
@@ -283,7 +284,7 @@ static void run_stage(SlotRun *run, const PlanStage *stage) {
     StageProgram program = build_program(run, stage);
     if (program.count) {
         engine_instant(run->rules->engine, program.exprs, program.count, run->world.time,
-                       &run->world.query, &run->arena, program.values, program.ok, program.errs);
+                       &run->query, &run->arena, program.values, program.ok, program.errs);
         const _Atomic bool *cancelled = run->world.query.budget.cancelled;
         if (cancelled && *cancelled) {
             run->interrupted = true;
@@ -355,11 +356,11 @@ static void begin_groups(SlotRun *run) {
 
 /* A group that takes longer than the others should wait is broken off, and begun anew aside. */
 static void limit_patience(SlotRun *run) {
-    QueryBudget *budget = &run->world.query.budget;
+    QueryBudget *budget = &run->query.budget;
     DurationMs patience = slot_patience(run->slot->timing, engine_is_local(run->rules->engine));
     if (budget->timeout_ns == 0 || budget->timeout_ns > patience * 1000000) {
         budget->timeout_ns = patience * 1000000;
-        run->world.query.group_timeout = true;
+        run->query.group_timeout = true;
         run->is_impatient = true;
     }
 }
@@ -381,6 +382,7 @@ void slot_evaluate(Rules *rules, Slot *slot, TimeMs time, TimeMs now, RulesTick 
         run.world.query.budget.cancelled =
             slot->is_aside ? &rules->aside_cancelled : &rules->cancelled;
     }
+    run.query = run.world.query;
     if (rules->options.has_aside && !slot->is_aside) {
         limit_patience(&run);
     }
