@@ -75,6 +75,17 @@ void live_breathe(Notify *notify) {
 
 /* ---- open and close ---- */
 
+/* Who writes goes before readers that come later: lists of all alerts take the lock again and
+ * again, and a few of them at a time would keep decisions waiting for ever. No thread takes it
+ * twice. */
+static void init_lock(pthread_rwlock_t *lock) {
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
 bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
     AUTO(notify_closep) Notify *notify = mem_zero(1, sizeof *notify);
     *notify = (Notify){.state = options->state,
@@ -85,7 +96,7 @@ bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
                        .next_prune = options->now + HOUR_MS,
                        .next_silence_change = TIME_MAX,
                        .next_damped_end = TIME_MAX};
-    pthread_rwlock_init(&notify->lock, NULL);
+    init_lock(&notify->lock);
     pthread_mutex_init(&notify->deliver_lock, NULL);
     pthread_mutex_init(&notify->pulse.lock, NULL);
     week_init(&notify->week);
