@@ -154,6 +154,9 @@ void notify_alert_refs(Notify *notify, const MatcherSet *filter, TimeMs now, Are
     size_t count = 0, cap = 0;
     pthread_rwlock_rdlock(&notify->lock);
     PostingsScan scan = postings_scan(notify, filter);
+    if (scan.everywhere) { /* not in steps, copying each time */
+        refs = mem_reserve(refs, &cap, notify->alerts.count, sizeof *refs);
+    }
     const LiveAlert *alert;
     while ((alert = postings_next(&scan))) {
         if (live_is_shown(alert, now)) {
@@ -206,12 +209,15 @@ void notify_alerts(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *
 /* A group that tells at once is shown as Alertmanager would group the route: by its labels. */
 typedef struct ViewGroup {
     const Route *route;
-    LabelSet labels; /* of its first alert, or filtered from them */
-    AlertRef *alerts;
+    LabelSet labels;
+    AlertRef *alerts; /* by fingerprint, as they came */
     size_t alerts_count, alerts_cap;
 } ViewGroup;
 
 typedef struct ViewGroups {
+    Notify *notify;
+    NotifyConfig *config; /* the routes are its, whatever is loaded meanwhile */
+    Arena *arena;         /* of labels */
     IdMap by_key;
     ViewGroup **items;
     size_t items_count, items_cap;
@@ -222,18 +228,34 @@ static uint64_t group_key(const Route *route, LabelSet labels) {
     return key ? key : 1;
 }
 
-static void add_to_group(ViewGroups *groups, const Route *route, const LiveAlert *alert,
-                         Arena *arena) {
-    LabelSet labels = route_group_labels(route, alert->alert.labels, arena);
+static void add_to_group(ViewGroups *groups, const Route *route, LabelSet labels, AlertRef ref) {
     uint64_t key = group_key(route, labels);
     ViewGroup *group = idmap_get(&groups->by_key, key);
     if (!group) {
         group = mem_zero(1, sizeof *group);
-        *group = (ViewGroup){.route = route, .labels = labels};
+        *group = (ViewGroup){.route = route, .labels = labels_copy(groups->arena, labels)};
         idmap_put(&groups->by_key, key, group);
         VEC_PUSH(*groups, items, group);
     }
-    VEC_PUSH(*group, alerts, ((AlertRef){alert->fingerprint, alert->id}));
+    VEC_PUSH(*group, alerts, ref);
+}
+
+static void add_to_groups(ViewGroups *groups, const AlertRef *refs, size_t count, TimeMs now) {
+    AUTO(arena_finish) Arena scratch = {0};
+    pthread_rwlock_rdlock(&groups->notify->lock);
+    for (size_t i = 0; i < count; i++) {
+        const LiveAlert *alert = live_alert(groups->notify, refs[i].id);
+        if (!alert || alert->fingerprint != refs[i].fingerprint || !live_is_shown(alert, now)) {
+            continue;
+        }
+        const Route *routes[ROUTES_MATCHED_MAX];
+        size_t found = route_match(groups->config->route, alert->alert.labels, routes);
+        for (size_t j = 0; j < found; j++) {
+            LabelSet labels = route_group_labels(routes[j], alert->alert.labels, &scratch);
+            add_to_group(groups, routes[j], labels, refs[i]);
+        }
+    }
+    pthread_rwlock_unlock(&groups->notify->lock);
 }
 
 static int compare_groups(const void *a, const void *b) {
@@ -245,13 +267,12 @@ static int compare_groups(const void *a, const void *b) {
 
 static AlertGroupView view_group(ViewGroup *group, TimeMs now, Arena *arena) {
     RouteWindow window = route_window(group->route, now);
-    AlertGroupView view = {.labels = labels_copy(arena, group->labels),
+    AlertGroupView view = {.labels = group->labels,
                            .route_labels = labels_copy(arena, group->route->labels),
                            .receiver = arena_str(arena, group->route->receiver->name),
                            .muted_by = window.is_muted ? arena_str(arena, window.by) : STR(""),
-                           .alerts = arena_array(arena, AlertRef, group->alerts_count),
+                           .alerts = arena_raw(arena, group->alerts_count * sizeof *view.alerts),
                            .alert_count = group->alerts_count};
-    sort_refs(group->alerts, group->alerts_count);
     memcpy(view.alerts, group->alerts, group->alerts_count * sizeof *group->alerts);
     free(group->alerts);
     free(group);
@@ -260,19 +281,16 @@ static AlertGroupView view_group(ViewGroup *group, TimeMs now, Arena *arena) {
 
 void notify_groups(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *arena,
                    AlertGroupView **ret_groups, size_t *ret_count) {
-    ViewGroups groups = {0};
-    AUTO(arena_finish) Arena scratch = {0};
+    ViewGroups groups = {.notify = notify, .arena = arena};
+    AlertRef *refs;
+    size_t count;
+    notify_alert_refs(notify, filter, now, arena, &refs, &count);
     pthread_rwlock_rdlock(&notify->lock);
-    PostingsScan scan = postings_scan(notify, filter);
-    const LiveAlert *alert;
-    while ((alert = postings_next(&scan))) {
-        const Route *routes[ROUTES_MATCHED_MAX];
-        size_t count = live_is_shown(alert, now)
-                           ? route_match(notify->config->route, alert->alert.labels, routes)
-                           : 0;
-        for (size_t i = 0; i < count; i++) {
-            add_to_group(&groups, routes[i], alert, &scratch);
-        }
+    groups.config = notify_config_ref(notify->config);
+    pthread_rwlock_unlock(&notify->lock);
+    for (size_t from = 0; from < count; from += VIEWS_AT_ONCE) {
+        add_to_groups(&groups, refs + from,
+                      count - from < VIEWS_AT_ONCE ? count - from : VIEWS_AT_ONCE, now);
     }
     if (groups.items_count) {
         qsort(groups.items, groups.items_count, sizeof *groups.items, compare_groups);
@@ -281,7 +299,7 @@ void notify_groups(Notify *notify, const MatcherSet *filter, TimeMs now, Arena *
     for (size_t i = 0; i < groups.items_count; i++) {
         views[i] = view_group(groups.items[i], now, arena);
     }
-    pthread_rwlock_unlock(&notify->lock);
+    notify_config_unref(groups.config);
     idmap_finish(&groups.by_key);
     free(groups.items);
     *ret_groups = views;
