@@ -56,38 +56,59 @@ static bool reads(const RuleSelector *selector, const RuleDef *rule) {
            matches_alertname(selector, rule->name) && matches_labels(selector, rule);
 }
 
-/* What a rule writes, sorted by metric: to find it without comparing all with all. */
+/* What a rule writes, sorted by metric and source: to find it without comparing all with all. */
 typedef struct Writer {
     Str metric;
+    Str source; /* where the rule fixes it; else empty */
     uint32_t group, rule;
 } Writer;
 
-static int by_metric(const void *a, const void *b) {
+static int compare_key(const Writer *a, const Writer *b) {
+    int order = str_cmp(a->metric, b->metric);
+    return order ? order : str_cmp(a->source, b->source);
+}
+
+static int by_key(const void *a, const void *b) {
     const Writer *x = a, *y = b;
-    int order = str_cmp(x->metric, y->metric);
+    int order = compare_key(x, y);
     order = order ? order : (x->group > y->group) - (x->group < y->group);
     return order ? order : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
-static size_t put_writers(Writer *writers, const LiveGroup *group, uint32_t number) {
+static Str fixed_source(const RuleDef *rule, Str source_label) {
+    for (size_t i = 0; i < rule->labels.count; i++) {
+        const RuleText *label = &rule->labels.items[i];
+        if (str_eq(label->name, source_label) && is_fixed(label)) {
+            return label->text;
+        }
+    }
+    return STR("");
+}
+
+static size_t put_writers(Writer *writers, const LiveGroup *group, uint32_t number,
+                          Str source_label) {
     for (size_t i = 0; i < group->rule_count; i++) {
         const RuleDef *rule = group->rules[i].def;
-        writers[i] = (Writer){rule->is_alert ? STR("ALERTS") : rule->name, number, (uint32_t)i};
+        writers[i] = (Writer){.metric = rule->is_alert ? STR("ALERTS") : rule->name,
+                              .source = fixed_source(rule, source_label),
+                              .group = number,
+                              .rule = (uint32_t)i};
     }
     return group->rule_count;
 }
 
 static Writer *list_writers(Arena *arena, const LiveGroup *group) {
     Writer *writers = arena_array(arena, Writer, group->rule_count + 1);
-    qsort(writers, put_writers(writers, group, 0), sizeof *writers, by_metric);
+    qsort(writers, put_writers(writers, group, 0, STR("")), sizeof *writers, by_key);
     return writers;
 }
 
-static size_t first_writer(const Writer *writers, size_t count, Str metric) {
+static size_t first_writer(const Writer *writers, size_t count, Str metric, Str source) {
+    const Writer key = {.metric = metric, .source = source};
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (str_cmp(writers[middle].metric, metric) < 0) {
+        if (compare_key(&writers[middle], &key) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -123,7 +144,7 @@ static void rank_selector(LiveGroup *group, size_t reader, const RuleSelector *s
         return;
     }
     Str metric = written_name(selector);
-    for (size_t i = first_writer(writers, group->rule_count, metric);
+    for (size_t i = first_writer(writers, group->rule_count, metric, STR(""));
          i < group->rule_count && str_eq(writers[i].metric, metric); i++) {
         if (reads(selector, group->rules[writers[i].rule].def)) {
             depend_on(group, reader, writers[i].rule);
@@ -148,6 +169,7 @@ void plan_ranks(LiveGroup *group) {
 typedef struct Planner {
     Arena *arena;
     Slot *slot;
+    Str source_label;
     LiveGroup **deep; /* groups with ranks above 0 */
     size_t deep_count;
     Writer *writers; /* of them all */
@@ -193,14 +215,47 @@ static void note_writer(Planner *planner, size_t reader, const RuleSelector *sel
     }
 }
 
-static void note_selector(Planner *planner, size_t reader, const RuleSelector *selector) {
+/* The value of the source label that a selector asks for; empty if for several. */
+static Str wanted_source(const Planner *planner, const RuleSelector *selector) {
+    for (size_t i = 0; i < selector->matchers->count; i++) {
+        const Matcher *matcher = &selector->matchers->items[i];
+        if (matcher->type == MATCH_EQ && str_eq(matcher->name, planner->source_label)) {
+            return matcher->value;
+        }
+    }
+    return STR("");
+}
+
+/* The writers of a metric with this source. */
+static void note_source(Planner *planner, size_t reader, const RuleSelector *selector, Str source) {
+    const Writer key = {.metric = written_name(selector), .source = source};
+    size_t from = first_writer(planner->writers, planner->writer_count, key.metric, source);
+    for (size_t i = from; i < planner->writer_count; i++) {
+        if (compare_key(&planner->writers[i], &key) != 0) {
+            return;
+        }
+        note_writer(planner, reader, selector, &planner->writers[i]);
+    }
+}
+
+static void note_all(Planner *planner, size_t reader, const RuleSelector *selector) {
     Str metric = written_name(selector);
-    size_t from = first_writer(planner->writers, planner->writer_count, metric);
-    for (size_t i = metric.len ? from : 0; i < planner->writer_count; i++) {
+    size_t from = first_writer(planner->writers, planner->writer_count, metric, STR(""));
+    for (size_t i = from; i < planner->writer_count; i++) {
         if (metric.len && !str_eq(planner->writers[i].metric, metric)) {
             return;
         }
         note_writer(planner, reader, selector, &planner->writers[i]);
+    }
+}
+
+static void note_selector(Planner *planner, size_t reader, const RuleSelector *selector) {
+    Str source = wanted_source(planner, selector);
+    if (source.len == 0 || selector->metric.len == 0) {
+        note_all(planner, reader, selector);
+    } else {
+        note_source(planner, reader, selector, STR("")); /* those that may write any source */
+        note_source(planner, reader, selector, source);
     }
 }
 
@@ -214,10 +269,10 @@ static void note_order(Planner *planner) {
     planner->done = arena_array(planner->arena, bool, n + 1);
     planner->writers = arena_array(planner->arena, Writer, rules + 1);
     for (size_t g = 0; g < n; g++) {
-        planner->writer_count +=
-            put_writers(planner->writers + planner->writer_count, planner->deep[g], (uint32_t)g);
+        planner->writer_count += put_writers(planner->writers + planner->writer_count,
+                                             planner->deep[g], (uint32_t)g, planner->source_label);
     }
-    qsort(planner->writers, planner->writer_count, sizeof *planner->writers, by_metric);
+    qsort(planner->writers, planner->writer_count, sizeof *planner->writers, by_key);
     for (size_t g = 0; g < n; g++) {
         for (size_t i = 0; i < planner->deep[g]->rule_count; i++) {
             const LiveRule *rule = &planner->deep[g]->rules[i];
@@ -276,8 +331,8 @@ static void plan_wave(Planner *planner, LiveGroup **wave, size_t count) {
     }
 }
 
-void plan_slot(Arena *arena, Slot *slot) {
-    Planner planner = {.arena = arena, .slot = slot};
+void plan_slot(Arena *arena, Slot *slot, Str source_label) {
+    Planner planner = {.arena = arena, .slot = slot, .source_label = source_label};
     planner.deep = arena_array(arena, LiveGroup *, slot->group_count + 1);
     size_t stages_max = 1;
     for (size_t i = 0; i < slot->group_count; i++) {

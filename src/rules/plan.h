@@ -22,5 +22,6 @@
 /* Fills rank, rank_max and writes_alerts_inline of a group's rules. */
 void plan_ranks(LiveGroup *group);
 
-/* Fills the slot's stages, in `arena`. */
-void plan_slot(Arena *arena, Slot *slot);
+/* Fills the slot's stages, in `arena`. Rules are told apart quickest by the label that names the
+ * cluster they are about. */
+void plan_slot(Arena *arena, Slot *slot, Str source_label);

@@ -377,7 +377,7 @@ RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *o
         slot->groups[slot->group_count++] = group;
     }
     for (size_t i = 0; i < set->slot_count; i++) {
-        plan_slot(&set->arena, &set->slots[i]);
+        plan_slot(&set->arena, &set->slots[i], options->source_label);
     }
     return set;
 }

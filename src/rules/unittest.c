@@ -98,7 +98,7 @@ static void make_slots(TestRun *run) {
         *slot = (Slot){.timing = timing, .group_count = 1};
         slot->groups = arena_array(&run->arena, LiveGroup *, 1);
         slot->groups[0] = order[i];
-        plan_slot(&run->arena, slot);
+        plan_slot(&run->arena, slot, run->rules->options.source_label);
     }
 }
 
