@@ -64,6 +64,12 @@ static FileKind kind_of(const YamlNode *root) {
     return KIND_CONFIG;
 }
 
+/* Keys of prometheus.yml that belfry.yml does not have. */
+static bool is_of_prometheus(const YamlNode *root) {
+    return yaml_get(root, "rule_files") || yaml_get(root, "alerting") ||
+           yaml_get(root, "remote_write") || yaml_get(root, "remote_read");
+}
+
 static bool kind_by_name(const char *name, FileKind *ret_kind) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(name, kinds[i].name) == 0) {
@@ -168,6 +174,13 @@ static void check_file(Check *check, Str path) {
         check_unittest(check, path);
         break;
     case KIND_CONFIG:
+        if (is_of_prometheus(root)) {
+            problems_add(&check->problems, path, 1, 1,
+                         "a configuration of Prometheus: `belfry convert %.*s` makes a belfry.yml "
+                         "of it",
+                         STR_ARG(path));
+            break;
+        }
         check_config(check, path, text);
         break;
     }

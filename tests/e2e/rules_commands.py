@@ -121,6 +121,8 @@ def checks_files_together_with_their_configuration():
         wait_for("its own samples", lambda: query(belfry.port, "up"))
         told = run(world, "check", "--lint", "--against", url, config)
         assert "nothing matches gone" in told and "nothing matches up" not in told, told
+        told = run(world, "check", world.write("prometheus.yml", PROMETHEUS), want=1)
+        assert "`belfry convert" in told and "1 error" in told, told
         named = run(world, "check", "-", stdin=CHECKED.replace("expr: up == 0", "expr: 'rat(up)'"), want=1)
         assert '-:5:26: group "g", rule 1, "Short"' in named and 'did you mean "rate"?' in named, named
 
