@@ -240,14 +240,15 @@ enum { TRY_COSTS_ALERTS = 4 };
 
 typedef struct Choice {
     PostingsCursor cursor;
-    size_t count; /* of its alerts, or more; SIZE_MAX = there is no choice */
+    size_t count;  /* of its alerts, or more; SIZE_MAX = there is no choice */
+    bool is_guess; /* it may lead to far fewer */
 } Choice;
 
 static void consider_known(const Notify *notify, const Matcher *matcher, Choice *best) {
     PostingsCursor cursor = cursor_of(notify, matcher);
     size_t count = count_alerts(notify, cursor, best->count);
     if (count < best->count) {
-        *best = (Choice){cursor, count};
+        *best = (Choice){cursor, count, false};
     }
 }
 
@@ -257,13 +258,13 @@ static void consider_tried(const Notify *notify, const Matcher *matcher, Choice 
     PostingsCursor cursor = cursor_of(notify, matcher);
     size_t values = cursor.name ? cursor.name->values_count : 0;
     if (values == 0) {
-        *best = (Choice){cursor, 0};
+        *best = (Choice){cursor, 0, false};
     } else if (best->count == SIZE_MAX) {
-        *best = (Choice){cursor, notify->alerts.count};
+        *best = (Choice){cursor, notify->alerts.count, !matcher->any};
     } else if (values < best->count / TRY_COSTS_ALERTS) {
         size_t count = count_alerts(notify, cursor, best->count);
         if (count < best->count) {
-            *best = (Choice){cursor, count};
+            *best = (Choice){cursor, count, false};
         }
     }
 }
@@ -283,10 +284,11 @@ static PostingsScan scan_of(const Notify *notify, const MatcherSet *filter, bool
             }
         }
     }
+    bool leads_to_most = !best.is_guess && best.count > notify->alerts.count / 2;
     return (PostingsScan){.notify = notify,
                           .filter = filter,
                           .cursor = best.cursor,
-                          .everywhere = best.count > notify->alerts.count / 2,
+                          .everywhere = leads_to_most, /* or there is no way */
                           .nowhere = best.count == 0};
 }
 
