@@ -71,7 +71,7 @@ static FlagEntry *find_flag(const Notify *notify, Str id) {
 
 static void wake(Notify *notify, const FlagEntry *entry, bool begun) {
     if (begun) {
-        wake_begun(notify, &entry->set, SUPPRESSED_FLAG);
+        wake_begun(notify, &entry->set);
     } else {
         wake_ended(notify, &entry->set, SUPPRESSED_FLAG, entry->flag.id);
     }

@@ -235,7 +235,7 @@ static TimeMs next_change_of(const Notify *notify, const SilenceEntry *entry, Ti
 
 static void wake(Notify *notify, const SilenceEntry *entry, bool begun) {
     if (begun) {
-        wake_begun(notify, &entry->set, SUPPRESSED_SILENCE);
+        wake_begun(notify, &entry->set);
     } else {
         wake_ended(notify, &entry->set, SUPPRESSED_SILENCE, entry->silence.id);
     }

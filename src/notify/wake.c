@@ -50,54 +50,46 @@ static void note(Notify *notify, LiveAlert *alert) {
     }
 }
 
-/* What keeps alerts quiet has begun to, or (with its `subject`) ends. */
-typedef struct Change {
-    Suppressor by;
-    bool ends;
-    uint64_t subject;
-} Change;
-
-static bool is_concerned_by(const LiveAlert *alert, const Change *change) {
-    return change->ends ? alert->noted_by == change->by && alert->noted_subject == change->subject
-                        : alert->noted_by > change->by;
-}
-
-static bool concerns_some(const Notify *notify, const Change *change) {
-    size_t count = change->ends ? notify->quiet_counts[change->by] : 0;
-    for (int by = (int)change->by + 1; by < SUPPRESSED_KINDS && !change->ends; by++) {
-        count += notify->quiet_counts[by];
-    }
-    return count > 0;
-}
-
-/* Few alerts are quiet for just this reason, and to see that costs less than any matcher: so
- * expressions are not run to find candidates, unless somebody is told of all alerts. */
-static void wake_matching(Notify *notify, const MatcherSet *set, const Change *change) {
-    if (notify->wakes_all) {
-        return;
-    }
-    bool informs = informs_of_all(notify->config);
-    if (!informs && !concerns_some(notify, change)) {
-        return;
-    }
-    PostingsScan scan = informs ? postings_scan(notify, set) : postings_scan_known(notify, set);
+/* Who is told of quiet alerts, too, is told of what begins or ends to keep them so. */
+static void wake_informing(Notify *notify, const MatcherSet *set) {
+    PostingsScan scan = postings_scan(notify, set);
     LiveAlert *alert;
-    while ((alert = postings_candidate(&scan))) {
-        if ((is_concerned_by(alert, change) || (informs && informs_any(alert))) &&
-            matcher_set_matches(set, alert->alert.labels)) {
+    while ((alert = postings_next(&scan))) {
+        if (informs_any(alert)) {
             note(notify, alert);
         }
     }
 }
 
-void wake_begun(Notify *notify, const MatcherSet *set, Suppressor by) {
-    wake_matching(notify, set, &(Change){.by = by});
+void wake_begun(Notify *notify, const MatcherSet *set) {
+    if (!notify->wakes_all && informs_of_all(notify->config)) {
+        wake_informing(notify, set);
+    }
+}
+
+/* Few alerts are quiet for just this reason, and to see that costs less than any matcher: so
+ * expressions are not run to find candidates. */
+static void wake_noted(Notify *notify, const MatcherSet *set, Suppressor by, uint64_t subject) {
+    PostingsScan scan = postings_scan_known(notify, set);
+    LiveAlert *alert;
+    while ((alert = postings_candidate(&scan))) {
+        if (alert->noted_by == by && alert->noted_subject == subject) {
+            note(notify, alert);
+        }
+    }
 }
 
 void wake_ended(Notify *notify, const MatcherSet *set, Suppressor by, Str subject) {
     Suppression was = {.by = by, .subject = subject};
-    wake_matching(notify, set,
-                  &(Change){.by = by, .ends = true, .subject = suppression_subject(&was)});
+    if (notify->wakes_all) {
+        return;
+    }
+    if (informs_of_all(notify->config)) {
+        wake_informing(notify, set);
+    }
+    if (notify->quiet_counts[by]) {
+        wake_noted(notify, set, by, suppression_subject(&was));
+    }
 }
 
 void wake_all(Notify *notify) {

@@ -11,9 +11,9 @@
 
 #include "notify/live.h"
 
-/* A silence or flag of these labels has begun to hold. It frees nobody: only what is quiet for a
- * reason that counts less has another one now. */
-void wake_begun(Notify *notify, const MatcherSet *set, Suppressor by);
+/* A silence or flag of these labels has begun to hold. It frees nobody, and what is quiet already
+ * has its reason; receivers that are told of quiet alerts, too, have news. */
+void wake_begun(Notify *notify, const MatcherSet *set);
 /* It holds no longer: alerts that were last noted as quiet because of it. */
 void wake_ended(Notify *notify, const MatcherSet *set, Suppressor by, Str subject);
 /* Everything that is quiet now. */
