@@ -76,6 +76,9 @@ WebOptions app_web_options(const App *app, const Generation *generation);
 /* Gives the rules the last good versions that an earlier run remembered. Before the first load. */
 bool app_recall_rules(App *app, Err *err) MUST_CHECK;
 
+/* Tells notify what `notifier_headers` the rules have; app_load_rules() does where there is one. */
+void app_set_headers(App *app, TimeMs now);
+
 /* Loads rule files as the command line or the configuration says. True if all were good. */
 bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems);
 

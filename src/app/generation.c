@@ -314,6 +314,18 @@ bool app_recall_rules(App *app, Err *err) {
     return true;
 }
 
+void app_set_headers(App *app, TimeMs now) {
+    AUTO(arena_finish) Arena arena = {0};
+    AlertHeaders *list;
+    size_t count;
+    Err err = {0};
+    rules_notifier_headers(app->rules, &arena, &list, &count);
+    if (!notify_set_headers(app->notify, list, count, now, &err)) {
+        log_event(LOG_ERROR, "notifier_headers of the rules not taken over",
+                  LOG_STR("reason", str_of(err.text)));
+    }
+}
+
 bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems) {
     const ServeOptions *options = app->options;
     const Config *config = generation->config;
@@ -327,6 +339,9 @@ bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems
                                                           flavour_of(config->rules[i].flavour)};
     }
     bool good = rules_load(app->rules, sources, count, now, problems);
+    if (app->notify) {
+        app_set_headers(app, now);
+    }
     remember_rule_files(app, now);
     return good;
 }

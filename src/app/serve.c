@@ -202,9 +202,13 @@ static bool open_doors(App *app, Err *err) {
         .silences_max = generation->config->limits.silences_max,
         .now = clock_now(),
     };
-    return good && ((restore_alerts(app, err) && restore_gaps(app, err) &&
+    good = good && ((restore_alerts(app, err) && restore_gaps(app, err) &&
                      take_over_alerts(app, err) && notify_open(&notify, &app->notify, err)) ||
                     state_say_damaged(app->state, err));
+    if (good) {
+        app_set_headers(app, clock_now());
+    }
+    return good;
 }
 
 static void close_doors(App *app) {

@@ -52,6 +52,12 @@ typedef struct AlertChange {
                            history */
 } AlertChange;
 
+/* What a request that tells another Alertmanager of a rule's alerts carries beside them. */
+typedef struct AlertHeaders {
+    Str rule_key;
+    Str headers; /* "Name: value", one a line, each line ended; "" = none */
+} AlertHeaders;
+
 const char *alert_phase_text(AlertPhase phase); /* "inactive", "pending", "firing" */
 
 /* The key one incident has at every receiver, for as long as it is open: hex SHA-256 over rule name

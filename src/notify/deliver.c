@@ -11,12 +11,14 @@
 #include "notify/receivers.h"
 #include "notify/recent.h"
 #include "notify/route.h"
+#include "notify/rule_headers.h"
 
 enum {
     BATCH_MAX = 64, /* alerts in a request to an Alertmanager: few enough to find a bad one */
     LANE_REQUESTS_MAX = 32,
     STARTS_MAX = 256, /* requests begun in one transaction */
     ANSWERS_MAX = 256,
+    LOOK_BACK = 16,   /* requests in preparation that a row is tried on */
     SCAN_MAX = 20000, /* rows looked at in one search */
 };
 
@@ -262,21 +264,35 @@ typedef struct Starting {
 } Starting;
 
 static bool joins(const Delivery *delivery, const Integration *integration,
-                  const OutboxEntry *entry) {
+                  const OutboxEntry *entry, Str headers) {
     return delivery->integration == integration && integration->type->batch_max > 1 &&
-           delivery->count < integration->type->batch_max && !entry->alone && delivery->count > 0;
+           delivery->count < integration->type->batch_max && !entry->alone && delivery->count > 0 &&
+           str_eq(delivery->messages[0]->headers, headers);
+}
+
+/* The request under preparation that takes the row too. Rules with different headers fire in turn,
+ * so it need not be the last. */
+static Delivery *joined_by(const Starting *starting, const Integration *integration,
+                           const OutboxEntry *entry, Str headers) {
+    for (size_t i = starting->count; integration && i > 0 && starting->count - i < LOOK_BACK; i--) {
+        if (joins(starting->list[i - 1], integration, entry, headers)) {
+            return starting->list[i - 1];
+        }
+    }
+    return NULL;
 }
 
 static bool start_entry(Notify *notify, StateTx *tx, OutboxEntry *entry, Starting *starting,
                         TimeMs now, Err *err) {
     const Integration *integration = integration_of(notify, &entry->row);
     DeliveryLane *lane = lane_of(notify, entry->row.integration);
-    Delivery *delivery = starting->count ? starting->list[starting->count - 1] : NULL;
-    bool joined = integration && delivery && joins(delivery, integration, entry);
-    if (!joined && (!lane_is_open(lane, now) || starting->count == STARTS_MAX)) {
+    const LiveAlert *alert = entry->row.alert_id ? live_alert(notify, entry->row.alert_id) : NULL;
+    Str headers = alert ? rule_headers_of(notify, alert) : STR("");
+    Delivery *delivery = joined_by(starting, integration, entry, headers);
+    if (!delivery && (!lane_is_open(lane, now) || starting->count == STARTS_MAX)) {
         return true;
     }
-    if (!joined) {
+    if (!delivery) {
         delivery = new_delivery(notify, integration);
         starting->list[starting->count++] = delivery;
         lane->in_flight++;
@@ -286,7 +302,7 @@ static bool start_entry(Notify *notify, StateTx *tx, OutboxEntry *entry, Startin
     entry->row.attempts++;
     delivery->rows[delivery->count] = entry->row.id;
     Message *message = make_message(notify, entry, &delivery->arena, now);
-    const LiveAlert *alert = entry->row.alert_id ? live_alert(notify, entry->row.alert_id) : NULL;
+    message->headers = arena_str(&delivery->arena, headers);
     message->suppressed = alert && is_marked(integration, alert);
     delivery->messages[delivery->count++] = message;
     bool is_first = entry->row.attempts == 1 && entry->row.action != OUTBOX_NOTICE;
@@ -636,21 +652,47 @@ TimeMs deliver_next_due(const Notify *notify) {
 
 /* ---- leases ---- */
 
+/* Requests under preparation, one for each set of headers; the first slot's is sent when there is
+ * no room for another. */
+typedef struct Renewals {
+    Delivery *list[LOOK_BACK];
+    size_t count;
+} Renewals;
+
+static void send_renewal(Notify *notify, Renewals *renewals, size_t index, TimeMs now) {
+    send_delivery(notify, renewals->list[index], now);
+    renewals->list[index] = renewals->list[--renewals->count];
+}
+
+static Delivery *renewal_with(Notify *notify, Renewals *renewals, const Integration *integration,
+                              Str headers, TimeMs now) {
+    for (size_t i = 0; i < renewals->count; i++) {
+        if (str_eq(renewals->list[i]->messages[0]->headers, headers)) {
+            if (renewals->list[i]->count < BATCH_MAX) {
+                return renewals->list[i];
+            }
+            send_renewal(notify, renewals, i, now);
+            break;
+        }
+    }
+    if (renewals->count == LOOK_BACK) {
+        send_renewal(notify, renewals, 0, now);
+    }
+    Delivery *delivery = new_delivery(notify, integration);
+    delivery->is_renewal = true;
+    renewals->list[renewals->count++] = delivery;
+    return delivery;
+}
+
 static void add_renewal(Notify *notify, const Integration *integration, const LiveAlert *alert,
-                        Delivery **current, TimeMs now) {
-    if (*current && (*current)->count == BATCH_MAX) {
-        send_delivery(notify, *current, now);
-        *current = NULL;
-    }
-    if (!*current) {
-        *current = new_delivery(notify, integration);
-        (*current)->is_renewal = true;
-    }
-    Delivery *delivery = *current;
+                        Renewals *renewals, TimeMs now) {
+    Str headers = rule_headers_of(notify, alert);
+    Delivery *delivery = renewal_with(notify, renewals, integration, headers, now);
     Message *message = arena_new(&delivery->arena, Message);
     message->alerts = arena_new(&delivery->arena, MessageAlert);
     message->alert_count = 1;
     message->is_renewal = true;
+    message->headers = arena_str(&delivery->arena, headers);
     message->suppressed = is_marked(integration, alert);
     message->alerts[0] = (MessageAlert){.alert = copy_alert(&delivery->arena, &alert->alert),
                                         .fingerprint = alert->fingerprint,
@@ -660,19 +702,19 @@ static void add_renewal(Notify *notify, const Integration *integration, const Li
 }
 
 static void renew_integration(Notify *notify, const Integration *integration, TimeMs now) {
-    Delivery *current = NULL;
+    Renewals renewals = {.count = 0};
     for (size_t i = 0; i < notify->alerts.cap; i++) {
         const LiveAlert *alert = notify->alerts.slots[i].value;
         for (size_t j = 0; alert && live_is_firing(alert) && j < alert->sent.items_count; j++) {
             const Sent *sent = alert->sent.items[j];
             if (sent->firing.count && str_eq(str_of(sent->integration), integration->id)) {
-                add_renewal(notify, integration, alert, &current, now);
+                add_renewal(notify, integration, alert, &renewals, now);
                 break;
             }
         }
     }
-    if (current) {
-        send_delivery(notify, current, now);
+    while (renewals.count) {
+        send_renewal(notify, &renewals, 0, now);
     }
 }
 

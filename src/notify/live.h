@@ -228,6 +228,10 @@ struct Notify {
     bool wakes_all;                        /* all that are quiet have to be */
     size_t quiet_counts[SUPPRESSED_KINDS]; /* how many alerts have this `noted_by` */
 
+    Arena rule_headers_arena;   /* rule_headers.h */
+    AlertHeaders *rule_headers; /* by key */
+    size_t rule_header_count;
+
     Week week;
 
     Outbox outbox;

@@ -32,6 +32,7 @@ typedef struct Message {
     bool is_test;
     bool suppressed; /* for `forward: all` */
     bool is_renewal; /* of a lease: nothing has changed */
+    Str headers;     /* for another Alertmanager, a line each */
     Str text;        /* of a notice about no alert */
 } Message;
 

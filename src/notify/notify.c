@@ -17,6 +17,7 @@
 #include "notify/recent.h"
 #include "notify/reroute.h"
 #include "notify/route_show.h"
+#include "notify/rule_headers.h"
 #include "notify/silence.h"
 #include "notify/stall.h"
 #include "notify/wake.h"
@@ -103,7 +104,8 @@ bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
     stall_configure(notify);
     notify->box = notify->net ? net_box_new(notify->net) : NULL;
     StateTx *tx;
-    if (!live_begin(notify, options->now, &tx, err) || !live_end(notify, tx, true, err)) {
+    if (!rule_headers_load(notify, err) || !live_begin(notify, options->now, &tx, err) ||
+        !live_end(notify, tx, true, err)) {
         return false;
     }
     *ret_notify = TAKE(notify);
@@ -124,6 +126,7 @@ void notify_close(Notify *notify) {
     wake_clear(notify);
     stall_clear(notify);
     arena_finish(&notify->scratch);
+    arena_finish(&notify->rule_headers_arena);
     notify_config_unref(notify->config);
     week_finish(&notify->week);
     pthread_mutex_destroy(&notify->pulse.lock);

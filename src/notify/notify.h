@@ -61,6 +61,12 @@ DEFINE_AUTO(Notify, notify_close)
  * closed by the ledger. */
 bool notify_reload(Notify *notify, NotifyConfig *config, TimeMs now, Err *err) MUST_CHECK;
 
+/* What requests to other Alertmanagers carry for the alerts of each alerting rule (all of them;
+ * most have none). Requests made from now on do; a rule that is not in the list any more keeps its
+ * headers while it has alerts. Kept over a restart. */
+bool notify_set_headers(Notify *notify, const AlertHeaders *list, size_t count, TimeMs now,
+                        Err *err) MUST_CHECK;
+
 /* ---- the way of an alert ---- */
 
 /* Inside the caller's transaction, after state_put_alerts() (whose ids these are). */

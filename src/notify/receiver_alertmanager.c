@@ -8,6 +8,8 @@
  * instance has to take each; the renewal reaches the others.
  */
 
+#include <strings.h>
+
 #include "base/json.h"
 #include "notify/integration.h"
 #include "notify/lease.h"
@@ -46,6 +48,51 @@ static void put_other(JsonWriter *json, bool suppressed, const MessageAlert *ale
     put_alert(json, !suppressed, &other, now);
 }
 
+static bool is_name(Str header, Str name) {
+    return header.len > name.len && header.ptr[name.len] == ':' &&
+           strncasecmp(header.ptr, name.ptr, name.len) == 0;
+}
+
+/* The receiver's own configuration has the last word, as vmalert's -notifier.* flags do. */
+static bool is_configured(const NetOptions *options, Str header) {
+    bool logs_in = options->username.len || options->username_file.len || options->bearer.len ||
+                   options->bearer_file.len || options->oauth2;
+    if (logs_in && is_name(header, STR("Authorization"))) {
+        return true;
+    }
+    for (size_t i = 0; i < options->header_count; i++) {
+        Str own = options->headers[i];
+        if (is_name(header, (Str){own.ptr, str_find(own, ':')})) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < options->header_file_count; i++) {
+        if (is_name(header, options->header_files[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All messages of a request have the same. */
+static void put_headers(const Message *message, const NetOptions *options, Arena *arena,
+                        NetRequest *request) {
+    Str *headers = arena_array(arena, Str, message->headers.len / 2 + 1);
+    for (Str rest = message->headers; rest.len;) {
+        size_t end = str_find(rest, '\n');
+        Str header = {rest.ptr, end};
+        rest = str_skip(rest, end < rest.len ? end + 1 : end);
+        if (header.len && !is_configured(options, header)) {
+            /* libcurl sends an empty value only where a semicolon says so. */
+            size_t colon = str_find(header, ':');
+            bool empty = str_trim(str_skip(header, colon + (colon < header.len))).len == 0;
+            headers[request->header_count++] =
+                empty ? arena_printf(arena, "%.*s;", (int)colon, header.ptr) : header;
+        }
+    }
+    request->headers = headers;
+}
+
 RECEIVER_BUILD(alertmanager) {
     AUTO(buf_finish) Buf body = {0};
     JsonWriter json = json_writer(&body);
@@ -66,6 +113,7 @@ RECEIVER_BUILD(alertmanager) {
     }
     json_end(&json);
     receiver_post_json(integration, STR(""), &body, world, ret_request);
+    put_headers(messages[0], &integration->http, world->arena, &ret_request->request);
     ret_request->urls = urls;
     ret_request->url_count = url_count;
     return true;

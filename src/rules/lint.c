@@ -203,16 +203,6 @@ static void check_duplicate(Linter *linter, const SeenRules *seen) {
     find(linter, linter->rule->line, linter->rule->column, sentence);
 }
 
-/* Loads, and has no effect: people should hear of it. */
-static void check_group(const RuleFile *file, const GroupDef *group, Problems *findings) {
-    if (group->notifier_header_count) {
-        problems_add(findings, file->path, group->line, group->column,
-                     "group \"%.*s\": notifier_headers are not sent: set http_headers in "
-                     "the http_config of the receiver",
-                     STR_ARG(group->name));
-    }
-}
-
 static void lint_file(const RuleFile *file, DurationMs default_interval, const SeenRules *seen,
                       Problems *findings) {
     if (file->flavour == RULES_VMALERT) {
@@ -220,7 +210,6 @@ static void lint_file(const RuleFile *file, DurationMs default_interval, const S
     }
     for (size_t g = 0; g < file->group_count; g++) {
         const GroupDef *group = &file->groups[g];
-        check_group(file, group, findings);
         for (size_t i = 0; i < group->rule_count; i++) {
             const RuleDef *rule = &group->rules[i];
             Linter linter = {.file = file, .group = group, .rule = rule, .findings = findings};

@@ -4,7 +4,9 @@
 
 #include "rules/rule_file.h"
 
+#include <ctype.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -282,6 +284,82 @@ static void read_rule(Loader *loader, const YamlNode *node, RuleTexts inherited,
                    &rule->updates_max);
 }
 
+static bool is_header_name(Str name) {
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        if (!isalnum(c) && (!c || !strchr(others, c))) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+static bool is_header_value(Str value) {
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if ((c < ' ' && c != '\t') || c == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of the connection, or of the body: whoever sends the request sets them. */
+static bool is_senders_own(Str name) {
+    static const char *const names[] = {"Connection",
+                                        "Content-Encoding",
+                                        "Content-Length",
+                                        "Content-Type",
+                                        "Expect",
+                                        "Host",
+                                        "Keep-Alive",
+                                        "Proxy-Connection",
+                                        "TE",
+                                        "Trailer",
+                                        "Upgrade",
+                                        "Proxy-Authenticate",
+                                        "Transfer-Encoding",
+                                        "Proxy-Authorization",
+                                        NULL};
+    for (size_t i = 0; names[i]; i++) {
+        if (strlen(names[i]) == name.len && strncasecmp(names[i], name.ptr, name.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False, and said, if it cannot be sent. */
+static bool check_header(const YamlReader *reader, const YamlNode *item, const char *key) {
+    size_t colon = item->kind == YAML_SCALAR ? str_find(item->text, ':') : item->text.len;
+    if (colon == item->text.len) {
+        yaml_problem(reader, item,
+                     "missing ':' in header \"%.*s\"; expecting \"key: value\" format",
+                     STR_ARG(item->text));
+        return false;
+    }
+    Str name = str_trim((Str){item->text.ptr, colon});
+    if (!is_header_name(name)) {
+        yaml_problem(reader, item, "%s: \"%.*s\" is no name of a header", key, STR_ARG(name));
+        return false;
+    }
+    if (!is_header_value(str_trim(str_skip(item->text, colon + 1)))) {
+        yaml_problem(reader, item,
+                     "%s: the value of \"%.*s\" has a line break or another control "
+                     "character",
+                     key, STR_ARG(name));
+        return false;
+    }
+    if (strcmp(key, "notifier_headers") == 0 && is_senders_own(name)) {
+        yaml_problem(reader, item,
+                     "%s: \"%.*s\" is set by the connection or the body, not by a rule", key,
+                     STR_ARG(name));
+        return false;
+    }
+    return true;
+}
+
 static void read_headers(Loader *loader, const YamlReader *reader, const YamlNode *node,
                          const char *key, Str **ret_headers, size_t *ret_count) {
     const YamlNode *list = NULL;
@@ -292,13 +370,14 @@ static void read_headers(Loader *loader, const YamlReader *reader, const YamlNod
     *ret_headers = headers;
     for (size_t i = 0; i < list->count; i++) {
         const YamlNode *item = list->items[i];
-        if (item->kind != YAML_SCALAR || str_find(item->text, ':') == item->text.len) {
-            yaml_problem(reader, item,
-                         "missing ':' in header \"%.*s\"; expecting \"key: value\" format",
-                         STR_ARG(item->text));
+        if (!check_header(reader, item, key)) {
             continue;
         }
-        headers[(*ret_count)++] = arena_str(loader->arena, item->text);
+        size_t colon = str_find(item->text, ':');
+        Str name = str_trim((Str){item->text.ptr, colon});
+        Str value = str_trim(str_skip(item->text, colon + 1));
+        headers[(*ret_count)++] =
+            arena_printf(loader->arena, "%.*s: %.*s", STR_ARG(name), STR_ARG(value));
     }
 }
 

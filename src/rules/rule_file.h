@@ -83,7 +83,7 @@ typedef struct GroupDef {
     LabelSet labels;
     Label *params; /* vmalert's, in file order, a name as often as it has values */
     size_t param_count;
-    Str *headers, *notifier_headers; /* "Key: value"; those for the notifier are shown only */
+    Str *headers, *notifier_headers; /* "Key: value" */
     size_t header_count, notifier_header_count;
     EngineExtra extra; /* params and headers, for the queries */
     RuleDef *rules;

@@ -202,6 +202,8 @@ bool rules_updates(Rules *rules, uint64_t group_id, uint64_t rule_id, Arena *are
 /* The problems of the last load, those of files whose old version is still live. */
 void rules_problems(Rules *rules, Buf *out);
 size_t rules_count(Rules *rules);
+/* vmalert's `notifier_headers`, of every alerting rule; those of most are empty. */
+void rules_notifier_headers(Rules *rules, Arena *arena, AlertHeaders **ret_list, size_t *ret_count);
 
 void rules_metrics(Rules *rules, MetricWriter *out);
 

@@ -155,6 +155,39 @@ void rules_view(Rules *rules, Arena *arena, GroupView **ret_groups, size_t *ret_
     pthread_mutex_unlock(&rules->lock);
 }
 
+static Str headers_of(Arena *arena, const GroupDef *def) {
+    AUTO(buf_finish) Buf text = {0};
+    for (size_t i = 0; i < def->notifier_header_count; i++) {
+        buf_str(&text, def->notifier_headers[i]);
+        buf_byte(&text, '\n');
+    }
+    return arena_str(arena, buf_view(&text));
+}
+
+void rules_notifier_headers(Rules *rules, Arena *arena, AlertHeaders **ret_list,
+                            size_t *ret_count) {
+    pthread_mutex_lock(&rules->lock);
+    const RuleSet *set = rules->set;
+    size_t room = 1, count = 0;
+    for (size_t g = 0; g < set->group_count; g++) {
+        room += set->groups[g].rule_count;
+    }
+    AlertHeaders *list = arena_array(arena, AlertHeaders, room);
+    for (size_t g = 0; g < set->group_count; g++) {
+        const LiveGroup *group = &set->groups[g];
+        Str headers = headers_of(arena, group->def);
+        for (size_t i = 0; i < group->rule_count; i++) {
+            if (group->rules[i].def->is_alert) {
+                Str key = arena_str(arena, str_of(group->rules[i].state->key));
+                list[count++] = (AlertHeaders){key, headers};
+            }
+        }
+    }
+    pthread_mutex_unlock(&rules->lock);
+    *ret_list = list;
+    *ret_count = count;
+}
+
 static const LiveGroup *find_group(const RuleSet *set, uint64_t id) {
     for (size_t g = 0; g < set->group_count; g++) {
         if (group_id(set->groups[g].def) == id) {

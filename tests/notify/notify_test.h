@@ -30,6 +30,7 @@ typedef struct Listener {
     pthread_mutex_t lock;
     char *bodies[4096];
     char *paths[4096];
+    char *tenants[4096]; /* header X-Scope-OrgID; "" = none */
     size_t count;
     int status;         /* of answers; 0 = hang up */
     const char *answer; /* body */
@@ -80,6 +81,9 @@ static enum MHD_Result listener_take(void *cls, struct MHD_Connection *connectio
     }
     pthread_mutex_lock(&listener->lock);
     if (listener->count < 4096) {
+        const char *tenant =
+            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Scope-OrgID");
+        listener->tenants[listener->count] = mem_strdup(tenant ? tenant : "");
         listener->paths[listener->count] = mem_strdup(url);
         listener->bodies[listener->count++] = upload->bytes ? upload->bytes : mem_strdup("");
     }
@@ -103,6 +107,7 @@ static inline void listener_stop(Listener *listener) {
     for (size_t i = 0; i < listener->count; i++) {
         free(listener->bodies[i]);
         free(listener->paths[i]);
+        free(listener->tenants[i]);
     }
 }
 
@@ -135,6 +140,7 @@ typedef struct Rig {
     NotifyConfig *config;
     TimeMs now;
     int64_t ids[64];
+    const char *rule_key; /* of alerts that change; NULL = "rule" */
 } Rig;
 
 /* NULL if it is refused; then `complaint` says why, ended by a NUL. */
@@ -238,7 +244,7 @@ static inline void rig_change_of(Rig *rig, AlertEvent event, const char *labels,
     AUTO(arena_finish) Arena arena = {0};
     Label summary = {STR("summary"), STR("something is wrong")};
     bool firing = event == ALERT_BECAME_FIRING || event == ALERT_CHANGED;
-    Alert alert = {.rule_key = STR("rule"),
+    Alert alert = {.rule_key = str_of(rig->rule_key ? rig->rule_key : "rule"),
                    .labels = rig_labels(&arena, labels),
                    .annotations = {&summary, 1},
                    .generator_url = STR("http://belfry/graph"),

@@ -255,6 +255,102 @@ Test(flow, another_alertmanager_gets_each_alert_at_once_and_its_lease_renewed) {
     listener_stop(&listener);
 }
 
+static void set_headers(Rig *rig, const AlertHeaders *list, size_t count) {
+    Err err = {0};
+    cr_assert(notify_set_headers(rig->notify, list, count, rig->now, &err), "%s", err.text);
+}
+
+static void fire_of(Rig *rig, const char *rule_key, const char *labels) {
+    rig->rule_key = rule_key;
+    rig_fire(rig, labels);
+}
+
+/* What was told since `from` under a tenant: how many requests, all of which have `text`. */
+static size_t told_to(Listener *listener, size_t from, const char *tenant, const char *text) {
+    size_t count = 0;
+    for (size_t i = from; i < listener_count(listener); i++) {
+        if (strcmp(listener->tenants[i], tenant) == 0) {
+            count++;
+            cr_expect(listener_has(listener, i, text), "%s: %s", tenant, listener->bodies[i]);
+        }
+    }
+    return count;
+}
+
+Test(flow, alerts_of_rules_with_other_headers_go_to_an_alertmanager_in_requests_of_their_own) {
+    Listener listener;
+    Rig rig;
+    char text[1024];
+    const AlertHeaders headers[] = {{STR("b"), STR("X-Scope-OrgID: blue\nX-Empty: \n")},
+                                    {STR("r"), STR("x-scope-orgid: red\n")},
+                                    {STR("plain"), STR("")}};
+    listener_start(&listener, 200);
+    snprintf(text, sizeof text,
+             "route: {receiver: am}\n"
+             "receivers: [{name: am, alertmanager_configs: [{url: 'http://127.0.0.1:%d'}]}]\n",
+             listener.port);
+    rig_open(&rig, rig_config(text, NULL, NULL));
+    set_headers(&rig, headers, 3);
+    rig_run(&rig);
+    fire_of(&rig, "r", "alertname=A of=red");
+    fire_of(&rig, "b", "alertname=B of=blue");
+    fire_of(&rig, "plain", "alertname=C of=nobody");
+    fire_of(&rig, "b", "alertname=D of=blue");
+    fire_of(&rig, "r", "alertname=E of=red");
+    rig_run(&rig);
+    cr_expect_eq(listener_count(&listener), 3, "what has the same headers goes together: %zu",
+                 listener_count(&listener));
+    cr_expect_eq(told_to(&listener, 0, "red", "\"of\":\"red\""), 1);
+    cr_expect_eq(told_to(&listener, 0, "blue", "\"of\":\"blue\""), 1);
+    cr_expect_eq(told_to(&listener, 0, "", "\"of\":\"nobody\""), 1);
+
+    size_t from = listener_count(&listener);
+    rig_pass(&rig, MINUTE_MS, MINUTE_MS);
+    cr_expect_eq(told_to(&listener, from, "red", "\"of\":\"red\""), 1, "renewed");
+    cr_expect_eq(told_to(&listener, from, "blue", "\"of\":\"blue\""), 1, "renewed");
+
+    /* Another start, where one rule is gone and one has got another header: the end of the former's
+     * alert is told to whom its beginning was. */
+    rig_shut(&rig);
+    rig_open_again(&rig);
+    const AlertHeaders later[] = {{STR("b"), STR("X-Scope-OrgID: green\n")}};
+    set_headers(&rig, later, 1);
+    rig_run(&rig);
+    from = listener_count(&listener);
+    rig.rule_key = "r";
+    rig_resolve(&rig, "alertname=A of=red");
+    rig.rule_key = "b";
+    rig_resolve(&rig, "alertname=B of=blue");
+    rig_run(&rig);
+    cr_expect_geq(told_to(&listener, from, "red", "\"of\":\"red\""), 1);
+    cr_expect_geq(told_to(&listener, from, "green", "\"of\":\"blue\""), 1);
+    cr_expect_eq(told_to(&listener, from, "blue", ""), 0);
+    rig_close(&rig);
+    listener_stop(&listener);
+}
+
+Test(flow, headers_of_the_receiver_have_the_last_word_over_those_of_rules) {
+    Listener listener;
+    Rig rig;
+    char text[1024];
+    const AlertHeaders headers[] = {{STR("r"), STR("x-scope-orgid: red\n")}};
+    listener_start(&listener, 200);
+    snprintf(text, sizeof text,
+             "route: {receiver: am}\n"
+             "receivers: [{name: am, alertmanager_configs: [{url: 'http://127.0.0.1:%d', "
+             "http_config: {http_headers: {X-Scope-OrgID: {values: [ours]}}}}]}]\n",
+             listener.port);
+    rig_open(&rig, rig_config(text, NULL, NULL));
+    set_headers(&rig, headers, 1);
+    rig_run(&rig);
+    fire_of(&rig, "r", "alertname=A");
+    rig_run(&rig);
+    cr_assert_eq(listener_count(&listener), 1);
+    cr_expect_str_eq(listener.tenants[0], "ours");
+    rig_close(&rig);
+    listener_stop(&listener);
+}
+
 Test(flow, a_flag_keeps_a_whole_cluster_quiet_and_lets_it_ring_when_it_ends) {
     Listener listener;
     Rig rig;

@@ -69,9 +69,7 @@ static const LintCase cases[] = {
     {"{alert: A, expr: 'up == 0'}\n  - {alert: A, expr: 'up == 1'}", NULL},
     {"{alert: A, expr: 'up{a=\"%{NOT_SET_ANYWHERE}\"} == 0', update_entries_limit: 3}",
      "f:4:29: %{NOT_SET_ANYWHERE} stays as it is"},
-    /* what has no effect */
-    {"{record: a, expr: up}\n  notifier_headers: ['A: b']",
-     "f:2:3: group \"g\": notifier_headers are not sent"},
+    {"{record: a, expr: up}\n  notifier_headers: ['A: b']", NULL},
 };
 
 Test(lint, finds_what_was_probably_not_meant) {
