@@ -29,6 +29,9 @@ void arena_finish(Arena *arena);
 /* Forgets everything but keeps the newest block for reuse: for loops over many small pieces. */
 void arena_reset(Arena *arena);
 
+/* What is in `from` lives as long as `into` from now on; `from` is empty then. */
+void arena_join(Arena *into, Arena *from);
+
 /* Aligned for any type; lives until arena_finish(). arena_alloc() zeroes, arena_raw() does not
  * (columns of millions of samples that are written at once anyway). */
 void *arena_alloc(Arena *arena, size_t bytes);

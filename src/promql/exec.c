@@ -159,6 +159,9 @@ void exec_unprepare(Exec *exec, PlanNode *node) {
 }
 
 void exec_release(Exec *exec, PlanNode *node) {
+    if (node->op == PLAN_NUMBER) {
+        return; /* which many share */
+    }
     assert(node->uses > 0);
     if (--node->uses == 0) {
         exec_refund_bytes(exec, node->frame.bytes);
@@ -431,6 +434,12 @@ bool exec_charge_frame(Exec *exec, PlanNode *node, Err *err) {
 
 /* ---- running a node ---- */
 
+const Err *exec_keep_err(Exec *exec, const Err *err) {
+    Err *kept = arena_new(exec->arena, Err);
+    *kept = *err;
+    return kept;
+}
+
 static bool run_args(Exec *exec, PlanNode *node, Err *err) {
     for (size_t i = 0; i < node->arg_count; i++) {
         if (node->args[i] && !exec_node(exec, node->args[i], err)) {
@@ -545,7 +554,7 @@ bool exec_node(Exec *exec, PlanNode *node, Err *err) {
         }
         ok = ok && exec_charge_frame(exec, node, err);
         node->state = ok ? NODE_DONE : NODE_FAILED;
-        node->err = ok ? NULL : plan_keep_err(exec->plan, err);
+        node->err = ok ? NULL : exec_keep_err(exec, err);
         node->run_ns = exec->options->explain ? clock_monotonic_ns() - began : 0;
         node->frame_bytes = node->frame.bytes;
     }

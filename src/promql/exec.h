@@ -27,6 +27,7 @@ typedef struct StepCounts {
 
 typedef struct Exec {
     Plan *plan;
+    Arena *arena; /* for what outlives an operator: why it failed */
     StoreSnapshot *snapshot;
     Pool *pool;
     const QueryOptions *options;
@@ -74,8 +75,11 @@ typedef struct Worker {
     Err err;          /* kind set: failed */
 } Worker;
 
-void exec_init(Exec *exec, Plan *plan, StoreSnapshot *snapshot, Pool *pool,
+void exec_init(Exec *exec, Plan *plan, Arena *arena, StoreSnapshot *snapshot, Pool *pool,
                const QueryOptions *options);
+
+/* A copy of what failed, for a node or selector. */
+const Err *exec_keep_err(Exec *exec, const Err *err);
 
 /* Computes the node if it has not been. Its frame stays until the plan ends, as others may share
  * labels and histograms with it, or until the last user gives it up. */

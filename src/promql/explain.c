@@ -80,7 +80,7 @@ bool promql_explain(const Expr *expr, StoreSnapshot *snapshot, QueryRange range,
     plan_init(&plan, arena, range, &with_times);
     bool ok = plan_add(&plan, expr, &root);
     if (ok && root.node) {
-        exec_init(&exec, &plan, snapshot, pool, &with_times);
+        exec_init(&exec, &plan, arena, snapshot, pool, &with_times);
         ok = exec_node(&exec, root.node, err);
     }
     if (ok && root.node) {

@@ -10,7 +10,8 @@
  * expression and across those of one program, so shared selectors, windows and sub-expressions are
  * computed once (hash-consing: Ershov, "On programming of arithmetic operations", CACM 1958).
  *
- * Threads: a plan is built and run by one query; its workers read nodes only.
+ * Threads: a plan is built by one thread. Portions of it (portions.h) may be run by several at
+ * once; their workers read nodes only. Constants belong to no portion: they are never written to.
  */
 
 #include "promql/annotations.h"
@@ -42,13 +43,16 @@ typedef enum SelectMode {
 } SelectMode;
 
 /* The series of one matcher list, resolved once for all operators that read them. */
+typedef struct PlanNode PlanNode;
+
 typedef struct PlanSelector {
     const MatcherSet *sets;
     size_t set_count;
     TimeMs from, to;           /* inclusive, over all who read it */
     StoreSelection *selection; /* opened when first needed */
     bool opened;
-    const Err *err;            /* why opening failed; NULL = it did not. In the plan's arena */
+    const Err *err;            /* why opening failed; NULL = it did not. In the Exec's arena */
+    PlanNode *reader;          /* one of those who read it (portions.c) */
     struct PlanSelector *next; /* the same matchers, of another time */
 } PlanSelector;
 
@@ -61,7 +65,6 @@ typedef enum Counting {
 
 typedef enum NodeState { NODE_PENDING, NODE_DONE, NODE_FAILED } NodeState;
 
-typedef struct PlanNode PlanNode;
 struct PlanNode {
     PlanOp op;
     const Expr *expr; /* where it stood first: function, matching and grouping are read from here */
@@ -90,7 +93,7 @@ struct PlanNode {
     NodeState state;
     Frame frame;
     Notes notes;
-    const Err *err; /* of NODE_FAILED; in the plan's arena: nodes are many, failures few */
+    const Err *err; /* of NODE_FAILED; in the Exec's arena: nodes are many, failures few */
     uint64_t series_read, samples_read; /* for explain */
     int64_t run_ns;
     size_t frame_bytes;
@@ -133,9 +136,6 @@ void plan_finish(Plan *plan);
  * words). The expression outlives the plan. */
 bool plan_add(Plan *plan, const Expr *expr, PlanRoot *root);
 void plan_root_finish(PlanRoot *root);
-
-/* A copy of what failed, for a node or selector. */
-const Err *plan_keep_err(Plan *plan, const Err *err);
 
 /* The range of sample times an operator over samples reads, inclusive. */
 void plan_node_span(const Plan *plan, const PlanNode *node, TimeMs *ret_from, TimeMs *ret_to);

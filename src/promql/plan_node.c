@@ -106,12 +106,6 @@ static void release_args(PlanNode *node) {
     }
 }
 
-const Err *plan_keep_err(Plan *plan, const Err *err) {
-    Err *kept = arena_new(plan->arena, Err);
-    *kept = *err;
-    return kept;
-}
-
 PlanNode *plan_intern(Scope scope, PlanNode *node) {
     Plan *plan = scope.plan;
     bool is_new;
@@ -146,5 +140,6 @@ PlanNode *plan_number(Scope scope, const Expr *expr, double number) {
     PlanNode *node = plan_new_node(scope, PLAN_NUMBER, expr, 0);
     node->type = VALUE_SCALAR;
     node->number = number;
+    node->state = NODE_DONE;
     return plan_intern(scope, node);
 }

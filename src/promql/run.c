@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "promql/exec.h"
+#include "promql/portions.h"
 #include "promql/select.h"
 
 /* ---- answers ---- */
@@ -308,9 +309,10 @@ static bool answer_root(const Answer *answer, const PlanRoot *root) {
     return ok;
 }
 
-void exec_init(Exec *exec, Plan *plan, StoreSnapshot *snapshot, Pool *pool,
+void exec_init(Exec *exec, Plan *plan, Arena *arena, StoreSnapshot *snapshot, Pool *pool,
                const QueryOptions *options) {
     *exec = (Exec){.plan = plan,
+                   .arena = arena,
                    .snapshot = snapshot,
                    .pool = pool,
                    .options = options,
@@ -340,39 +342,100 @@ static void put_stats(const Exec *exec, const PlanRoot *root, int64_t began_ns, 
     put_series(root, arena, &value->stats);
 }
 
+/* A program under way. */
+typedef struct Run {
+    Plan plan;
+    PlanRoot *roots;
+    size_t count;
+    Portion *portions;
+    size_t portion_count;
+    const Expr *const *exprs;
+    StoreSnapshot *snapshot;
+    Pool *pool;
+    const QueryOptions *options;
+    int64_t began_ns;
+    Arena *answers; /* of each portion; of a single one the asker's */
+    Value *values;
+    bool *ok;
+    Err *errs;
+} Run;
+
+static void run_root(const Run *run, Exec *exec, Arena *arena, size_t i) {
+    Value value = {0};
+    bool instant = run->plan.range.step == 0;
+    Answer answer = {exec, run->exprs[i], arena, instant, &value, &run->errs[i]};
+    exec_begin(exec);
+    if (run->count == 1) {
+        exec_count_begin(exec, exec->arena, &run->roots[i]);
+    }
+    int64_t from_ns = i ? clock_monotonic_ns() : run->began_ns; /* planning is the first one's */
+    run->ok[i] = run->ok[i] && answer_root(&answer, &run->roots[i]);
+    if (run->ok[i]) {
+        put_stats(exec, &run->roots[i], from_ns, arena, &value);
+        run->values[i] = value;
+    } else {
+        run->values[i] = (Value){.stats = {.eval_ns = clock_monotonic_ns() - from_ns}};
+    }
+}
+
+static void run_portion(void *context, size_t index) {
+    Run *run = context;
+    Portion *portion = &run->portions[index];
+    Exec exec;
+    exec_init(&exec, &run->plan, &portion->arena, run->snapshot, run->pool, run->options);
+    for (size_t i = 0; i < portion->count; i++) {
+        run_root(run, &exec, &run->answers[index], portion->roots[i]);
+    }
+}
+
+/* Handing out a few expressions costs more than it saves: the large ones are split by series. */
+static size_t portions_most(const Pool *pool, size_t count) {
+    enum { EXPRS_MIN = 64, PORTIONS_A_THREAD = 4 };
+    size_t most = pool ? (size_t)(pool_threads(pool) + 1) * PORTIONS_A_THREAD : 1;
+    return count / EXPRS_MIN < most ? count / EXPRS_MIN : most;
+}
+
+static void run_portions(Run *run, Arena *scratch, Arena *arena) {
+    plan_portions(&run->plan, run->roots, run->count, portions_most(run->pool, run->count), scratch,
+                  &run->portions, &run->portion_count);
+    if (run->portion_count == 1) {
+        run->answers = arena;
+        run_portion(run, 0);
+        return;
+    }
+    run->answers = arena_array(scratch, Arena, run->portion_count);
+    pool_for(run->pool, run->portion_count, run_portion, run);
+    for (size_t i = 0; i < run->portion_count; i++) {
+        arena_join(arena, &run->answers[i]);
+    }
+}
+
 void promql_run(const Expr *const *exprs, size_t count, StoreSnapshot *snapshot, QueryRange range,
                 const QueryOptions *options, Pool *pool, Arena *arena, Value *ret_values,
                 bool *ret_ok, Err *errs) {
-    int64_t began_ns = clock_monotonic_ns();
     Arena scratch = {0};
-    Plan plan;
-    Exec exec;
-    plan_init(&plan, &scratch, range, options);
-    PlanRoot *roots = arena_array(&scratch, PlanRoot, count);
+    Run run = {.roots = arena_array(&scratch, PlanRoot, count),
+               .count = count,
+               .exprs = exprs,
+               .snapshot = snapshot,
+               .pool = pool,
+               .options = options,
+               .began_ns = clock_monotonic_ns(),
+               .values = ret_values,
+               .ok = ret_ok,
+               .errs = errs};
+    plan_init(&run.plan, &scratch, range, options);
     for (size_t i = 0; i < count; i++) {
         errs[i].kind = ERR_NONE;
         errs[i].text[0] = '\0';
-        roots[i].err = &errs[i];
-        ret_ok[i] = plan_add(&plan, exprs[i], &roots[i]);
+        run.roots[i].err = &errs[i];
+        ret_ok[i] = plan_add(&run.plan, exprs[i], &run.roots[i]);
     }
-    exec_init(&exec, &plan, snapshot, pool, options);
+    run_portions(&run, &scratch, arena);
     for (size_t i = 0; i < count; i++) {
-        Value value = {0};
-        Answer answer = {&exec, exprs[i], arena, range.step == 0, &value, &errs[i]};
-        exec_begin(&exec);
-        if (count == 1) {
-            exec_count_begin(&exec, &scratch, &roots[i]);
-        }
-        int64_t from_ns = i ? clock_monotonic_ns() : began_ns; /* planning is the first one's */
-        ret_ok[i] = ret_ok[i] && answer_root(&answer, &roots[i]);
-        if (ret_ok[i]) {
-            put_stats(&exec, &roots[i], from_ns, arena, &value);
-            ret_values[i] = value;
-        } else {
-            ret_values[i] = (Value){.stats = {.eval_ns = clock_monotonic_ns() - from_ns}};
-        }
-        plan_root_finish(&roots[i]);
+        plan_root_finish(&run.roots[i]);
     }
-    plan_finish(&plan);
+    plan_finish(&run.plan);
+    portions_finish(run.portions, run.portion_count);
     arena_finish(&scratch);
 }

@@ -15,7 +15,7 @@ bool select_open(Exec *exec, PlanSelector *selector, Err *err) {
                 err_set(err, ERR_LIMIT, "%.900s: narrow the query or raise query.series_max",
                         found.text);
             }
-            selector->err = plan_keep_err(exec->plan, err);
+            selector->err = exec_keep_err(exec, err);
         }
     }
     if (selector->err) {

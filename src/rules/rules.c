@@ -393,10 +393,11 @@ static TimeMs next_slot(const Rules *rules, bool is_aside) {
     TimeMs due = TIME_MAX;
     for (size_t i = 0; i < rules->set->slot_count; i++) {
         const Slot *slot = &rules->set->slots[i];
-        TimeMs next = slot->last + slot->timing.interval;
-        if (slot->is_aside == is_aside && !slot->is_running && next < due) {
-            due = next;
+        if (slot->is_aside != is_aside || slot->is_running) {
+            continue; /* another thread's */
         }
+        TimeMs next = slot->last + slot->timing.interval;
+        due = next < due ? next : due;
     }
     return due;
 }

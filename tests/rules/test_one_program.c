@@ -147,7 +147,8 @@ Test(one_program, answers_as_each_rule_alone) {
     add_folder(&corpus, "kube-prometheus");
     add_folder(&corpus, "node-exporter");
     add_families(&corpus);
-    cr_assert(sandbox_open(&sandbox, NULL, &err), "%s", err.text);
+    Pool *pool = pool_new("work", 3, 64); /* parts of the program run side by side */
+    cr_assert(sandbox_open(&sandbox, pool, &err), "%s", err.text);
     fill_store(&corpus, sandbox.engine);
 
     size_t count = corpus.exprs_count, results = 0;
@@ -182,4 +183,5 @@ Test(one_program, answers_as_each_rule_alone) {
     free(corpus.metrics);
     arena_finish(&corpus.arena);
     sandbox_close(&sandbox);
+    pool_free(pool);
 }
