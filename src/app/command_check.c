@@ -11,6 +11,7 @@
 #include "app/command.h"
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/file_kind.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -18,8 +19,6 @@
 #include "rules/rules.h"
 
 enum { CHECKED_BYTES_MAX = 64 << 20 };
-
-typedef enum FileKind { KIND_RULES, KIND_NOTIFY, KIND_TESTS, KIND_CONFIG } FileKind;
 
 static const struct {
     const char *name;
@@ -37,32 +36,6 @@ typedef struct Check {
     size_t sources_count, sources_cap;
     size_t other_files;
 } Check;
-
-/* By the top-level keys of the first document. */
-static FileKind kind_of(const YamlNode *root) {
-    static const struct {
-        const char *key;
-        FileKind kind;
-    } tells[] = {
-        {"groups", KIND_RULES},
-        {"spec", KIND_RULES},
-        {"items", KIND_RULES},
-        {"tests", KIND_TESTS},
-        {"kind", KIND_RULES},
-        {"route", KIND_NOTIFY},
-        {"receivers", KIND_NOTIFY},
-        {"inhibit_rules", KIND_NOTIFY},
-        {"time_intervals", KIND_NOTIFY},
-        {"templates", KIND_NOTIFY},
-        {"mute_time_intervals", KIND_NOTIFY},
-    };
-    for (size_t i = 0; i < sizeof tells / sizeof *tells; i++) {
-        if (yaml_get(root, tells[i].key)) {
-            return tells[i].kind;
-        }
-    }
-    return KIND_CONFIG;
-}
 
 /* Keys of prometheus.yml that belfry.yml does not have. */
 static bool is_of_prometheus(const YamlNode *root) {
@@ -137,13 +110,6 @@ static void check_config(Check *check, Str path, Str text) {
     config_free(config);
 }
 
-static void check_unittest(Check *check, Str path) {
-    RulesTestReport report = {0};
-    (void)!rules_unittest(path, NULL, &report, &check->problems);
-    buf_finish(&report.text);
-    buf_finish(&report.junit);
-}
-
 static void check_file(Check *check, Str path) {
     AUTO(arena_finish) Arena arena = {0};
     Str text;
@@ -161,7 +127,7 @@ static void check_file(Check *check, Str path) {
     bool is_yaml = yaml_parse(&arena, text, path, &docs, &syntax);
     problems_finish(&syntax);
     const YamlNode *root = is_yaml && docs.count ? docs.items[0] : NULL;
-    kind = named ? kind : root ? kind_of(root) : KIND_RULES;
+    kind = named ? kind : root ? file_kind(root) : KIND_RULES;
     check->other_files += kind != KIND_RULES;
     switch (kind) {
     case KIND_RULES:
@@ -171,7 +137,7 @@ static void check_file(Check *check, Str path) {
         check_notify(check, path, root);
         break;
     case KIND_TESTS:
-        check_unittest(check, path);
+        (void)rules_check_unittest(path, &check->problems);
         break;
     case KIND_CONFIG:
         if (is_of_prometheus(root)) {

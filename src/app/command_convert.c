@@ -22,6 +22,13 @@ typedef struct Job {
     Convert convert;
 } Job;
 
+/* belfry.yml may be put anywhere. */
+static Str whole_path(Arena *arena, const char *path) {
+    char cwd[4096];
+    return path[0] == '/' || !getcwd(cwd, sizeof cwd) ? str_of(path)
+                                                      : arena_printf(arena, "%s/%s", cwd, path);
+}
+
 static Str folder_of(Arena *arena, const char *path) {
     Str text = str_of(path);
     char cwd[4096];
@@ -147,7 +154,7 @@ static int run_convert(Job *job, int argc, char **argv, const char *output, cons
                             "or prometheus");
     if (notify) {
         tree_put_text(&job->arena, tree_child(&job->arena, job->convert.root, "notify"), "config",
-                      str_of(notify));
+                      whole_path(&job->arena, notify));
     }
     int status = EXIT_FAILED;
     if (ok) {

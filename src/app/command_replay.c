@@ -12,6 +12,7 @@
 #include "app/command.h"
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/file_kind.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -33,6 +34,9 @@ typedef struct Ask {
     Zone *zone;
     Config *config; /* --config; NULL = none */
     ReplayOptions options;
+    const char *config_file; /* --config, or the first word that is a belfry.yml; NULL = none */
+    const char **words;      /* the other words: rule files */
+    size_t word_count;
     RulesSource *sources;
     ReplayVariant *variants;
     size_t variants_count, variants_cap;
@@ -161,9 +165,35 @@ static bool ask_variants(const Args *args, Ask *ask, Err *err) {
     return true;
 }
 
+enum { WORD_BYTES_MAX = 64 << 20 };
+
+static bool is_config(const char *word) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(problems_finish) Problems ignored = {0};
+    Str text;
+    Err err = {0};
+    YamlDocs docs = {0};
+    return file_read(&arena, word, WORD_BYTES_MAX, &text, &err) &&
+           yaml_parse(&arena, text, str_of(word), &docs, &ignored) && docs.count &&
+           docs.items[0]->kind == YAML_MAP && file_kind(docs.items[0]) == KIND_CONFIG;
+}
+
+/* A belfry.yml among the rule files stands for --config, as in `belfry check`. */
+static void ask_words(const Args *args, Ask *ask) {
+    ask->config_file = args_get(args, "config");
+    ask->words = arena_array(&ask->arena, const char *, args->word_count + 1);
+    for (size_t i = 0; i < args->word_count; i++) {
+        if (!ask->config_file && is_config(args->words[i])) {
+            ask->config_file = args->words[i];
+        } else {
+            ask->words[ask->word_count++] = args->words[i];
+        }
+    }
+}
+
 /* What of belfry.yml makes a difference to when an alert rings, and to what it says. */
-static bool ask_config(const Args *args, Ask *ask, Err *err) {
-    const char *file = args_get(args, "config");
+static bool ask_config(Ask *ask, Err *err) {
+    const char *file = ask->config_file;
     RulesOptions *rules = &ask->options.rules;
     *rules = (RulesOptions){.evaluation_interval = MINUTE_MS,
                             .source_label = STR("cluster"),
@@ -248,25 +278,25 @@ static bool ask_files(const Args *args, Ask *ask, Err *err) {
     if (!flavour_by_name(word, &flavour)) {
         return err_set(err, ERR_INVALID, "--flavour is auto, prometheus or vmalert");
     }
-    if (args->word_count == 0) {
+    if (ask->word_count == 0) {
         return take_rules_of(ask, err);
     }
-    ask->sources = arena_array(&ask->arena, RulesSource, args->word_count);
-    for (size_t i = 0; i < args->word_count; i++) {
+    ask->sources = arena_array(&ask->arena, RulesSource, ask->word_count);
+    for (size_t i = 0; i < ask->word_count; i++) {
         Str *paths = NULL;
         size_t count = 0;
-        if (!file_glob_yaml(&ask->arena, args->words[i], &paths, &count, err)) {
+        if (!file_glob_yaml(&ask->arena, ask->words[i], &paths, &count, err)) {
             return false;
         }
         if (count == 0) {
             return err_set(err, ERR_NOT_FOUND,
                            "%s: no such file, or a folder without .yml and .yaml files",
-                           args->words[i]);
+                           ask->words[i]);
         }
-        ask->sources[i] = (RulesSource){str_of(args->words[i]), flavour};
+        ask->sources[i] = (RulesSource){str_of(ask->words[i]), flavour};
     }
     ask->options.sources = ask->sources;
-    ask->options.source_count = args->word_count;
+    ask->options.source_count = ask->word_count;
     return true;
 }
 
@@ -386,9 +416,10 @@ static bool ask_all(const Args *args, Ask *ask, Err *err) {
         strcmp(format, "html") != 0) {
         return err_set(err, ERR_INVALID, "--format is text, json or html");
     }
+    ask_words(args, ask);
     return ask_policy(args, ask, err) && ask_period(args, ask, err) &&
-           ask_variants(args, ask, err) && ask_config(args, ask, err) &&
-           ask_rules(args, ask, err) && ask_files(args, ask, err) && ask_history(args, ask, err);
+           ask_variants(args, ask, err) && ask_config(ask, err) && ask_rules(args, ask, err) &&
+           ask_files(args, ask, err) && ask_history(args, ask, err);
 }
 
 int command_replay(int argc, char **argv) {

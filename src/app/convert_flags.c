@@ -199,6 +199,10 @@ static void use_flag(Convert *convert, const FlagRow *row, Flag flag, Notifiers 
                       str_starts(flag.value, STR(":"))
                           ? arena_printf(arena, "0.0.0.0%.*s", STR_ARG(flag.value))
                           : flag.value);
+        (void)problems_add(convert->notes, convert->file, 0, 0,
+                           "-%.*s: carried over; while the old server has this address, start "
+                           "with --listen 127.0.0.1:8119",
+                           STR_ARG(flag.name));
         break;
     case FLAG_RULES:
         put_rules(convert, flag.value);

@@ -358,6 +358,14 @@ static void take_rings(Replay *replay, ReplayAlert *alert, Rings *rings) {
     }
 }
 
+static size_t count_pending(const RuleState *state) {
+    size_t count = 0;
+    for (size_t i = 0; i < state->alerts_count; i++) {
+        count += state->alerts[i]->life.phase == ALERT_PENDING;
+    }
+    return count;
+}
+
 static void finish_report(Replay *replay, Run *run) {
     ReplayReport *report = replay->report;
     for (size_t i = 0; i < run->report->alert_count; i++) {
@@ -365,11 +373,13 @@ static void finish_report(Replay *replay, Run *run) {
         const RuleState *state = run->live[i]->state;
         take_rings(replay, alert, &run->rings[i]);
         replay_judge(alert, &report->policy, report->from, report->to, &report->arena);
+        alert->pending_at_end = count_pending(state);
         alert->evaluations = counter_get(&state->evaluations);
         alert->failures = counter_get(&state->failures);
         alert->last_error = arena_str(&report->arena, str_of(state->last_error));
         if (run == replay->runs && !run->live[i]->is_builtin &&
-            alert->ring_count + alert->pending_only + alert->failures == 0) {
+            alert->ring_count + alert->pending_only + alert->pending_at_end + alert->failures ==
+                0) {
             alert->unmatched = replay_unmatched(run->live[i]->def, replay->options->base,
                                                 report->from, report->to, replay->recorded.items,
                                                 replay->recorded.items_count, &report->arena);

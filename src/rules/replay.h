@@ -78,7 +78,8 @@ typedef struct ReplayAlert {
     size_t rang, by_night, flapped;
     size_t instances;    /* different label sets that rang */
     size_t pending_only; /* times it was pending and never fired */
-    DurationMs firing;   /* instances added up, within the report */
+    size_t pending_at_end;
+    DurationMs firing; /* instances added up, within the report */
     DurationMs longest, median;
     double per_week;
     uint64_t evaluations, failures;

@@ -42,6 +42,7 @@ static void put_alert(JsonWriter *json, const ReplayAlert *alert) {
     json_put_int(json, "flapped", (int64_t)alert->flapped);
     json_put_int(json, "instances", (int64_t)alert->instances);
     json_put_int(json, "pendingOnly", (int64_t)alert->pending_only);
+    json_put_int(json, "pendingAtEnd", (int64_t)alert->pending_at_end);
     json_put_number(json, "perWeek", alert->per_week);
     put_seconds(json, "firingSeconds", alert->firing);
     put_seconds(json, "longestSeconds", alert->longest);

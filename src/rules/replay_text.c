@@ -102,6 +102,9 @@ static void put_doubts(Buf *out, const ReplayRun *run) {
         } else if (alert->rang == 0 && alert->pending_only) {
             buf_printf(out, "%.*s: was pending %zu times and never long enough\n",
                        STR_ARG(alert->name), alert->pending_only);
+        } else if (alert->rang == 0 && alert->pending_at_end) {
+            buf_printf(out, "%.*s: is pending at the end, %zu times\n", STR_ARG(alert->name),
+                       alert->pending_at_end);
         } else if (alert->rang == 0 && alert->expr.len) {
             buf_printf(out, "%.*s: its expression never had a result\n", STR_ARG(alert->name));
         }

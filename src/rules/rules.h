@@ -236,6 +236,10 @@ typedef struct RulesTestOptions {
     bool no_alertgroup; /* vmalert's -disableAlertgroupLabel */
 } RulesTestOptions;
 
+/* belfry check of a unit-test file: adds what is wrong with it, its expressions and the rule files
+ * it names. Nothing is run. True if there was nothing. */
+bool rules_check_unittest(Str file, Problems *problems);
+
 /* belfry test: promtool's and vmalert-tool's unit-test files. False with all that is wrong with the
  * file: then nothing was run. */
 bool rules_unittest(Str file, const RulesTestOptions *options, RulesTestReport *report,

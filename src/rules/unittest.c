@@ -463,21 +463,77 @@ static void run_and_report(const TestFile *file, const TestGroup *group,
     report_group(report, &run, (double)(clock_monotonic_ns() - started_ns) / 1e9);
 }
 
+static bool matches_any(Arena *arena, Str pattern) {
+    Str *paths = NULL;
+    size_t count = 0;
+    Err err = {0};
+    return file_glob(arena, arena_cstr(arena, pattern), &paths, &count, &err) && count > 0;
+}
+
 /* A pattern may match nothing, as in promtool; a file that is named has to be there. */
+static bool is_missing(Arena *arena, Str pattern) {
+    return !strpbrk(arena_cstr(arena, pattern), "*?[") && !matches_any(arena, pattern);
+}
+
 static void check_rule_files(const TestFile *file, RulesTestReport *report) {
     for (size_t i = 0; i < file->rule_file_count; i++) {
         AUTO(arena_finish) Arena arena = {0};
-        Str *paths = NULL;
-        size_t count = 0;
-        Err err = {0};
-        const char *pattern = arena_cstr(&arena, file->rule_files[i]);
-        bool is_pattern = strpbrk(pattern, "*?[") != NULL;
-        if (!is_pattern && (!file_glob(&arena, pattern, &paths, &count, &err) || count == 0)) {
+        if (is_missing(&arena, file->rule_files[i])) {
             report->failed++;
-            buf_printf(&report->text, "  %.*s: rule_files: %s: no such file\n", STR_ARG(file->path),
-                       pattern);
+            buf_printf(&report->text, "  %.*s: rule_files: %.*s: no such file\n",
+                       STR_ARG(file->path), STR_ARG(file->rule_files[i]));
         }
     }
+}
+
+static bool read_test_file(Arena *arena, Str path, TestFile *ret_file, Problems *problems) {
+    Str bytes = {0};
+    Err err = {0};
+    if (!file_read(arena, arena_cstr(arena, path), TEST_FILE_BYTES_MAX, &bytes, &err)) {
+        return problems_add(problems, path, 0, 0, "%s", err.text);
+    }
+    return unittest_file_parse(arena, path, bytes, ret_file, problems);
+}
+
+static void check_exprs(const TestFile *file, const TestGroup *group, Problems *problems) {
+    for (size_t i = 0; i < group->expr_count; i++) {
+        AUTO(arena_finish) Arena arena = {0};
+        const ExprCase *test = &group->exprs[i];
+        const Expr *expr = NULL;
+        Err err = {0};
+        if (!promql_parse(&arena, test->expr,
+                          test->metricsql ? PROMQL_METRICSQL : PROMQL_PROMETHEUS, &expr, &err)) {
+            problems_add(problems, file->path, test->expr_line, test->expr_column,
+                         "could not parse expression: %s", err.text);
+        }
+        expr_finish(expr);
+    }
+}
+
+bool rules_check_unittest(Str path, Problems *problems) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(problems_finish) Problems findings = {0};
+    TestFile file = {0};
+    size_t before = problems->items_count;
+    if (!read_test_file(&arena, path, &file, problems)) {
+        return false;
+    }
+    for (size_t i = 0; i < file.group_count; i++) {
+        check_exprs(&file, &file.groups[i], problems);
+    }
+    RulesSource *sources = arena_array(&arena, RulesSource, file.rule_file_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < file.rule_file_count; i++) {
+        if (is_missing(&arena, file.rule_files[i])) {
+            problems_add(problems, path, 0, 0, "rule_files: %.*s: no such file",
+                         STR_ARG(file.rule_files[i]));
+        } else if (matches_any(&arena, file.rule_files[i])) {
+            sources[count++] =
+                (RulesSource){file.rule_files[i], file.vmalert ? RULES_VMALERT : RULES_AUTO};
+        }
+    }
+    (void)rules_check(sources, count, &(RulesCheckOptions){0}, problems, &findings);
+    return problems->items_count == before;
 }
 
 bool rules_unittest(Str path, const RulesTestOptions *options, RulesTestReport *report,
@@ -488,12 +544,8 @@ bool rules_unittest(Str path, const RulesTestOptions *options, RulesTestReport *
     AUTO(arena_finish) Arena arena = {0};
     Err err = {0};
     Regex *regex = NULL;
-    Str bytes = {0};
     TestFile file = {0};
-    if (!file_read(&arena, arena_cstr(&arena, path), TEST_FILE_BYTES_MAX, &bytes, &err)) {
-        return problems_add(problems, path, 0, 0, "%s", err.text);
-    }
-    if (!unittest_file_parse(&arena, path, bytes, &file, problems)) {
+    if (!read_test_file(&arena, path, &file, problems)) {
         return false;
     }
     if (run_regex) {

@@ -290,6 +290,9 @@ static void read_expr_cases(TestReader *reader, const YamlNode *map, const char 
         test->metricsql = str_starts(str_of(key), STR("metricsql"));
         (void)read_span(reader, item, "eval_time", &test->at);
         (void)yaml_str(&reader->yaml, item, "expr", &test->expr);
+        const YamlNode *expr = yaml_get(item, "expr");
+        test->expr_line = expr ? expr->line : item->line;
+        test->expr_column = expr ? expr->column : item->column;
         const YamlNode *samples = list_of(reader, item, "exp_samples");
         test->samples = arena_array(reader->arena, ExpectedSample, samples->count + 1);
         for (size_t s = 0; s < samples->count; s++) {

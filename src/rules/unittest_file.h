@@ -46,6 +46,7 @@ typedef struct ExprCase {
     ExpectedSample *samples;
     size_t sample_count;
     uint32_t line;
+    uint32_t expr_line, expr_column;
 } ExprCase;
 
 typedef struct TestGroup {

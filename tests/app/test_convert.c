@@ -169,10 +169,13 @@ Test(convert, reads_the_command_line_of_vmalert) {
                             &config_file, &err),
               "%s", err.text);
     finish(&got);
-    cr_expect_str_eq(got.said.ptr,
-                     "p.yml: -remoteRead.url: the state of alerts is kept in state.db and survives "
-                     "restarts by itself\n"
-                     "p.yml: -nonsense: has no counterpart\n");
+    cr_expect_str_eq(
+        got.said.ptr,
+        "p.yml: -httpListenAddr: carried over; while the old server has this address, start with "
+        "--listen 127.0.0.1:8119\n"
+        "p.yml: -remoteRead.url: the state of alerts is kept in state.db and survives "
+        "restarts by itself\n"
+        "p.yml: -nonsense: has no counterpart\n");
     cr_expect_str_eq(got.text.ptr, "global:\n"
                                    "  evaluation_interval: 1m\n"
                                    "  external_labels:\n"

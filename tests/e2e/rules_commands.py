@@ -74,6 +74,8 @@ def replays_history_from_a_server_and_from_a_folder():
                            f"rules: [{{files: \"{rules}\"}}]\n")
         report = json.loads(run(world, "replay", "--config", slow, *period, "--against", url, "--format", "json"))
         assert report["evaluations"] < 600, report["evaluations"]
+        beside = json.loads(run(world, "replay", slow, rules, *period, "--against", url, "--format", "json"))
+        assert beside["evaluations"] == report["evaluations"], "a belfry.yml among the rules gives the interval"
         day = time.strftime("%Y-%m-%d", time.gmtime(start // 1000))
         berlin = json.loads(run(world, "replay", rules, "--from", day, "--to", day + " 06:30", "--timezone", "Europe/Berlin",
                                 "--against", url, "--format", "json"))
@@ -123,6 +125,14 @@ def checks_files_together_with_their_configuration():
         assert "nothing matches gone" in told and "nothing matches up" not in told, told
         told = run(world, "check", world.write("prometheus.yml", PROMETHEUS), want=1)
         assert "`belfry convert" in told and "1 error" in told, told
+        tests = world.write("tests.yml", f"rule_files: ['{rules}']\ntests:\n- interval: 1m\n  promql_expr_test:\n"
+                            "  - {eval_time: 1m, expr: 'sum(up}', exp_samples: []}\n  - {eval_time: 1m, expr: up}\n")
+        told = run(world, "check", tests, want=1)
+        assert f"{tests}:5:27: " in told and "1 file checked: 1 error" in told, told
+        tests = world.write("tests.yml", "rule_files: [bad.yml, gone.yml, 'none/*.yml']\ntests: []\n")
+        world.write("bad.yml", CHECKED.replace("for: 30s", "fro: 30s"))
+        told = run(world, "check", tests, want=1)
+        assert "bad.yml:5:35: " in told and "gone.yml: no such file" in told and ": 2 errors" in told, told
         named = run(world, "check", "-", stdin=CHECKED.replace("expr: up == 0", "expr: 'rat(up)'"), want=1)
         assert '-:5:26: group "g", rule 1, "Short"' in named and 'did you mean "rate"?' in named, named
 
@@ -158,7 +168,10 @@ def converts_what_a_prometheus_and_a_vmalert_ran_with():
 
         flags = run(world, "convert", "prometheus", f"--config.file={source}", "--storage.tsdb.retention.time=90d",
                     "--web.listen-address=:9999")
-        assert "90d" in flags and "9999" in flags, flags
+        assert "90d" in flags and "9999" in flags and "--listen 127.0.0.1:8119" in flags, flags
+        world.write("am.yml", "{route: {receiver: none}, receivers: [{name: none}]}")
+        moved = subprocess.run([BELFRY, "convert", "--notify", "am.yml", source], capture_output=True, text=True, check=False, cwd=world.dir)
+        assert f"config: {os.path.realpath(world.path('am.yml'))}" in moved.stdout, "belfry.yml may be put anywhere"
         vmalert = run(world, "convert", "/usr/bin/vmalert", f"-rule={world.path('rules')}/*.yml",
                       "-datasource.url=http://127.0.0.1:2/", "-notifier.url=http://127.0.0.1:3", "-evaluationInterval=10s")
         assert "flavour: vmalert" in vmalert and "http://127.0.0.1:2" in vmalert and "127.0.0.1:3" in vmalert, vmalert
