@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "app/app.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "state/rows_rule_file.h"
 
@@ -326,6 +328,20 @@ void app_set_headers(App *app, TimeMs now) {
     }
 }
 
+/* A pattern may match nothing, for now; and it may be a path that begins somewhere else. */
+static void tell_of_no_files(const RulesSource *source) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str *paths = NULL;
+    size_t count = 0;
+    Err ignored = {0};
+    char cwd[4096];
+    const char *pattern = arena_cstr(&arena, source->pattern);
+    if (file_glob_yaml(&arena, pattern, &paths, &count, &ignored) && count == 0) {
+        log_event(LOG_WARN, "no rule file matches", LOG_STR("pattern", source->pattern),
+                  LOG_STR("folder", str_of(getcwd(cwd, sizeof cwd) ? cwd : "")));
+    }
+}
+
 bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems *problems) {
     const ServeOptions *options = app->options;
     const Config *config = generation->config;
@@ -337,6 +353,10 @@ bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems
         sources[i] = options->rules_count ? (RulesSource){str_of(options->rules[i]), RULES_AUTO}
                                           : (RulesSource){config->rules[i].pattern,
                                                           flavour_of(config->rules[i].flavour)};
+    }
+    bool asked = options->rules_count || (config->root && yaml_get(config->root, "rules"));
+    for (size_t i = 0; asked && i < count; i++) {
+        tell_of_no_files(&sources[i]);
     }
     bool good = rules_load(app->rules, sources, count, now, problems);
     if (app->notify) {
