@@ -96,7 +96,8 @@ static size_t count_parts(const RemoteWriter *writer) {
 /* WriteRequests one after the other are one of all their series. */
 static Buf join_parts(const Part *part, size_t count) {
     Buf plain = {0};
-    for (size_t i = 0; i < count; i++, part = part->next) {
+    for (size_t i = 0; i < count; i++) {
+        part = i ? part->next : part; /* the last one's is changed by who adds */
         buf_str(&plain, buf_view(&part->plain));
     }
     return plain;
@@ -196,10 +197,11 @@ static void *run_thread(void *context) {
             pthread_cond_wait(&writer->work, &writer->lock);
             continue;
         }
+        const Part *first = writer->first;
         size_t count = count_parts(writer);
         Err err = {0};
         pthread_mutex_unlock(&writer->lock);
-        Outcome outcome = try_parts(writer, writer->first, count, &err);
+        Outcome outcome = try_parts(writer, first, count, &err);
         pthread_mutex_lock(&writer->lock);
         bool at_once = settle(writer, outcome, count, &err);
         pthread_cond_broadcast(&writer->done);
