@@ -73,6 +73,8 @@ static const FlagRow vmalert_flags[] = {
      "templates shared by rule files are not read; put {{ define }} into the annotation that uses "
      "it"},
     {"rule.resultsLimit", FLAG_NOTE, NULL, NULL, "write `limit` at the groups"},
+    {"notifier.headers", FLAG_NOTE, NULL, NULL,
+     "set http_headers in the http_config of the receiver"},
     {"notifier.config", FLAG_NOTE, NULL, NULL,
      "name each Alertmanager by its URL under notify.receivers"},
     {"external.alert.source", FLAG_NOTE, NULL, NULL, "links of alerts lead to web.external_url"},
