@@ -12,6 +12,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/file_kind.h"
+#include "app/rule_options.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -59,12 +60,6 @@ static void check_notify(Check *check, Str path, const YamlNode *root) {
     notify_config_unref(notify_config_load(&source, &check->problems));
 }
 
-static RulesFlavour flavour_of(Str word) {
-    return str_eq(word, STR("vmalert"))      ? RULES_VMALERT
-           : str_eq(word, STR("prometheus")) ? RULES_PROMETHEUS
-                                             : RULES_AUTO;
-}
-
 /* A file that is named twice, or by the configuration too, is checked once, as named first. */
 static void add_rules(Check *check, Str path, RulesFlavour flavour) {
     for (size_t i = 0; i < check->sources_count; i++) {
@@ -87,7 +82,7 @@ static void add_rules_of(Check *check, const Config *config) {
             problems_add(&check->problems, config->file, 0, 0, "%s", err.text);
         }
         for (size_t k = 0; k < count; k++) {
-            add_rules(check, paths[k], flavour_of(rules->flavour));
+            add_rules(check, paths[k], config_rule_flavour(rules));
         }
     }
 }
@@ -269,12 +264,10 @@ int command_check(int argc, char **argv) {
     Check check = {
         .rules.lint = args_has(&args, "lint") || args_has(&args, "lint-fatal"),
         .as = args_get(&args, "as"),
-        .flavour = flavour_of(str_of(flavour)),
     };
     if (args.word_count == 0) {
         status = command_usage(&spec, "which files?");
-    } else if (strcmp(flavour, "auto") != 0 && strcmp(flavour, "vmalert") != 0 &&
-               strcmp(flavour, "prometheus") != 0) {
+    } else if (!rule_flavour_parse(str_of(flavour), &check.flavour)) {
         status = command_usage(&spec, "--flavour is auto, prometheus or vmalert");
     } else if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0) {
         status = command_usage(&spec, "--format is text or json");

@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/file_kind.h"
+#include "app/rule_options.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -209,16 +210,7 @@ static bool ask_config(Ask *ask, Err *err) {
         fwrite(text.ptr, 1, text.len, stderr);
         return err_set(err, ERR_NOT_FOUND, "%s does not load", file);
     }
-    rules->evaluation_interval = ask->config->global.evaluation_interval;
-    rules->query_offset = ask->config->global.rule_query_offset;
-    rules->no_alertgroup = ask->config->global.no_alertgroup;
-    rules->external_labels = ask->config->global.external_labels;
-    rules->external_url = ask->config->web.external_url;
-    rules->source_label = ask->config->sources.label;
-    rules->late_after = ask->config->sources.late;
-    rules->lost_after = ask->config->sources.lost;
-    rules->hold = ask->config->hold;
-    rules->lookback = ask->config->query.lookback;
+    *rules = config_rule_options(ask->config);
     return true;
 }
 
@@ -244,42 +236,28 @@ static bool ask_rules(const Args *args, Ask *ask, Err *err) {
            err_set(err, ERR_INVALID, "--interval has to be more than nothing");
 }
 
-static bool flavour_by_name(const char *word, RulesFlavour *ret_flavour) {
-    static const char *const names[] = {
-        [RULES_AUTO] = "auto", [RULES_PROMETHEUS] = "prometheus", [RULES_VMALERT] = "vmalert"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(word, names[i]) == 0) {
-            *ret_flavour = (RulesFlavour)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Without rule files on the command line: those of the configuration. */
-static bool take_rules_of(Ask *ask, Err *err) {
+static void take_rules_of(Ask *ask) {
     const Config *config = ask->config;
     ask->sources = arena_array(&ask->arena, RulesSource, config->rules_count + 1);
     for (size_t i = 0; i < config->rules_count; i++) {
-        RulesSource *source = &ask->sources[ask->options.source_count++];
-        source->pattern = config->rules[i].pattern;
-        if (!flavour_by_name(arena_cstr(&ask->arena, config->rules[i].flavour), &source->flavour)) {
-            return err_set(err, ERR_INVALID, "flavour is auto, prometheus or vmalert");
-        }
+        const ConfigRules *rules = &config->rules[i];
+        ask->sources[i] = (RulesSource){rules->pattern, config_rule_flavour(rules)};
     }
     ask->options.sources = ask->sources;
-    return true;
+    ask->options.source_count = config->rules_count;
 }
 
 /* A pattern that matches nothing is an error: nothing would be replayed, and nothing rings. */
 static bool ask_files(const Args *args, Ask *ask, Err *err) {
     const char *word = args_get(args, "flavour") ? args_get(args, "flavour") : "auto";
     RulesFlavour flavour = RULES_AUTO;
-    if (!flavour_by_name(word, &flavour)) {
+    if (!rule_flavour_parse(str_of(word), &flavour)) {
         return err_set(err, ERR_INVALID, "--flavour is auto, prometheus or vmalert");
     }
     if (ask->word_count == 0) {
-        return take_rules_of(ask, err);
+        take_rules_of(ask);
+        return true;
     }
     ask->sources = arena_array(&ask->arena, RulesSource, ask->word_count);
     for (size_t i = 0; i < ask->word_count; i++) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/rule_options.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "state/rows_rule_file.h"
@@ -210,22 +211,13 @@ static QueryBudget rule_budget(const Config *config) {
 
 RulesOptions app_rules_options(const App *app, const Generation *generation) {
     const Config *config = generation->config;
-    return (RulesOptions){
-        .evaluation_interval = config->global.evaluation_interval,
-        .query_offset = config->global.rule_query_offset,
-        .no_alertgroup = config->global.no_alertgroup,
-        .external_labels = config->global.external_labels,
-        .external_url = external_url(app, generation->config),
-        .source_label = config->sources.label,
-        .late_after = config->sources.late,
-        .lost_after = config->sources.lost,
-        .hold = config->hold,
-        .lookback = config->query.lookback,
-        .budget = rule_budget(config),
-        .alerts_max = config->limits.alerts_max,
-        .started_at = app->started_at,
-        .has_aside = true,
-    };
+    RulesOptions options = config_rule_options(config);
+    options.external_url = external_url(app, config);
+    options.budget = rule_budget(config);
+    options.alerts_max = config->limits.alerts_max;
+    options.started_at = app->started_at;
+    options.has_aside = true;
+    return options;
 }
 
 BackupTarget app_backup_target(const Generation *generation) {
@@ -271,12 +263,6 @@ WebOptions app_web_options(const App *app, const Generation *generation) {
         .ingest_labels = generation->labels,
         .started_at = app->started_at,
     };
-}
-
-static RulesFlavour flavour_of(Str word) {
-    return str_eq(word, STR("prometheus")) ? RULES_PROMETHEUS
-           : str_eq(word, STR("vmalert"))  ? RULES_VMALERT
-                                           : RULES_AUTO;
 }
 
 /* The files that are live now, for the next start. */
@@ -352,7 +338,7 @@ bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems
     for (size_t i = 0; i < count; i++) {
         sources[i] = options->rules_count ? (RulesSource){str_of(options->rules[i]), RULES_AUTO}
                                           : (RulesSource){config->rules[i].pattern,
-                                                          flavour_of(config->rules[i].flavour)};
+                                                          config_rule_flavour(&config->rules[i])};
     }
     bool asked = options->rules_count || (config->root && yaml_get(config->root, "rules"));
     for (size_t i = 0; asked && i < count; i++) {
