@@ -168,7 +168,9 @@ static void print_matchers(Buf *buf, const ExprSelector *selector) {
         buf_byte(buf, i ? ',' : '{');
         buf_str(buf, texts[i]);
     }
-    put(buf, count ? "}" : "");
+    /* info(a, {}) has a selector of neither name nor matchers: the braces are what is left of it.
+     */
+    put(buf, count ? "}" : selector->name.len ? "" : "{}");
     arena_finish(&arena);
 }
 

@@ -91,6 +91,11 @@ Test(parse, infinity_to_a_power_is_read_back_as_it_was) {
     assert_print("+Inf * 2", "+Inf * 2");
 }
 
+Test(parse, an_empty_selector_keeps_its_braces) {
+    assert_print("info(a, {})", "info(a, {})");
+    assert_print("info(a, {b=\"c\"})", "info(a, {b=\"c\"})");
+}
+
 Test(parse, breaks_long_expressions_over_lines) {
     cJSON *root = corpus_open("promql-prettify.json");
     const cJSON *item;
