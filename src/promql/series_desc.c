@@ -130,9 +130,19 @@ typedef struct PointList {
     size_t count, cap;
 } PointList;
 
-static bool add_points(SeriesReader *reader, PointList *list, SeriesPoint point, uint64_t times) {
+/* Asked before the first of many is made: a count that is too large costs nothing. */
+static bool has_room(const SeriesReader *reader, const PointList *list, uint64_t times) {
     if (times > SERIES_POINTS_MAX || list->count + times > SERIES_POINTS_MAX) {
         return err_set(reader->err, ERR_LIMIT, "series has more than %d values", SERIES_POINTS_MAX);
+    }
+    return reader->arena->used_bytes + times * sizeof(SeriesPoint) <= SERIES_BYTES_MAX ||
+           err_set(reader->err, ERR_LIMIT, "the values of all series take more than %d MiB",
+                   SERIES_BYTES_MAX >> 20);
+}
+
+static bool add_points(SeriesReader *reader, PointList *list, SeriesPoint point, uint64_t times) {
+    if (!has_room(reader, list, times)) {
+        return false;
     }
     if (list->count + times > list->cap) {
         size_t cap = list->cap ? 2 * list->cap : 16;
@@ -192,10 +202,16 @@ static bool read_histograms(SeriesReader *reader, PointList *list) {
     if (!series_accept(reader, 'x')) {
         return series_unexpected(reader, "series values");
     }
-    if (!read_times(reader, &times) || !add_points(reader, list, point, 1)) {
+    if (!read_times(reader, &times) || !has_room(reader, list, times) ||
+        !add_points(reader, list, point, 1)) {
         return false;
     }
+    size_t before = reader->arena->used_bytes;
     for (uint64_t i = 0; i < times; i++) {
+        if (reader->arena->used_bytes - before > SERIES_RUN_BYTES_MAX) {
+            return err_set(reader->err, ERR_LIMIT, "a run of histograms takes more than %d MiB",
+                           SERIES_RUN_BYTES_MAX >> 20);
+        }
         if (!histogram_desc_step(reader, point.histogram, step, sign == '-', &point.histogram) ||
             !add_points(reader, list, point, 1)) {
             return false;
@@ -237,6 +253,9 @@ static bool read_floats(SeriesReader *reader, PointList *list) {
     }
     if (!stepped) {
         return add_points(reader, list, (SeriesPoint){.value = value}, times + 1);
+    }
+    if (!has_room(reader, list, times)) {
+        return false;
     }
     for (uint64_t i = 0; i <= times; i++, value += step) {
         if (!add_points(reader, list, (SeriesPoint){.value = value}, 1)) {

@@ -15,13 +15,17 @@
  *   {{...}}  a native histogram: schema, sum, count, z_bucket, z_bucket_w, custom_values, buckets,
  * offset, n_buckets, n_offset, counter_reset_hint; repeated and added to each other as values are
  *
- * Everything lives in the arena given.
+ * Everything lives in the arena given, which bounds what all series of a file may take.
  */
 
 #include "model/histogram.h"
 #include "model/label.h"
 
-enum { SERIES_POINTS_MAX = 10 * 1000 * 1000 }; /* of one series, against `1x99999999999` */
+enum {
+    SERIES_POINTS_MAX = 10 * 1000 * 1000, /* of one series, against `1x99999999999` */
+    SERIES_BYTES_MAX = 1 << 30,           /* of all values of the arena */
+    SERIES_RUN_BYTES_MAX = 128 << 20,     /* of one `{{}}+{{sum:1}}x9999999` */
+};
 
 typedef struct SeriesPoint {
     bool omitted;
@@ -37,7 +41,7 @@ typedef struct SeriesDesc {
 } SeriesDesc;
 
 /* Labels and values. Errors are ERR_INVALID, `LINE:COLUMN: parse error: ...`; too many points
- * ERR_LIMIT. */
+ * or bytes ERR_LIMIT. */
 bool series_desc_parse(Arena *arena, Str text, SeriesDesc *ret_desc, Err *err) MUST_CHECK;
 
 /* Only the values, as in `values:`; and only the labels, as in `series:` (metric{a="b"}). */

@@ -50,6 +50,8 @@ Test(series_desc, reads_values_gaps_and_repetitions) {
         {"1 2 foo", "1:5: parse error: unexpected identifier in series values, expected number or "
                     "\"stale\""},
         {"1x99999999999", "series has more than 10000000 values"},
+        {"{{}}+{{sum:1}}x99999999999", "series has more than 10000000 values"},
+        {"{{}}+{{sum:1}}x9999999", "a run of histograms takes more than 128 MiB"},
         {"{{sum:1 sum:2}}", "1:9: parse error: duplicate key \"sum\" in histogram"},
         {"{{sun:1}}", "1:3: parse error: bad histogram descriptor found: \"sun\""},
     };
