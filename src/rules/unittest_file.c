@@ -145,6 +145,18 @@ static DurationMs last_time(const TestGroup *group) {
     return last;
 }
 
+/* promtool reads both as one text, so that `series` may end in values of its own. */
+static bool parse_series(TestReader *reader, Str series, Str values, SeriesDesc *ret_desc,
+                         Err *err) {
+    if (reader->file->vmalert) {
+        values = add_sums(reader->arena, values);
+        return series_labels_parse(reader->arena, series, &ret_desc->labels, err) &&
+               series_values_parse(reader->arena, values, &ret_desc->points, &ret_desc->count, err);
+    }
+    Str both = arena_printf(reader->arena, "%.*s %.*s", STR_ARG(series), STR_ARG(values));
+    return series_desc_parse(reader->arena, both, ret_desc, err);
+}
+
 static void read_series(TestReader *reader, const YamlNode *map, TestGroup *group) {
     uint64_t most = (uint64_t)(group->last / group->interval) + 1;
     const YamlNode *list = list_of(reader, map, "input_series");
@@ -159,10 +171,7 @@ static void read_series(TestReader *reader, const YamlNode *map, TestGroup *grou
         }
         (void)yaml_str(&reader->yaml, list->items[i], "values", &values);
         values = clip_repeats(reader->arena, values, most);
-        values = reader->file->vmalert ? add_sums(reader->arena, values) : values;
-        SeriesDesc *desc = &group->series[group->series_count];
-        if (series_labels_parse(reader->arena, series, &desc->labels, &err) &&
-            series_values_parse(reader->arena, values, &desc->points, &desc->count, &err)) {
+        if (parse_series(reader, series, values, &group->series[group->series_count], &err)) {
             group->series_count++;
         } else {
             yaml_problem(&reader->yaml, list->items[i], "%s", err.text);

@@ -100,6 +100,31 @@ Test(unittest, fails_on_a_name_that_no_alert_has) {
                    "Ful: no alerting rule of this name");
 }
 
+/* The clock of a unit test begins at 0, which is a time as any other. */
+Test(unittest, count_what_holds_at_the_first_instant) {
+    assert_outcome(ALERTS
+                   "  - {eval_time: 0, alertname: Full, exp_alerts:"
+                   " [{exp_labels: {d: a}, exp_state: pending}]}\n"
+                   "  - {eval_time: 2m, alertname: Full, exp_alerts:"
+                   " [{exp_labels: {d: a}, exp_annotations: {summary: at 95}}]}\n"
+                   "  promql_expr_test:\n"
+                   "  - {expr: 'count_over_time(disk:max[1h])', eval_time: 1m,"
+                   " exp_samples: [{labels: '{}', value: 2}]}\n"
+                   "  - {expr: 'ALERTS @ 0', eval_time: 3m, exp_samples: [{labels:"
+                   " 'ALERTS{alertname=\"Full\", alertstate=\"pending\", d=\"a\"}', value: 1}]}\n",
+                   1, "");
+}
+
+Test(unittest, take_values_behind_the_name_of_a_series_too) {
+    assert_outcome(HEAD "  input_series: [{series: 'm{i=\"1\"} 5', values: '6 7'}]\n"
+                        "  promql_expr_test:\n"
+                        "  - {expr: 'm', eval_time: 2m,"
+                        " exp_samples: [{labels: 'm{i=\"1\"}', value: 7}]}\n"
+                        "  - {expr: 'm @ 0', eval_time: 2m,"
+                        " exp_samples: [{labels: 'm{i=\"1\"}', value: 5}]}\n",
+                   1, "");
+}
+
 Test(unittest, takes_more_samples_than_promtool_and_knows_nan) {
     assert_outcome(HEAD "  input_series: [{series: 'm{i=\"1\"}', values: '1x20000'}]\n"
                         "  promql_expr_test:\n"
