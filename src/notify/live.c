@@ -152,13 +152,13 @@ LiveAlert *live_alert(Notify *notify, int64_t id) {
     return idmap_get(&notify->alerts, (uint64_t)id);
 }
 
-static uint64_t posted_key(LabelSet labels) {
+uint64_t live_posted_key(LabelSet labels) {
     uint64_t key = labels_hash(labels).lo;
     return key ? key : 1;
 }
 
 LiveAlert *live_alert_posted(Notify *notify, LabelSet labels) {
-    LiveAlert *alert = idmap_get(&notify->posted, posted_key(labels));
+    LiveAlert *alert = idmap_get(&notify->posted, live_posted_key(labels));
     return alert && labels_eq(alert->alert.labels, labels) ? alert : NULL;
 }
 
@@ -205,7 +205,7 @@ LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *from) {
     alert->block = pack(notify, from, values, &alert->alert);
     free(old);
     if (is_new && str_eq(from->rule_key, STR("api"))) {
-        idmap_put(&notify->posted, posted_key(alert->alert.labels), alert);
+        idmap_put(&notify->posted, live_posted_key(alert->alert.labels), alert);
     }
     inhibit_add(notify, alert);
     return alert;
@@ -247,8 +247,8 @@ void live_alert_drop(Notify *notify, LiveAlert *alert) {
     assert(alert->groups_count == 0);
     notify->quiet_counts[alert->noted_by]--;
     inhibit_remove(notify, alert);
-    if (idmap_get(&notify->posted, posted_key(alert->alert.labels)) == alert) {
-        idmap_remove(&notify->posted, posted_key(alert->alert.labels));
+    if (idmap_get(&notify->posted, live_posted_key(alert->alert.labels)) == alert) {
+        idmap_remove(&notify->posted, live_posted_key(alert->alert.labels));
     }
     idmap_remove(&notify->alerts, (uint64_t)alert->id);
     postings_remove(notify, alert); /* and with it the texts of its labels */

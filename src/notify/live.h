@@ -90,6 +90,7 @@ struct LiveAlert {
     size_t groups_count, groups_cap;
     SentList sent;         /* of integrations that tell of each alert by itself */
     TimeMs stored_end;     /* posted ones: the lease as the database has it */
+    bool end_is_guess;     /* posted ones: who posted gave no end */
     uint32_t outbox_count; /* rows that will show it */
     uint8_t noted_by;      /* Suppressor of the last ledger row: live_note_quiet() */
     uint64_t noted_subject;
@@ -283,6 +284,8 @@ void live_names_free(Notify *notify); /* after live_clear(), for good */
 
 LiveAlert *live_alert(Notify *notify, int64_t id); /* NULL = unknown */
 LiveAlert *live_alert_posted(Notify *notify, LabelSet labels);
+/* Its key in Notify.posted. */
+uint64_t live_posted_key(LabelSet labels);
 /* Adds or updates. */
 LiveAlert *live_alert_put(Notify *notify, int64_t id, const Alert *alert);
 /* Forgets one that no group has. */

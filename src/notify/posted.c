@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "notify/accept.h"
 
-Alert posted_merge(const Alert *known, const Alert *report) {
+Alert posted_merge(const Alert *known, bool is_guess, const Alert *report) {
     TimeMs start = known->fired_at, end = known->ends_at;
     bool overlaps = (report->ends_at > start && report->ends_at < end) ||
                     (report->fired_at > start && report->fired_at < end);
@@ -13,6 +13,9 @@ Alert posted_merge(const Alert *known, const Alert *report) {
     if (overlaps || report->fired_at == start) {
         merged.fired_at = report->fired_at < start ? report->fired_at : start;
         merged.active_at = merged.fired_at;
+    }
+    if (overlaps && !is_guess && report->ends_at > report->updated_at && end > report->ends_at) {
+        merged.ends_at = end;
     }
     return merged;
 }
@@ -22,8 +25,24 @@ Alert posted_merge(const Alert *known, const Alert *report) {
 typedef struct Posting {
     AlertChange *changes;
     size_t changes_count, changes_cap;
-    Arena arena;
+    bool *guesses; /* one a change: its end is */
+    size_t guesses_count, guesses_cap;
+    IdMap seen; /* label sets of the changes, any value */
 } Posting;
+
+/* Leaves it empty. */
+static void posting_finish(Posting *posting) {
+    free(posting->changes);
+    free(posting->guesses);
+    idmap_finish(&posting->seen);
+    *posting = (Posting){.changes = NULL};
+}
+
+static void add_change(Posting *posting, const AlertChange *change, bool end_is_guess) {
+    idmap_put(&posting->seen, live_posted_key(change->alert.labels), posting);
+    VEC_PUSH(*posting, changes, *change);
+    VEC_PUSH(*posting, guesses, end_is_guess);
+}
 
 static bool check(const Alert *alert, TimeMs end_otherwise, Err *err) {
     if (alert->labels.count == 0) {
@@ -68,8 +87,9 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
     Alert alert = complete(notify, report, now);
     LiveAlert *known = live_alert_posted(notify, alert.labels);
     if (known) {
-        alert = posted_merge(&known->alert, &alert);
+        alert = posted_merge(&known->alert, known->end_is_guess, &alert);
     }
+    bool is_guess = !report->ends_at; /* also where the older end stays, as in Alertmanager */
     settle_phase(&alert, now);
     if (alert.ends_at < notify->posted_expiry) {
         notify->posted_expiry = alert.ends_at;
@@ -78,6 +98,7 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
         TimeMs stored = known->stored_end;
         known->alert.ends_at = alert.ends_at;
         known->alert.updated_at = now;
+        known->end_is_guess = is_guess;
         if (stored > now + (alert.ends_at - now) / 2) {
             return;
         }
@@ -89,7 +110,7 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
     change.event = alert.phase == ALERT_INACTIVE ? ALERT_BECAME_RESOLVED
                    : was_firing                  ? ALERT_CHANGED
                                                  : ALERT_BECAME_FIRING;
-    VEC_PUSH(*posting, changes, change);
+    add_change(posting, &change, is_guess);
 }
 
 /* Stores and routes what was collected, in the caller's transaction. */
@@ -107,6 +128,7 @@ static bool store(Notify *notify, StateTx *tx, const Posting *posting, TimeMs no
         LiveAlert *alert = ids[i] ? live_alert(notify, ids[i]) : NULL;
         if (alert) {
             alert->stored_end = alert->alert.ends_at;
+            alert->end_is_guess = posting->guesses[i];
         }
     }
     free(ids);
@@ -131,17 +153,22 @@ static bool post_portion(Notify *notify, const Alert *alerts, size_t count, Time
     if (!live_begin(notify, now, &tx, err)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
         Err why = {0};
-        if (check(&alerts[i], now + notify->config->resolve_timeout, &why)) {
-            post_one(notify, &alerts[i], now, &posting);
-        } else {
+        if (!check(&alerts[i], now + notify->config->resolve_timeout, &why)) {
             counter_add(&notify->counters.alerts_invalid, 1);
             note_refused(refused, &why);
+            continue;
         }
+        if (idmap_get(&posting.seen, live_posted_key(alerts[i].labels))) {
+            ok = store(notify, tx, &posting, now, err); /* it may be the end of that one */
+            posting_finish(&posting);
+        }
+        post_one(notify, &alerts[i], now, &posting);
     }
-    bool ok = store(notify, tx, &posting, now, err);
-    free(posting.changes);
+    ok = ok && store(notify, tx, &posting, now, err);
+    posting_finish(&posting);
     return live_end(notify, tx, ok, err);
 }
 
@@ -195,11 +222,11 @@ bool posted_expire(Notify *notify, TimeMs now, Err *err) {
                 .event = ALERT_BECAME_RESOLVED, .alert = alert->alert, .reason = "lease expired"};
             settle_phase(&change.alert, now);
             change.alert.updated_at = now;
-            VEC_PUSH(posting, changes, change);
+            add_change(&posting, &change, false);
         }
     }
     bool ok = store(notify, tx, &posting, now, err);
-    free(posting.changes);
+    posting_finish(&posting);
     notify->posted_expiry = next_expiry(notify);
     return live_end(notify, tx, ok, err);
 }

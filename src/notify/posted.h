@@ -9,8 +9,10 @@
 
 #include "notify/live.h"
 
-/* Merges a newer report into what is known; pure. */
-Alert posted_merge(const Alert *known, const Alert *report);
+/* Merges a newer report, whose `updated_at` is now, into what is known; pure. An end that was given
+ * stays if it is the latest; one that is only `resolve_timeout` from the report (`is_guess`) gives
+ * way. */
+Alert posted_merge(const Alert *known, bool is_guess, const Alert *report);
 
 /* Ends those whose lease has run out. */
 bool posted_expire(Notify *notify, TimeMs now, Err *err) MUST_CHECK;

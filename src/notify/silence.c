@@ -454,13 +454,15 @@ static bool expire_entry(Notify *notify, StateTx *tx, SilenceEntry *entry, const
 }
 
 static bool check_limits(const Notify *notify, const Silence *silence, const SilenceEntry *old,
-                         Err *err) {
+                         TimeMs now, Err *err) {
     const NotifyPolicy *policy = &notify->config->policy;
+    bool keeps = old && silence_keeps_id(&old->silence, silence, now);
+    TimeMs start = !keeps && silence->starts_at < now ? now : silence->starts_at;
     if (notify->silences_max && !old && notify->silences_count >= notify->silences_max) {
         return err_set(err, ERR_INVALID, "exceeded maximum number of silences: %zu (limit: %llu)",
                        notify->silences_count, (unsigned long long)notify->silences_max);
     }
-    if (policy->silence_max && silence->ends_at - silence->starts_at > policy->silence_max) {
+    if (policy->silence_max && silence->ends_at - start > policy->silence_max) {
         AUTO(buf_finish) Buf span = {0};
         duration_put(&span, policy->silence_max);
         return err_set(err, ERR_INVALID, "silence is longer than the %.*s allowed",
@@ -529,7 +531,7 @@ static bool check(const Notify *notify, const Silence *silence, const SilenceEnt
         return err_context(err, "silence invalid");
     }
     bool ok = check_emptiness(silence, &set, err) && check_breadth(silence, &set, err) &&
-              check_limits(notify, silence, old, err);
+              check_limits(notify, silence, old, now, err);
     matcher_set_finish(&set);
     return ok && schedule_check(silence->schedule, err);
 }

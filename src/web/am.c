@@ -54,27 +54,51 @@ void am_framework_error(Request *request, int status, int code, const char *fmt,
     json_end(&json);
 }
 
-cJSON *am_body(Request *request, const char *what) {
-    Str type = request_header(request, STR("content-type"));
-    Str body = buf_view(&request->body);
-    if (!str_starts(type, STR("application/json"))) {
-        am_framework_error(request, 415, 415,
-                           "unsupported media type \"%.*s\", only [application/json] are allowed",
-                           STR_ARG(type));
-        return NULL;
+/* "application/json", whatever its case and its parameters. */
+static bool is_json_type(Str type) {
+    Str media = str_trim((Str){type.ptr, str_find(type, ';')});
+    Str json = STR("application/json");
+    return media.len == json.len && strncasecmp(media.ptr, json.ptr, json.len) == 0;
+}
+
+/* What most bodies are, is read as it stands. */
+static cJSON *parse(Request *request, Str body, const char **ret_end) {
+    bool plain = str_is_utf8(body) && !memmem(body.ptr, body.len, "\\u0000", 6);
+    cJSON *json = plain ? cJSON_ParseWithLengthOpts(body.ptr, body.len, ret_end, false) : NULL;
+    if (!json) {
+        Str mended = am_mended(&request->arena, body);
+        const char *end = NULL;
+        json = cJSON_ParseWithLengthOpts(mended.ptr, mended.len, plain ? &end : ret_end, false);
+        *ret_end = plain || !*ret_end ? *ret_end : body.ptr + (*ret_end - mended.ptr);
     }
+    return json;
+}
+
+cJSON *am_body_of_any_type(Request *request, const char *what) {
+    Str body = buf_view(&request->body);
     if (!str_trim(body).len) {
         am_framework_error(request, 422, 602, "%s in body is required", what);
         return NULL;
     }
     const char *end = NULL;
-    cJSON *json = cJSON_ParseWithLengthOpts(body.ptr, body.len, &end, false);
+    cJSON *json = parse(request, body, &end);
     if (!json) {
         am_framework_error(request, 400, 400,
                            "parsing %s body from \"\" failed, because invalid JSON at byte %zu",
                            what, end ? (size_t)(end - body.ptr) : 0);
     }
     return json;
+}
+
+cJSON *am_body(Request *request, const char *what) {
+    Str type = request_header(request, STR("content-type"));
+    if (request->body.len && !is_json_type(type)) {
+        am_framework_error(request, 415, 415,
+                           "unsupported media type \"%.*s\", only [application/json] are allowed",
+                           STR_ARG(type.len ? type : STR("application/octet-stream")));
+        return NULL;
+    }
+    return am_body_of_any_type(request, what);
 }
 
 void am_wrong_type(Request *request, const char *what, const char *member, const char *wanted) {
@@ -117,31 +141,21 @@ bool am_filters(Request *request, const char *name, MatcherSet *ret_filters) {
     return true;
 }
 
-bool am_bool(Request *request, const char *name, bool fallback, bool *ret_value) {
-    Str text = params_get(&request->params, str_of(name));
-    /* Alertmanager takes the former for true and whatever else for false; Python says "True". */
-    static const char *const words[2][12] = {
-        {"false", "0", "no", "n", "off", "f", "disabled", "unchecked"},
-        {"true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"}};
-    *ret_value = fallback;
-    if (text.len == 0) {
-        return true;
+/* Alertmanager takes these for true and whatever else for false; Python says "True". */
+bool am_bool(const Request *request, const char *name, bool fallback) {
+    static const char *const words[] = {"true", "1",        "yes",     "ok", "y",
+                                        "on",   "selected", "checked", "t",  "enabled"};
+    Str text = params_get_last(&request->params, str_of(name));
+    bool value = text.len == 0 && fallback;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        value = value ||
+                (text.len == strlen(words[i]) && strncasecmp(text.ptr, words[i], text.len) == 0);
     }
-    for (int value = 0; value < 2; value++) {
-        for (size_t i = 0; i < 12 && words[value][i]; i++) {
-            if (text.len == strlen(words[value][i]) &&
-                strncasecmp(text.ptr, words[value][i], text.len) == 0) {
-                *ret_value = value;
-                return true;
-            }
-        }
-    }
-    am_framework_error(request, 422, 601, "%s in query must be of type bool: \"%.*s\"", name,
-                       STR_ARG(text));
-    return false;
+    return value;
 }
 
-/* Alertmanager also reads times without a zone, as UTC, with a space or T between. */
+/* Alertmanager also reads times without a zone, as UTC, with a space or T between, and without
+ * seconds. */
 static bool parse_time(Str text, TimeMs *ret_time, Err *err) {
     char zoned[64];
     if (text.len >= 19 && text.len < sizeof zoned - 1 && text.ptr[10] == ' ') {
@@ -153,6 +167,9 @@ static bool parse_time(Str text, TimeMs *ret_time, Err *err) {
     if (time_parse_rfc3339(text, ret_time, err)) {
         return true;
     }
+    if (text.len == 16 || (text.len == 17 && text.ptr[16] == 'Z')) {
+        snprintf(zoned, sizeof zoned, "%.*s:00", 16, text.ptr);
+    }
     strncat(zoned, "Z", sizeof zoned - strlen(zoned) - 1);
     return time_parse_rfc3339(str_of(zoned), ret_time, &ignored);
 }
@@ -160,7 +177,8 @@ static bool parse_time(Str text, TimeMs *ret_time, Err *err) {
 /* 0001-01-01T00:00:00Z: what Go sends for "unset". */
 #define GO_ZERO_TIME_MS INT64_C(-62135596800000)
 
-bool am_time(Request *request, const cJSON *object, const char *key, TimeMs *ret_time) {
+bool am_time(Request *request, const char *what, const cJSON *object, const char *key,
+             TimeMs *ret_time) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     Err err = {0};
     *ret_time = 0;
@@ -170,8 +188,8 @@ bool am_time(Request *request, const cJSON *object, const char *key, TimeMs *ret
     TimeMs time = 0;
     if (!cJSON_IsString(item) ||
         (item->valuestring[0] && !parse_time(str_of(item->valuestring), &time, &err))) {
-        am_framework_error(request, 400, 400, "parsing body from \"\" failed, because %s: %s", key,
-                           cJSON_IsString(item) ? err.text : "is no time");
+        am_framework_error(request, 400, 400, "parsing %s body from \"\" failed, because %s: %s",
+                           what, key, cJSON_IsString(item) ? err.text : "is no time");
         return false;
     }
     *ret_time = time == GO_ZERO_TIME_MS ? 0 : time;
@@ -186,6 +204,9 @@ bool am_labels(Arena *arena, const cJSON *object, LabelSet *ret_labels, Err *err
     size_t count = 0;
     const cJSON *item;
     cJSON_ArrayForEach(item, object) {
+        if (cJSON_IsNull(item)) {
+            continue; /* in Go the same as "", and that is no label */
+        }
         if (!cJSON_IsString(item)) {
             return err_set(err, ERR_INVALID, "label \"%s\" is no string", item->string);
         }

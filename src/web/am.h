@@ -19,6 +19,8 @@ void am_framework_error(Request *request, int status, int code, const char *fmt,
 
 /* The body as JSON: answers 400 or 415 itself and returns NULL. cJSON_Delete() the result. */
 cJSON *am_body(Request *request, const char *what);
+/* The same whatever its Content-Type. */
+cJSON *am_body_of_any_type(Request *request, const char *what);
 
 /* 400: `member` is no `wanted`. */
 void am_wrong_type(Request *request, const char *what, const char *member, const char *wanted);
@@ -29,12 +31,18 @@ bool am_text(Request *request, const char *what, const cJSON *object, const char
 /* The `filter` parameters; answers 400 itself. matcher_set_finish() the result. */
 bool am_filters(Request *request, const char *name, MatcherSet *ret_filters);
 
-/* A boolean parameter, `fallback` where missing; answers 400 itself. */
-bool am_bool(Request *request, const char *name, bool fallback, bool *ret_value);
+/* A boolean parameter, `fallback` where missing. */
+bool am_bool(const Request *request, const char *name, bool fallback);
 
-/* A time member: false if it is there and none (answers 400 itself). The zero time counts as
- * missing (0). */
-bool am_time(Request *request, const cJSON *object, const char *key, TimeMs *ret_time);
+/* A time member of a `what`: false if it is there and none (answers 400 itself). The zero time
+ * counts as missing (0). */
+bool am_time(Request *request, const char *what, const cJSON *object, const char *key,
+             TimeMs *ret_time);
+
+/* JSON as Go reads it: what is not UTF-8, half of a surrogate pair and \u0000 are U+FFFD. */
+Str am_mended(Arena *arena, Str text);
+/* What url.ParseRequestURI() takes. */
+bool am_is_uri(Str url);
 
 /* A member that is a string, or "". */
 Str json_text(const cJSON *object, const char *key);

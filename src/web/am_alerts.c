@@ -32,15 +32,13 @@ static AlertShow show_of(const AlertFilter *filter, Str muted_by) {
 }
 
 static bool read_filter(Request *request, AlertFilter *filter) {
-    Str receiver = params_get(&request->params, STR("receiver"));
-    bool unprocessed;
+    Str receiver = params_get_last(&request->params, STR("receiver"));
     Err err = {0};
-    if (!am_bool(request, "active", true, &filter->show.active) ||
-        !am_bool(request, "silenced", true, &filter->show.silenced) ||
-        !am_bool(request, "inhibited", true, &filter->show.inhibited) ||
-        !am_bool(request, "muted", true, &filter->show.muted) ||
-        !am_bool(request, "unprocessed", true, &unprocessed) ||
-        !am_filters(request, "filter", &filter->filters)) {
+    filter->show.active = am_bool(request, "active", true);
+    filter->show.silenced = am_bool(request, "silenced", true);
+    filter->show.inhibited = am_bool(request, "inhibited", true);
+    filter->show.muted = am_bool(request, "muted", true);
+    if (!am_filters(request, "filter", &filter->filters)) {
         return false;
     }
     if (!am_filters(request, "receiver_matchers", &filter->receivers)) {
@@ -215,11 +213,6 @@ void handle_am_groups(Web *web, Request *request) {
 
 /* ---- posting ---- */
 
-static bool is_url(Str text) {
-    return str_starts(text, STR("http://")) || str_starts(text, STR("https://")) ||
-           str_starts(text, STR("/"));
-}
-
 static bool read_label_set(Request *request, const cJSON *item, const char *key,
                            LabelSet *ret_labels) {
     const cJSON *object = cJSON_GetObjectItemCaseSensitive(item, key);
@@ -241,8 +234,8 @@ static bool read_alert(Request *request, const cJSON *item, int index, Alert *al
         return false;
     }
     if (!am_text(request, "alerts", item, "generatorURL", &alert->generator_url) ||
-        !am_time(request, item, "startsAt", &alert->fired_at) ||
-        !am_time(request, item, "endsAt", &alert->ends_at) ||
+        !am_time(request, "alerts", item, "startsAt", &alert->fired_at) ||
+        !am_time(request, "alerts", item, "endsAt", &alert->ends_at) ||
         !read_label_set(request, item, "labels", &alert->labels) ||
         !read_label_set(request, item, "annotations", &alert->annotations)) {
         return false;
@@ -251,7 +244,7 @@ static bool read_alert(Request *request, const cJSON *item, int index, Alert *al
         am_framework_error(request, 422, 602, "%d.labels in body is required", index);
         return false;
     }
-    if (alert->generator_url.len && !is_url(alert->generator_url)) {
+    if (alert->generator_url.len && !am_is_uri(alert->generator_url)) {
         am_framework_error(request, 422, 601,
                            "%d.generatorURL in body must be of type uri: \"%.*s\"", index,
                            STR_ARG(alert->generator_url));
@@ -260,29 +253,36 @@ static bool read_alert(Request *request, const cJSON *item, int index, Alert *al
     return true;
 }
 
-void handle_am_post_alerts(Web *web, Request *request) {
-    cJSON *body = am_body(request, "alerts");
-    if (!body) {
-        return;
-    }
-    Err err = {0};
-    int size = cJSON_GetArraySize(body);
-    Alert *alerts = arena_array(&request->arena, Alert, (size_t)size);
-    bool good = cJSON_IsArray(body) || cJSON_IsNull(body);
-    if (!good) {
+static bool read_alerts(Request *request, const cJSON *body, Alert *alerts, size_t *ret_count) {
+    if (!cJSON_IsArray(body) && !cJSON_IsNull(body)) {
         am_framework_error(request, 400, 400,
                            "parsing alerts body from \"\" failed, because it is no array");
+        return false;
     }
     size_t count = 0;
     const cJSON *item;
     cJSON_ArrayForEach(item, body) {
-        good = good && read_alert(request, item, (int)count, &alerts[count]);
-        count += good;
+        if (!read_alert(request, item, (int)count, &alerts[count])) {
+            return false;
+        }
+        count++;
     }
+    *ret_count = count;
+    return true;
+}
+
+/* Frees `body`. True if all were taken; otherwise the answer says why not. */
+static bool post_alerts(Web *web, Request *request, cJSON *body) {
+    Err err = {0};
+    if (!body) {
+        return false;
+    }
+    size_t count;
+    Alert *alerts = arena_array(&request->arena, Alert, (size_t)cJSON_GetArraySize(body));
+    bool good = read_alerts(request, body, alerts, &count);
     if (good) {
-        if (notify_post_alerts(web_doors(web)->notify, alerts, count, clock_now(), &err)) {
-            am_empty(request, 200);
-        } else {
+        good = notify_post_alerts(web_doors(web)->notify, alerts, count, clock_now(), &err);
+        if (!good) {
             log_trouble(request, &err);
             am_string_error(request, err.kind == ERR_INVALID ? 400 : status_of_err(err.kind), "%s",
                             err.text);
@@ -290,6 +290,54 @@ void handle_am_post_alerts(Web *web, Request *request) {
         notify_wake(web_doors(web)->notify);
     }
     cJSON_Delete(body);
+    return good;
+}
+
+void handle_am_post_alerts(Web *web, Request *request) {
+    if (post_alerts(web, request, am_body(request, "alerts"))) {
+        am_empty(request, 200);
+        request->response.content_type = "application/json"; /* of nothing, as Alertmanager's */
+    }
+}
+
+/* ---- version 1 of the API ---- */
+
+/* The sentence in an error of version 2, of either shape. */
+static Str error_text(Request *request) {
+    Str body = buf_view(&request->response.body);
+    cJSON *json = cJSON_ParseWithLength(body.ptr, body.len);
+    const cJSON *text =
+        cJSON_IsObject(json) ? cJSON_GetObjectItemCaseSensitive(json, "message") : json;
+    Str copy = arena_str(&request->arena,
+                         cJSON_IsString(text) ? str_of(text->valuestring) : STR("refused"));
+    cJSON_Delete(json);
+    return copy;
+}
+
+/* Rulers of Loki, Cortex and Thanos still send by it unless told not to; the alerts are the same.
+ */
+void handle_am_post_alerts_v1(Web *web, Request *request) {
+    bool good = post_alerts(web, request, am_body_of_any_type(request, "alerts"));
+    Str text = good ? STR("") : error_text(request);
+    JsonWriter json = respond_json(request, good ? 200 : request->response.status);
+    json_object(&json);
+    json_put_str(&json, "status", good ? STR("success") : STR("error"));
+    if (!good) {
+        json_put_str(&json, "errorType", STR("bad_data"));
+        json_put_str(&json, "error", text);
+    }
+    json_end(&json);
+}
+
+void handle_am_v1_gone(Web *web, Request *request) {
+    (void)web;
+    JsonWriter json = respond_json(request, 410);
+    json_object(&json);
+    json_put_str(&json, "status", STR("deprecated"));
+    json_put_str(&json, "error",
+                 STR("the Alertmanager v1 API was removed in version 0.27.0: use the equivalent "
+                     "route below /api/v2"));
+    json_end(&json);
 }
 
 /* ---- status ---- */

@@ -23,15 +23,12 @@ static void text_filter(Request *request, const MatcherSet *filters, SilenceFilt
 
 void handle_am_silences(Web *web, Request *request) {
     MatcherSet filters;
-    bool pending, active, expired;
-    if (!am_bool(request, "pending", true, &pending) ||
-        !am_bool(request, "active", true, &active) ||
-        !am_bool(request, "expired", true, &expired) || !am_filters(request, "filter", &filters)) {
+    if (!am_filters(request, "filter", &filters)) {
         return;
     }
-    SilenceFilter filter = {.without = {[SILENCE_PENDING] = !pending,
-                                        [SILENCE_ACTIVE] = !active,
-                                        [SILENCE_EXPIRED] = !expired}};
+    SilenceFilter filter = {.without = {[SILENCE_PENDING] = !am_bool(request, "pending", true),
+                                        [SILENCE_ACTIVE] = !am_bool(request, "active", true),
+                                        [SILENCE_EXPIRED] = !am_bool(request, "expired", true)}};
     text_filter(request, &filters, &filter);
     (void)am_json(request, 200);
     notify_silence_list(web_doors(web)->notify, &filter, clock_now(), &request->response.body);
@@ -138,8 +135,8 @@ static bool read_matchers(Request *request, const cJSON *body, Silence *silence)
 static bool read_silence(Request *request, const cJSON *body, Silence *silence) {
     Err err = {0};
     if (!check_types(request, body, silence) ||
-        !am_time(request, body, "startsAt", &silence->starts_at) ||
-        !am_time(request, body, "endsAt", &silence->ends_at) ||
+        !am_time(request, "silence", body, "startsAt", &silence->starts_at) ||
+        !am_time(request, "silence", body, "endsAt", &silence->ends_at) ||
         !required(request, body, "", "comment") || !required(request, body, "", "createdBy") ||
         !required(request, body, "", "endsAt") || !read_matchers(request, body, silence) ||
         !required(request, body, "", "startsAt")) {
@@ -192,7 +189,8 @@ void handle_am_set_silence(Web *web, Request *request) {
         return;
     }
     Actor actor = request_actor(request, silence.created_by);
-    TimeMs start = silence.starts_at ? silence.starts_at : now;
+    /* A start that is not given is the year 1 here, as it is in Go. */
+    TimeMs start = silence.starts_at ? silence.starts_at : silence.ends_at ? INT64_MIN : 0;
     if (silence.ends_at <= start) {
         am_string_error(request, 400,
                         "Failed to create silence: start time must be before end time");

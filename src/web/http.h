@@ -56,6 +56,8 @@ Str label_name_unescape(Arena *arena, Str name);
 void params_finish(Params *params);
 /* The first value of `name`; an empty Str with ptr NULL if there is none. */
 Str params_get(const Params *params, Str name);
+/* The same of those given several times: the last. */
+Str params_get_last(const Params *params, Str name);
 bool params_has(const Params *params, Str name);
 
 /* An answer of any size, made piece by piece as the client takes it (stream.c). `fill` runs on the

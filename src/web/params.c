@@ -83,6 +83,15 @@ Str params_get(const Params *params, Str name) {
     return (Str){0};
 }
 
+Str params_get_last(const Params *params, Str name) {
+    for (size_t i = params->items_count; i > 0; i--) {
+        if (str_eq(params->items[i - 1].name, name)) {
+            return params->items[i - 1].value;
+        }
+    }
+    return (Str){0};
+}
+
 bool params_has(const Params *params, Str name) {
     return params_get(params, name).ptr != NULL;
 }

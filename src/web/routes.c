@@ -78,6 +78,12 @@ static const Route routes[] = {
     {"POST|PUT", "/api/v1/admin/tsdb/clean_tombstones", handle_clean_tombstones, ROUTE_POOL, false},
     {"POST|PUT", "/api/v1/admin/tsdb/snapshot", handle_tsdb_snapshot, ROUTE_POOL, false},
 
+    {"POST", "/api/v1/alerts", handle_am_post_alerts_v1, ROUTE_POOL, false},
+    {"GET", "/api/v1/status", handle_am_v1_gone, ROUTE_INLINE, false},
+    {"GET", "/api/v1/receivers", handle_am_v1_gone, ROUTE_INLINE, false},
+    {"GET|POST", "/api/v1/silences", handle_am_v1_gone, ROUTE_INLINE, false},
+    {"GET|DELETE", "/api/v1/silence/*", handle_am_v1_gone, ROUTE_INLINE, false},
+
     {"GET", "/api/v2/status", handle_am_status, ROUTE_POOL, false},
     {"GET", "/api/v2/receivers", handle_am_receivers, ROUTE_POOL, false},
     {"GET", "/api/v2/alerts", handle_am_alerts, ROUTE_POOL, false},
@@ -146,23 +152,32 @@ static bool path_matches(Str pattern, Str path, Str args[PATH_ARGS_MAX]) {
     return pattern.len == 0 && path.len == 0;
 }
 
-/* True if `method` is one of "GET|POST"; HEAD counts as GET. */
+/* HEAD counts as GET, but not to Alertmanager's API: its own does not take it. */
+static Str asked_method(Str path, Str method) {
+    bool is_head = str_eq(method, STR("HEAD")) && !str_starts(path, STR("/api/v2/"));
+    return is_head ? STR("GET") : method;
+}
+
+/* Takes "GET" off "GET|POST". */
+static Str take_method(Str *methods) {
+    size_t len = str_find(*methods, '|');
+    Str method = {methods->ptr, len};
+    *methods = str_skip(*methods, len < methods->len ? len + 1 : len);
+    return method;
+}
+
 static bool method_matches(Str allowed, Str method) {
-    if (str_eq(method, STR("HEAD"))) {
-        method = STR("GET");
-    }
     while (allowed.len) {
-        size_t len = str_find(allowed, '|');
-        if (str_eq((Str){allowed.ptr, len}, method)) {
+        if (str_eq(take_method(&allowed), method)) {
             return true;
         }
-        allowed = str_skip(allowed, len < allowed.len ? len + 1 : len);
     }
     return false;
 }
 
 const Route *route_at(Str path, Str method, Str ret_args[PATH_ARGS_MAX], bool *ret_path_known) {
     *ret_path_known = false;
+    method = asked_method(path, method);
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (path_matches(str_of(routes[i].path), path, ret_args)) {
             *ret_path_known = true;
@@ -174,24 +189,47 @@ const Route *route_at(Str path, Str method, Str ret_args[PATH_ARGS_MAX], bool *r
     return NULL;
 }
 
+/* "GET,POST": what a path answers to. */
+static Str allowed_methods(Request *request, Str path) {
+    Str args[PATH_ARGS_MAX];
+    AUTO(buf_finish) Buf buf = {0};
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        Str methods = str_of(routes[i].method);
+        while (path_matches(str_of(routes[i].path), path, args) && methods.len) {
+            Str method = take_method(&methods);
+            buf_printf(&buf, "%s%.*s", buf.len ? "," : "", STR_ARG(method));
+            if (str_eq(method, STR("GET")) && !str_starts(path, STR("/api/v2/"))) {
+                buf_str(&buf, STR(",HEAD"));
+            }
+        }
+    }
+    return arena_str(&request->arena, buf_view(&buf));
+}
+
+/* Alertmanager's API answers with a slash at the end, too. */
+static Str plain_path(Str path) {
+    path.len -= str_starts(path, STR("/api/v2/")) && str_ends(path, STR("/"));
+    return path;
+}
+
 const Route *route_find(Request *request) {
     static const Route preflight = {"OPTIONS", "", handle_am_preflight, ROUTE_INLINE, true};
     if (str_eq(request->method, STR("OPTIONS"))) {
         return &preflight;
     }
-    Str path = request->path;
-    if (str_starts(path, STR("/api/v2/")) && str_ends(path, STR("/"))) { /* Alertmanager's does */
-        path.len--;
-    }
-    return route_at(path, request->method, request->path_args, &request->path_known);
+    return route_at(plain_path(request->path), request->method, request->path_args,
+                    &request->path_known);
 }
 
 void respond_no_route(Request *request) {
     int status = request->path_known ? 405 : 404;
-    Str text =
-        request->path_known
-            ? arena_printf(&request->arena, "method %.*s is not allowed", STR_ARG(request->method))
-            : arena_printf(&request->arena, "path %.*s was not found", STR_ARG(request->path));
+    Str text = arena_printf(&request->arena, "path %.*s was not found", STR_ARG(request->path));
+    if (request->path_known) {
+        Str allowed = allowed_methods(request, plain_path(request->path));
+        text = arena_printf(&request->arena, "method %.*s is not allowed, but [%.*s] are",
+                            STR_ARG(request->method), STR_ARG(allowed));
+        respond_header(request, "Allow", allowed);
+    }
     if (str_starts(request->path, STR("/api/v2/"))) {
         JsonWriter json = respond_json(request, status);
         json_object(&json);

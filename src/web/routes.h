@@ -73,6 +73,8 @@ void handle_am_status(Web *web, Request *request); /* am_alerts.c */
 void handle_am_receivers(Web *web, Request *request);
 void handle_am_alerts(Web *web, Request *request);
 void handle_am_post_alerts(Web *web, Request *request);
+void handle_am_post_alerts_v1(Web *web, Request *request);
+void handle_am_v1_gone(Web *web, Request *request);
 void handle_am_groups(Web *web, Request *request);
 void handle_am_silences(Web *web, Request *request); /* am_silences.c */
 void handle_am_set_silence(Web *web, Request *request);

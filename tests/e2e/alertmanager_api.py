@@ -217,6 +217,13 @@ def requests_are_judged_as_alertmanager_judges_them():
         (alerts_, "null", 200, None), (alerts_, '[{"labels":null}]', 422, 602), (alerts_, '[{"labels":{}}]', 400, 0),
         (alerts_, '[{"labels":{"a":1}}]', 400, 400), (alerts_, '[{"labels":{"a":"b"},"generatorURL":1}]', 400, 400),
         (alerts_, '[{"labels":{"a":"b"},"generatorURL":"x y"}]', 422, 601),
+        *((alerts_, json.dumps([{"labels": {"a": "b"}, "endsAt": "2020-01-01T00:00:00Z", "generatorURL": url}]), 422, 601)
+          for url in ("x", "http://a b", "http://[::1", "http://x/%zz", "http://x:y/", "?a", "#b", "http://x\n")),
+        *((alerts_, json.dumps([{"labels": {"a": "b"}, "endsAt": "2020-01-01T00:00:00Z", "generatorURL": url}]), 200, None)
+          for url in ("", "/x", "//x/y", "ftp://x", "http://", "mailto:a@b", "urn:x", "http://é/x?a b", "http://u:p@[::1]:80/")),
+        (alerts_, '[{"labels":{"a":"b","c":null},"annotations":{"d":null},"endsAt":"2020-01-01T00:00:00Z"}]', 200, None),
+        (alerts_, b'[{"labels":{"a":"\xff\\ud800\\u0000"},"endsAt":"2020-01-01T00:00:00Z"}]', 200, None),
+        (silences_, silence(startsAt="2026-01-01T00:00"), 200, None),
         (alerts_, '[{"labels":{"a":"b"},"startsAt":"2099-01-01T00:00:00Z"}]', 400, 0),
         (alerts_, '[{"labels":{}},{"labels":{"ok":"1"}},{"labels":{"x":""}}]', 400, 0),
     ]
@@ -231,9 +238,62 @@ def requests_are_judged_as_alertmanager_judges_them():
                 assert (answer["code"] == code if code else isinstance(answer, str)), (path, body, answer)
         assert "; " in answer, "all that is wrong is told"
         assert [a["labels"] for a in get_json(port, "/api/v2/alerts")] == [{"ok": "1"}], "the good one is taken"
-        for word, count in (("True", 1), ("1", 1), ("False", 0), ("off", 0)):
+        for word, count in (("True", 1), ("1", 1), ("False", 0), ("off", 0), ("maybe", 0), ("", 1), ("0&active=1", 1), ("1&active=0", 0)):
             assert len(get_json(port, "/api/v2/alerts/?active=" + word)) == count, word
-        assert call(port, "GET", "/api/v2/alerts?active=maybe")[0] == 422
+        for kind, status in ((None, 415), ("text/plain", 415), ("application/jsonx", 415), ("Application/JSON ; charset=utf-8", 200)):
+            assert call(port, "POST", alerts_, "[]", {"Content-Type": kind} if kind else {})[0] == status, kind
+        assert call(port, "POST", alerts_)[0] == 422, "without a body its type is not looked at"
+        for method, path, allowed in (("PUT", alerts_, "GET,POST"), ("HEAD", alerts_, "GET,POST"), ("POST", "/api/v2/status", "GET"),
+                                      ("PUT", "/api/v2/silence/x", "GET,DELETE"), ("DELETE", "/-/ready", "GET,HEAD")):
+            status, headers, _ = call(port, method, path)
+            assert status == 405 and headers["Allow"] == allowed, (method, path, status, headers["Allow"])
+        assert call(port, "HEAD", "/-/ready")[0] == 200
+
+
+def reports_of_one_alert_are_merged_as_alertmanager_merges_them():
+    """In turn and in one post: the end that was given and is the latest stays, unless it is over."""
+    now = int(time.time())
+
+    def at(seconds):
+        return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now + seconds))
+
+    steps = [  # what is reported, and what is known then: start, end (None: over)
+        ([{"startsAt": at(-600), "endsAt": at(9000)}], (at(-600), at(9000))),
+        ([{"annotations": {"b": "2"}}], (at(-600), at(9000))),
+        ([{"startsAt": at(-900), "endsAt": at(400)}], (at(-900), at(400))),
+        ([{"startsAt": at(-300), "endsAt": at(350)}], (at(-900), at(400))),
+        ([{"startsAt": at(-900), "endsAt": at(-1)}], None),
+        ([{"startsAt": at(-1), "endsAt": at(500)}, {"startsAt": at(-1), "endsAt": at(0)}], None),
+        ([{"startsAt": at(-1), "endsAt": at(-1)}, {"startsAt": at(-1), "endsAt": at(700)}], (at(-1), at(700))),
+        ([{"startsAt": at(-1), "endsAt": at(800)}] * 2, (at(-1), at(800))),
+    ]
+    with World() as world:
+        port = free_port()
+        start(world, port)
+        for reports, known in steps:
+            post(port, "/api/v2/alerts", [{"labels": {"alertname": "M"}, **report} for report in reports])
+            have = [(a["startsAt"], a["endsAt"]) for a in get_json(port, "/api/v2/alerts")]
+            assert have == ([known] if known else []), (reports, have, known)
+
+
+def the_first_version_of_the_api_takes_alerts_and_no_more():
+    with World() as world:
+        port = free_port()
+        start(world, port)
+
+        def send(body):
+            status, _, answer = call(port, "POST", "/api/v1/alerts", json.dumps(body))
+            return status, json.loads(answer)
+
+        assert send([{"labels": {"alertname": "Old"}}]) == (200, {"status": "success"})
+        status, answer = send([{"labels": {}}, {"labels": {"alertname": "Good"}}])
+        assert status == 400 and answer["errorType"] == "bad_data" and "label pair" in answer["error"], answer
+        status, answer = send({})
+        assert status == 400 and "no array" in answer["error"], answer
+        assert {a["labels"]["alertname"] for a in get_json(port, "/api/v2/alerts")} == {"Old", "Good"}
+        for path in ("silences", "receivers", "status", "silence/x"):
+            status, _, answer = call(port, "GET", "/api/v1/" + path)
+            assert status == 410 and json.loads(answer)["status"] == "deprecated", path
 
 
 def pages_of_others_change_nothing():
@@ -289,4 +349,5 @@ def pages_of_others_change_nothing():
 if __name__ == "__main__":
     sys.exit(run_cases([amtool_drives_belfry, prometheus_sends_its_alerts, a_silence_answered_survives_kill_9,
                         many_alerts_are_listed_whole, requests_are_judged_as_alertmanager_judges_them,
-                        pages_of_others_change_nothing]))
+                        reports_of_one_alert_are_merged_as_alertmanager_merges_them,
+                        the_first_version_of_the_api_takes_alerts_and_no_more, pages_of_others_change_nothing]))

@@ -124,6 +124,9 @@ Test(quiet, what_is_too_broad_too_long_or_says_too_little_is_refused) {
     Silence long_one = silence_of(&c, T0, T0 + 3 * DAY_MS);
     long_one.comment = STR("ticket 2");
     assert_refused(&rig, &long_one, "longer than the 2d allowed");
+    Silence late = silence_of(&c, T0 - DAY_MS, T0 + 2 * DAY_MS); /* starts now, whatever it says */
+    late.comment = STR("ticket 3");
+    (void)must_set(&rig, &arena, &late);
     Silence silent = silence_of(&c, T0, T0 + HOUR_MS);
     assert_refused(&rig, &silent, "comment does not match");
     Silence past = silence_of(&c, T0 - 2 * HOUR_MS, T0 - HOUR_MS);
