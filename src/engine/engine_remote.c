@@ -176,9 +176,11 @@ static Str query_body(Arena *arena, const RemoteEngine *engine, const EngineExpr
         put_seconds(&buf, "step", range.step);
     } else {
         put_seconds(&buf, "time", range.to);
-        if (options->default_step) {
-            /* Prometheus ignores it; VictoriaMetrics takes its implicit windows from it. */
-            put_seconds(&buf, "step", options->default_step);
+        DurationMs step = options->lookback ? options->lookback : options->default_step;
+        if (step) {
+            /* Prometheus ignores it. VictoriaMetrics looks back so far for the newest sample and
+             * takes its implicit windows from it: vmalert's -datasource.queryStep. */
+            put_seconds(&buf, "step", step);
         }
     }
     put_params(&buf, engine, expr->extra ? expr->extra : &nothing);

@@ -85,6 +85,12 @@ static void check_server(const Server *server, Net *net) {
               str_eq(labels_get(values[2].series[0].labels, STR("job")), STR("b")));
     cr_expect_eq(values[3].series_count, 0);
 
+    /* The newest sample counts for as long as `lookback` says, whatever the server's own idea. */
+    TimeMs later = now + 4 * MINUTE_MS;
+    engine_instant(engine, exprs, 1, later, &test_options, &arena, values, ok, errs);
+    cr_assert(ok[0], "%s", errs[0].text);
+    assert_single(&values[0], 1);
+
     Value matrix;
     QueryRange range = {.from = now, .to = now + 2 * MINUTE_MS, .step = MINUTE_MS};
     cr_assert(engine_range(engine, &exprs[0], range, &test_options, &arena, &matrix, &err), "%s",
