@@ -134,8 +134,14 @@ static bool read_flag(const Params *params, const char *name, bool *ret_value, E
     Str text = params_get(params, str_of(name));
     return text.len == 0 || read_bool(text, ret_value) ||
            err_set(err, ERR_INVALID,
-                   "invalid parameter \"%s\": strconv.ParseBool: parsing \"%.*s\": invalid syntax",
-                   name, STR_ARG(text));
+                   "invalid parameter \"%s\": error converting %s: strconv.ParseBool: parsing "
+                   "\"%.*s\": invalid syntax",
+                   name, name, STR_ARG(text));
+}
+
+/* Prometheus asks for types whatever their case. */
+static bool is_type(Str asked, const char *type) {
+    return asked.len == strlen(type) && strncasecmp(asked.ptr, type, asked.len) == 0;
 }
 
 static bool check_states(const Params *params, Err *err) {
@@ -172,8 +178,8 @@ static bool check_datasource_type(const Params *params, Err *err) {
 static bool read_filter(Request *request, RuleFilter *filter, Err *err) {
     Str type = params_get(&request->params, STR("type"));
     *filter = (RuleFilter){.params = &request->params};
-    filter->alerts = type.len == 0 || str_eq(type, STR("alert"));
-    filter->records = type.len == 0 || str_eq(type, STR("record"));
+    filter->alerts = type.len == 0 || is_type(type, "alert");
+    filter->records = type.len == 0 || is_type(type, "record");
     if (!filter->alerts && !filter->records) {
         return err_set(err, ERR_INVALID, "invalid parameter \"type\": not supported value \"%.*s\"",
                        STR_ARG(type));

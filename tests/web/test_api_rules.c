@@ -175,6 +175,7 @@ Test(api_rules, each_filter_alone, .init = open_evaluated, .fini = close_all) {
          "a/alpha: Fires, Waits; " BUILT_IN},
         {"match[]={team=%22core%22,severity=%22%22}", "a/alpha: Calm; "},
         {"exclude_alerts=true&rule_name=Fires", "a/alpha: Fires; "},
+        {"type=Alert&rule_name=Fires", "a/alpha: Fires; "},
         /* vmalert's */
         {"datasource_type=prometheus", ALL BUILT_IN},
         {"datasource_type=vlogs", ""},
@@ -207,10 +208,11 @@ Test(api_rules, what_it_refuses, .init = open_evaluated, .fini = close_all) {
         "number greater than 0";
     static const FilterCase cases[] = {
         {"type=x", "invalid parameter \"type\": not supported value \"x\""},
-        {"exclude_alerts=maybe", "invalid parameter \"exclude_alerts\": strconv.ParseBool: parsing "
-                                 "\"maybe\": invalid syntax"},
-        {"extended_states=2", "invalid parameter \"extended_states\": strconv.ParseBool: parsing "
-                              "\"2\": invalid syntax"},
+        {"exclude_alerts=maybe", "invalid parameter \"exclude_alerts\": error converting "
+                                 "exclude_alerts: strconv.ParseBool: parsing \"maybe\": invalid "
+                                 "syntax"},
+        {"extended_states=2", "invalid parameter \"extended_states\": error converting "
+                              "extended_states: strconv.ParseBool: parsing \"2\": invalid syntax"},
         {"match[]={", "1:2: parse error: unexpected end of input inside braces"},
         {"match[]={}", "match[] must contain at least one non-empty matcher"},
         {"datasource_type=x", "invalid parameter \"datasource_type\": not supported value \"x\""},
