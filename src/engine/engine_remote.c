@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/remote_writer.h"
+#include "promql/ast.h"
 
 enum {
     IN_FLIGHT_MAX = 32,
@@ -182,6 +183,9 @@ static Str query_body(Arena *arena, const RemoteEngine *engine, const EngineExpr
              * takes its implicit windows from it: vmalert's -datasource.queryStep. */
             put_seconds(&buf, "step", step);
         }
+    }
+    if (expr->expr && expr->expr->flavour == PROMQL_METRICSQL) {
+        buf_str(&buf, STR("&flavour=metricsql")); /* a Belfry would read it as PromQL */
     }
     put_params(&buf, engine, expr->extra ? expr->extra : &nothing);
     return arena_str(arena, buf_view(&buf));
