@@ -38,6 +38,11 @@ void engine_replay_expect(Engine *engine, const EngineExpr *expr, DurationMs ste
     replay_engine_expect(engine->replay, expr, step, timing);
 }
 
+bool engine_replay_backfill(Engine *engine, bool all, TimeMs now, uint64_t *ret_written, Err *err) {
+    assert(engine->replay);
+    return replay_backfill(engine->replay, all, now, ret_written, err);
+}
+
 void engine_free(Engine *engine) {
     if (engine) {
         remote_engine_free(engine->remote);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/engine_backfill.h"
 
 /* Copied ahead of the evaluation at a time: what is later than an evaluation does not change it. */
 #define FEED_SPAN HOUR_MS
@@ -16,18 +17,22 @@ struct ReplayEngine {
     DurationMs reach;
     TimeMs fed_until;
     bool reads_own; /* some expression does */
+    Backfill backfill;
 };
 
 ReplayEngine *replay_engine_new(const EngineReplayOptions *options) {
     ReplayEngine *engine = mem_zero(1, sizeof *engine);
     engine->options = *options;
     engine->fed_until = TIME_MIN;
+    engine->backfill = (Backfill){
+        .to = options->write_to, .from = options->write_from, .cancelled = options->cancelled};
     return engine;
 }
 
 void replay_engine_free(ReplayEngine *engine) {
     if (engine) {
         free(engine->feeds);
+        backfill_finish(&engine->backfill);
         free(engine);
     }
 }
@@ -326,30 +331,16 @@ void replay_instant(ReplayEngine *engine, const EngineExpr *exprs, size_t count,
     }
 }
 
-/* Only the recordings of the batch. */
-static bool write_recordings(ReplayEngine *engine, const SampleBatch *batch, TimeMs now, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
-    SampleBatch part = *batch;
-    BatchSeries *series = arena_array(&arena, BatchSeries, batch->series_count);
-    part.series = series;
-    part.series_count = 0;
-    for (size_t i = 0; i < batch->series_count; i++) {
-        const BatchSeries *one = &batch->series[i];
-        if (!is_alerts_metric(labels_get(one->labels, LABEL_METRIC_NAME)) &&
-            batch->times[one->row_first] >= engine->options.write_from) {
-            series[part.series_count++] = *one;
-        }
-    }
-    uint64_t lsn = 0;
-    return part.series_count == 0 || engine_write(engine->options.write_to, &part, now, &lsn, err);
-}
-
 bool replay_write(ReplayEngine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
                   Err *err) {
-    if (engine->reads_own && !engine_write(engine->options.own, batch, now, ret_lsn, err)) {
-        return false;
-    }
-    return !engine->options.write_to || write_recordings(engine, batch, now, err);
+    backfill_add(&engine->backfill, batch);
+    return !engine->reads_own || engine_write(engine->options.own, batch, now, ret_lsn, err);
+}
+
+bool replay_backfill(ReplayEngine *engine, bool all, TimeMs now, uint64_t *ret_written, Err *err) {
+    bool ok = backfill_write(&engine->backfill, all, now, err);
+    *ret_written = engine->backfill.written;
+    return ok;
 }
 
 void replay_sources(const ReplayEngine *engine, Arena *arena, StoreSource **ret_sources,

@@ -30,12 +30,18 @@ typedef struct EngineReplayOptions {
     TimeMs from;      /* of the first evaluation */
     Engine *write_to; /* NULL, or where recordings are written besides, from `write_from` on */
     TimeMs write_from;
+    const _Atomic bool *cancelled; /* NULL, or set when nobody waits any more */
 } EngineReplayOptions;
 
 Engine *engine_replay_new(const EngineReplayOptions *options);
 
 /* Tells of an expression that will be asked at every `step`, see history_expect(). */
 void engine_replay_expect(Engine *engine, const EngineExpr *expr, DurationMs step, uint64_t timing);
+
+/* Writes what recordings have come together for `write_to`: if there are many, or `all`. False if
+ * they were refused. `ret_written` is how many samples went there so far. */
+bool engine_replay_backfill(Engine *engine, bool all, TimeMs now, uint64_t *ret_written,
+                            Err *err) MUST_CHECK;
 
 /* ---- for engine.c ---- */
 
@@ -48,5 +54,7 @@ void replay_instant(ReplayEngine *engine, const EngineExpr *exprs, size_t count,
                     Err *errs);
 bool replay_write(ReplayEngine *engine, const SampleBatch *batch, TimeMs now, uint64_t *ret_lsn,
                   Err *err) MUST_CHECK;
+bool replay_backfill(ReplayEngine *engine, bool all, TimeMs now, uint64_t *ret_written,
+                     Err *err) MUST_CHECK;
 void replay_sources(const ReplayEngine *engine, Arena *arena, StoreSource **ret_sources,
                     size_t *ret_count);

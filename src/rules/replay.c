@@ -182,6 +182,7 @@ static bool open_run(Replay *replay, Run *run, TimeMs warm_from, Err *err) {
         .from = warm_from,
         .write_to = run == replay->runs ? replay->options->write_to : NULL,
         .write_from = replay->options->from,
+        .cancelled = replay->options->cancelled,
     });
     run->rules->engine = run->engine;
     RulesOptions options = run_options(replay, warm_from);
@@ -315,6 +316,10 @@ static TimeMs next_due(const Replay *replay, TimeMs now) {
     return due;
 }
 
+static bool write_recordings(Replay *replay, bool all, TimeMs now, Err *err) {
+    return engine_replay_backfill(replay->runs[0].engine, all, now, &replay->report->written, err);
+}
+
 static bool run_clock(Replay *replay, Err *err) {
     const ReplayOptions *options = replay->options;
     QueryOptions query = {.lookback = 5 * MINUTE_MS, .default_step = MINUTE_MS};
@@ -331,13 +336,16 @@ static bool run_clock(Replay *replay, Err *err) {
                 return false;
             }
         }
+        if (!write_recordings(replay, false, now, err)) {
+            return false;
+        }
         if (options->progress) {
             options->progress(options->progress_ctx, now, replay->report->warm_from, options->to);
         }
         TimeMs due = next_due(replay, now);
         now = due > now ? due : now + 1;
     }
-    return true;
+    return write_recordings(replay, true, options->to, err);
 }
 
 /* ---- the end ---- */
@@ -366,6 +374,29 @@ static size_t count_pending(const RuleState *state) {
     return count;
 }
 
+static void list_records(Replay *replay) {
+    ReplayReport *report = replay->report;
+    Arena *arena = &report->arena;
+    const RuleSet *set = replay->runs[0].rules->set;
+    report->writes = replay->options->write_to != NULL;
+    report->records = arena_array(arena, ReplayRecord, set->rule_count + 1);
+    for (size_t g = 0; g < set->group_count; g++) {
+        for (size_t r = 0; r < set->groups[g].rule_count; r++) {
+            const LiveRule *rule = &set->groups[g].rules[r];
+            if (!rule->def->is_alert) {
+                report->records[report->record_count++] = (ReplayRecord){
+                    .group = arena_str(arena, set->groups[g].def->name),
+                    .file = arena_str(arena, set->groups[g].def->file),
+                    .name = arena_str(arena, rule->def->name),
+                    .evaluations = counter_get(&rule->state->evaluations),
+                    .failures = counter_get(&rule->state->failures),
+                    .last_error = arena_str(arena, str_of(rule->state->last_failure)),
+                };
+            }
+        }
+    }
+}
+
 static void finish_report(Replay *replay, Run *run) {
     ReplayReport *report = replay->report;
     for (size_t i = 0; i < run->report->alert_count; i++) {
@@ -376,7 +407,7 @@ static void finish_report(Replay *replay, Run *run) {
         alert->pending_at_end = count_pending(state);
         alert->evaluations = counter_get(&state->evaluations);
         alert->failures = counter_get(&state->failures);
-        alert->last_error = arena_str(&report->arena, str_of(state->last_error));
+        alert->last_error = arena_str(&report->arena, str_of(state->last_failure));
         if (run == replay->runs && !run->live[i]->is_builtin &&
             alert->ring_count + alert->pending_only + alert->pending_at_end + alert->failures ==
                 0) {
@@ -510,6 +541,9 @@ bool rules_replay(const ReplayOptions *options, ReplayReport *ret_report, Proble
               open_runs(&replay, err) && run_clock(&replay, err);
     for (size_t i = 0; ok && i < replay.run_count; i++) {
         finish_report(&replay, &replay.runs[i]);
+    }
+    if (ok) {
+        list_records(&replay);
     }
     replay_close(&replay);
     ret_report->wall_ns = clock_monotonic_ns() - started_ns;

@@ -88,6 +88,13 @@ typedef struct ReplayAlert {
                       whenever looked at, with commas; "" = none */
 } ReplayAlert;
 
+/* A recording rule, as written. */
+typedef struct ReplayRecord {
+    Str group, file, name;
+    uint64_t evaluations, failures;
+    Str last_error;
+} ReplayRecord;
+
 typedef struct ReplayRun {
     Str name;            /* "as written", or the variant's */
     ReplayAlert *alerts; /* by file, group, place */
@@ -100,7 +107,11 @@ typedef struct ReplayReport {
     ReplayPolicy policy;
     ReplayRun *runs; /* the first is the rules as written */
     size_t run_count;
-    uint64_t slots; /* evaluations of slots, all runs together */
+    ReplayRecord *records; /* by file, group, place */
+    size_t record_count;
+    bool writes;      /* recordings went to a store */
+    uint64_t written; /* samples of them */
+    uint64_t slots;   /* evaluations of slots, all runs together */
     int64_t wall_ns;
 } ReplayReport;
 

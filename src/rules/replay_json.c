@@ -59,6 +59,25 @@ static void put_alert(JsonWriter *json, const ReplayAlert *alert) {
     json_end(json);
 }
 
+static void put_records(JsonWriter *json, const ReplayReport *report) {
+    json_put_array(json, "recordings");
+    for (size_t i = 0; i < report->record_count; i++) {
+        const ReplayRecord *record = &report->records[i];
+        json_object(json);
+        json_put_str(json, "record", record->name);
+        json_put_str(json, "group", record->group);
+        json_put_str(json, "file", record->file);
+        json_put_int(json, "evaluations", (int64_t)record->evaluations);
+        json_put_int(json, "failures", (int64_t)record->failures);
+        json_put_str(json, "lastError", record->last_error);
+        json_end(json);
+    }
+    json_end(json);
+    if (report->writes) {
+        json_put_int(json, "samplesWritten", (int64_t)report->written);
+    }
+}
+
 void replay_report_json(const ReplayReport *report, Buf *out) {
     JsonWriter json = json_writer(out);
     json_object(&json);
@@ -80,6 +99,7 @@ void replay_report_json(const ReplayReport *report, Buf *out) {
         json_end(&json);
     }
     json_end(&json);
+    put_records(&json, report);
     json_end(&json);
     buf_byte(out, '\n');
 }

@@ -111,6 +111,22 @@ static void put_doubts(Buf *out, const ReplayRun *run) {
     }
 }
 
+/* Recordings that failed: what reads them had less to go by. */
+static void put_records(Buf *out, const ReplayReport *report) {
+    for (size_t i = 0; i < report->record_count; i++) {
+        const ReplayRecord *record = &report->records[i];
+        if (record->failures) {
+            buf_printf(out, "%.*s: %llu of %llu evaluations failed: %.*s\n", STR_ARG(record->name),
+                       (unsigned long long)record->failures,
+                       (unsigned long long)record->evaluations, STR_ARG(record->last_error));
+        }
+    }
+    if (report->writes) {
+        buf_printf(out, "\n%llu samples of recording rules were written\n",
+                   (unsigned long long)report->written);
+    }
+}
+
 static void put_run(Buf *out, const ReplayReport *report) {
     AUTO(arena_finish) Arena arena = {0};
     const ReplayRun *run = &report->runs[0];
@@ -134,6 +150,7 @@ static void put_run(Buf *out, const ReplayReport *report) {
                    quiet == 1 ? "" : "s");
     }
     put_doubts(out, run);
+    put_records(out, report);
 }
 
 /* All runs of one alert beneath each other. */

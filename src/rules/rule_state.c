@@ -69,6 +69,7 @@ void rule_state_free(RuleState *state) {
     free(state->alerts);
     free(state->series);
     free(state->last_error);
+    free(state->last_failure);
     free(state->selector_series);
     rule_history_finish(&state->history);
     free((char *)state->generator_url.ptr);
@@ -87,6 +88,10 @@ void rule_state_set_health(RuleState *state, RuleHealth health, Str error) {
         memcpy(copy, error.ptr, error.len);
         copy[error.len] = '\0';
         state->last_error = copy;
+        if (health == RULE_ERR) {
+            free(state->last_failure);
+            state->last_failure = mem_strdup(copy);
+        }
     }
 }
 

@@ -53,6 +53,7 @@ typedef struct RuleState {
 
     RuleHealth health;
     char *last_error;   /* heap; NULL = none */
+    char *last_failure; /* heap; the newest error of all, also after it went well again */
     bool is_text_fault; /* the evaluation was good, a template of it was not */
     Str generator_url;  /* of its alerts; heap */
     TimeMs last_evaluation;

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from harness import BELFRY, World, call, free_port, get_json, need, query, remote_write, run_cases, wait_for
+from harness import BELFRY, Listener, World, call, free_port, get_json, need, query, remote_write, run_cases, wait_for
 
 CONFIG = "global: {{evaluation_interval: 1s}}\nrules: [{{files: \"{dir}/rules/*.yml\"}}]\n"
 
@@ -66,9 +66,13 @@ def replays_history_from_a_server_and_from_a_folder():
 
         # What recordings give is written back, at the times of their evaluations.
         run(world, "replay", rules, *period, "--against", url, "--write", "--output", world.path("report.txt"))
-        assert os.path.getsize(world.path("report.txt")) > 0
+        assert "samples of recording rules were written" in open(world.path("report.txt"), encoding="utf-8").read()
         assert query(port, "count_over_time(load:twice[1d])", start // 1000 + 24 * 3600)[0][1] >= 24 * 60 - 5
         assert not query(port, "count_over_time(ALERTS[2d])"), "alerts are told, not written"
+        refuses = Listener(400, b"out of order")
+        told = run(world, "replay", rules, *period, "--against", url, "--write-to", f"http://127.0.0.1:{refuses.port}", want=1)
+        assert "recordings not written" in told and "status 400: out of order" in told, told
+        refuses.close()
 
         slow = world.write("slow.yml", "global: {evaluation_interval: 10m}\n"
                            f"rules: [{{files: \"{rules}\"}}]\n")

@@ -224,6 +224,7 @@ Test(replay, rings_as_live_does) {
     sort_lines(&replayed);
     cr_expect_str_eq(replayed.ptr, live.ptr);
     cr_expect_gt(alert_of(&report.runs[0], "Clash")->failures, 0);
+    cr_expect(alert_of(&report.runs[0], "Clash")->last_error.len > 0, "also where it ended well");
     cr_expect_lt(alert_of(&report.runs[0], "Clash")->failures,
                  alert_of(&report.runs[0], "Clash")->evaluations);
     replay_report_finish(&report);
