@@ -44,6 +44,7 @@ static ErrKind kind_of_status(int status) {
     case 404:
         return ERR_NOT_FOUND;
     case 409:
+    case 412:
         return ERR_CONFLICT;
     case 422:
         return ERR_LIMIT;
@@ -52,8 +53,9 @@ static ErrKind kind_of_status(int status) {
     }
 }
 
-static bool call(Str url, const char *method, Str path, Str body, DurationMs timeout, Arena *arena,
-                 Str *ret_answer, Err *err) {
+/* `header`: one more, or "". */
+static bool call(Str url, const char *method, Str path, Str body, Str header, DurationMs timeout,
+                 Arena *arena, Str *ret_answer, Err *err) {
     AUTO(net_closep) Net *net = NULL;
     if (!net_open(&net, err)) {
         return false;
@@ -66,6 +68,8 @@ static bool call(Str url, const char *method, Str path, Str body, DurationMs tim
         .content_type = body.len == 0 ? STR("")
                         : json        ? STR("application/json")
                                       : STR("application/x-www-form-urlencoded"),
+        .headers = &header,
+        .header_count = header.len > 0,
         .timeout = timeout,
         .answer_bytes_max = ANSWER_BYTES_MAX,
     };
@@ -88,20 +92,15 @@ static bool call(Str url, const char *method, Str path, Str body, DurationMs tim
 
 bool client_call(Str url, const char *method, Str path, Str body, Arena *arena, Str *ret_answer,
                  Err *err) {
-    return call(url, method, path, body, CALL_TIMEOUT_MS, arena, ret_answer, err);
+    return call(url, method, path, body, STR(""), CALL_TIMEOUT_MS, arena, ret_answer, err);
 }
 
 bool client_call_patiently(Str url, const char *method, Str path, Str body, Arena *arena,
                            Str *ret_answer, Err *err) {
-    return call(url, method, path, body, DAY_MS, arena, ret_answer, err);
+    return call(url, method, path, body, STR(""), DAY_MS, arena, ret_answer, err);
 }
 
-bool client_json(Str url, const char *method, Str path, Str body, cJSON **ret_answer, Err *err) {
-    AUTO(arena_finish) Arena arena = {0};
-    Str text = {0};
-    if (!client_call(url, method, path, body, &arena, &text, err)) {
-        return false;
-    }
+static bool parse_answer(Str url, Str text, cJSON **ret_answer, Err *err) {
     cJSON *json = cJSON_ParseWithLength(text.ptr, text.len);
     if (!json && str_trim(text).len) {
         return err_set(err, ERR_IO, "%.*s: the answer is not JSON; is this a Belfry?",
@@ -109,6 +108,20 @@ bool client_json(Str url, const char *method, Str path, Str body, cJSON **ret_an
     }
     *ret_answer = json;
     return true;
+}
+
+bool client_json(Str url, const char *method, Str path, Str body, cJSON **ret_answer, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str text = {0};
+    return client_call(url, method, path, body, &arena, &text, err) &&
+           parse_answer(url, text, ret_answer, err);
+}
+
+bool client_edit(Str url, Str path, Str body, Str header, cJSON **ret_answer, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    Str text = {0};
+    return call(url, "POST", path, body, header, CALL_TIMEOUT_MS, &arena, &text, err) &&
+           parse_answer(url, text, ret_answer, err);
 }
 
 Str client_escape(Arena *arena, Str text) {

@@ -34,6 +34,9 @@ bool client_call_patiently(Str url, const char *method, Str path, Str body, Aren
 bool client_json(Str url, const char *method, Str path, Str body, cJSON **ret_answer,
                  Err *err) MUST_CHECK;
 
+/* A POST of JSON with one further header, "Name: value". */
+bool client_edit(Str url, Str path, Str body, Str header, cJSON **ret_answer, Err *err) MUST_CHECK;
+
 /* `text` percent-encoded for a query string. */
 Str client_escape(Arena *arena, Str text);
 

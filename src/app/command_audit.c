@@ -5,22 +5,15 @@
 #include "app/client.h"
 #include "app/command.h"
 #include "app/commands.h"
-#include "base/clock.h"
-#include "base/number.h"
+#include "app/when.h"
 
 static bool add_time(Arena *arena, const Args *args, const char *name, Str *path, Err *err) {
     const char *text = args_get(args, name);
     TimeMs time;
-    DurationMs span;
     if (!text) {
         return true;
     }
-    if (text[0] == '-') { /* -7d: so long ago */
-        if (!duration_parse(str_of(text + 1), &span, err)) {
-            return err_context(err, "--%s", name);
-        }
-        time = clock_now() - span;
-    } else if (!time_parse(str_of(text), &time, err)) {
+    if (!when_parse_past(str_of(text), clock_now(), &time, err)) {
         return err_context(err, "--%s", name);
     }
     *path = arena_printf(arena, "%.*s&%s=%lld.%03d", STR_ARG(*path), name,
@@ -38,6 +31,9 @@ static void add_text(Arena *arena, const Args *args, const char *name, Str *path
 
 static int print_audit(const Args *args, Arena *arena, Err *err) {
     Str path = STR("/api/v1/audit?"), answer;
+    if (args->word_count) {
+        return command_usage(args->spec, "there are options only; an id is --subject ID");
+    }
     add_text(arena, args, "subject", &path);
     add_text(arena, args, "action", &path);
     add_text(arena, args, "limit", &path);
@@ -51,7 +47,7 @@ static int print_audit(const Args *args, Arena *arena, Err *err) {
 
 int command_audit(int argc, char **argv) {
     static const ArgOption options[] = {
-        {"from", "TIME", "RFC 3339, Unix seconds, or -7d for a week ago"},
+        {"from", "TIME", "-7d for a week ago, 2030-01-31, RFC 3339 or Unix seconds"},
         {"to", "TIME", "the same"},
         {"subject", "ID", "of one silence or maintenance flag"},
         {"action", "NAME", "silence.create, or all that begins so: silence., maintenance."},

@@ -2,70 +2,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "app/command.h"
 #include "app/commands.h"
 #include "app/weekly.h"
+#include "app/when.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "model/matcher.h"
-
-/* "2030-01-31", also with " 18:00": as the local clock shows it; a day is its first moment. */
-static bool parse_day(Str text, TimeMs *ret_time) {
-    char word[32];
-    int year, month, day, hour = 0, minute = 0;
-    char between = ' ', extra;
-    if (text.len >= sizeof word) {
-        return false;
-    }
-    snprintf(word, sizeof word, "%.*s", STR_ARG(text));
-    int count = sscanf(word, "%4d-%2d-%2d%c%2d:%2d%c", &year, &month, &day, &between, &hour,
-                       &minute, &extra);
-    if ((count != 3 && count != 6) || (between != ' ' && between != 'T') || hour > 23 ||
-        minute > 59) {
-        return false;
-    }
-    struct tm local = {.tm_year = year - 1900,
-                       .tm_mon = month - 1,
-                       .tm_mday = day,
-                       .tm_hour = hour,
-                       .tm_min = minute,
-                       .tm_isdst = -1};
-    *ret_time = (TimeMs)mktime(&local) * SECOND_MS;
-    return local.tm_mon == month - 1 && local.tm_mday == day; /* there is no 31st of February */
-}
-
-/* "18:00" is the next time the local clock shows that; else a time as everywhere. */
-static bool parse_until(Str text, TimeMs now, TimeMs *ret_time, Err *err) {
-    int hour;
-    int minute;
-    char extra;
-    char word[16];
-    snprintf(word, sizeof word, "%.*s", STR_ARG(text));
-    bool clock = text.len <= 5 && sscanf(word, "%d:%d%c", &hour, &minute, &extra) == 2;
-    if (!clock) {
-        return parse_day(text, ret_time) || time_parse(text, ret_time, err);
-    }
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
-        return err_set(err, ERR_INVALID, "\"%s\" is no time of day", word);
-    }
-    time_t seconds = (time_t)(now / SECOND_MS);
-    struct tm local;
-    localtime_r(&seconds, &local);
-    local.tm_hour = hour;
-    local.tm_min = minute;
-    local.tm_sec = 0;
-    local.tm_isdst = -1;
-    TimeMs until = (TimeMs)mktime(&local) * SECOND_MS;
-    if (until <= now) {
-        local.tm_mday += 1;
-        local.tm_isdst = -1;
-        until = (TimeMs)mktime(&local) * SECOND_MS;
-    }
-    *ret_time = until;
-    return true;
-}
 
 static bool put_end(JsonWriter *json, const Args *args, TimeMs now, Err *err) {
     const char *until = args_get(args, "until");
@@ -74,7 +18,7 @@ static bool put_end(JsonWriter *json, const Args *args, TimeMs now, Err *err) {
     TimeMs time;
     DurationMs span;
     if (until) {
-        if (!parse_until(str_of(until), now, &time, err)) {
+        if (!when_parse(str_of(until), now, &time, err)) {
             return err_context(err, "--until");
         }
         json_put_time(json, "ends_at", time);
@@ -85,7 +29,7 @@ static bool put_end(JsonWriter *json, const Args *args, TimeMs now, Err *err) {
         json_put_time(json, "ends_at", now + span);
     }
     if (review) {
-        if (!parse_until(str_of(review), now, &time, err)) {
+        if (!when_parse(str_of(review), now, &time, err)) {
             return err_context(err, "--review");
         }
         json_put_time(json, "review_at", time);
@@ -155,20 +99,20 @@ static int maintenance_on(int argc, char **argv) {
     return command_run(argc, argv, &spec, set_flag);
 }
 
-static bool load_flags(const Args *args, cJSON **ret_answer, const cJSON **ret_list, Err *err) {
+static bool load_flags(const Args *args, cJSON **ret_answer, cJSON **ret_list, Err *err) {
     AUTO(arena_finish) Arena arena = {0};
     if (!client_json(client_url(args, &arena), "GET", STR("/api/v1/maintenance"), STR(""),
                      ret_answer, err)) {
         return false;
     }
-    const cJSON *data = cJSON_GetObjectItem(*ret_answer, "data");
+    cJSON *data = cJSON_GetObjectItem(*ret_answer, "data");
     *ret_list = cJSON_IsArray(data) ? data : *ret_answer;
     return true;
 }
 
 static void print_flag(const cJSON *flag) {
     const char *end = client_text(flag, "ends_at");
-    const char *review = client_text(flag, "review_at");
+    const char *review = client_text(flag, "review_at"), *origin = client_text(flag, "origin");
     printf("%s  %-14s %s %s  owner %s: %s\n   ", client_text(flag, "id"), client_text(flag, "mode"),
            *end ? "until" : "review", *end ? end : review, client_text(flag, "owner"),
            client_text(flag, "reason"));
@@ -178,17 +122,71 @@ static void print_flag(const cJSON *flag) {
     }
     const cJSON *schedule = cJSON_GetObjectItem(flag, "schedule");
     char *windows = schedule ? cJSON_PrintUnformatted(schedule) : NULL;
+    if (*origin && strcmp(origin, "api") != 0) {
+        printf("  (by %s)", origin);
+    }
     printf("%s%s%s%s\n", cJSON_IsTrue(cJSON_GetObjectItem(flag, "active")) ? "" : "  (not active)",
            cJSON_IsTrue(cJSON_GetObjectItem(flag, "forgotten")) ? "  (review overdue)" : "",
            windows ? "  only in " : "", windows ? windows : "");
     cJSON_free(windows);
 }
 
+/* True if `word` is one of the flag's matchers, as the server prints them. */
+static bool has_matcher(const cJSON *flag, const char *word) {
+    AUTO(arena_finish) Arena arena = {0};
+    AUTO(buf_finish) Buf text = {0};
+    Matcher want;
+    Err err = {0};
+    if (!matcher_parse(&arena, str_of(word), &want, &err)) {
+        return false;
+    }
+    matcher_print(&text, &want);
+    matcher_finish(&want);
+    bool found = false;
+    const cJSON *matcher;
+    cJSON_ArrayForEach(matcher, cJSON_GetObjectItem(flag, "matchers")) {
+        found = found ||
+                (cJSON_IsString(matcher) && str_eq(buf_view(&text), str_of(matcher->valuestring)));
+    }
+    return found;
+}
+
+/* True if all words of the command line are among the flag's matchers. */
+static bool has_words(const cJSON *flag, const Args *args) {
+    for (size_t i = 0; i < args->word_count; i++) {
+        if (!has_matcher(flag, args->words[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Leaves the flags that the words of the command line ask for. */
+static bool filter_flags(cJSON *list, const Args *args, Err *err) {
+    AUTO(arena_finish) Arena arena = {0};
+    for (size_t i = 0; i < args->word_count; i++) {
+        Matcher matcher;
+        if (!matcher_parse(&arena, str_of(args->words[i]), &matcher, err)) {
+            return false;
+        }
+        matcher_finish(&matcher);
+    }
+    cJSON *next;
+    for (cJSON *flag = list->child; flag; flag = next) {
+        next = flag->next;
+        if (!has_words(flag, args)) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(list, flag));
+        }
+    }
+    return true;
+}
+
 static int list_flags(const Args *args, Arena *arena, Err *err) {
     (void)arena;
-    cJSON *answer = NULL;
-    const cJSON *list, *flag;
-    if (!load_flags(args, &answer, &list, err)) {
+    cJSON *answer = NULL, *list;
+    const cJSON *flag;
+    if (!load_flags(args, &answer, &list, err) || !filter_flags(list, args, err)) {
+        cJSON_Delete(answer);
         return EXIT_FAILED;
     }
     if (args_has(args, "json")) {
@@ -207,39 +205,11 @@ static int list_flags(const Args *args, Arena *arena, Err *err) {
 static int maintenance_list(int argc, char **argv) {
     static const ArgOption options[] = {
         {"json", NULL, "as JSON"}, CLIENT_URL_OPTION, {NULL, NULL, NULL}};
-    static const ArgSpec spec = {"belfry maintenance list [OPTIONS]",
-                                 "Lists flags, in the order of their start.", options};
+    static const ArgSpec spec = {
+        "belfry maintenance list [MATCHER...] [OPTIONS]",
+        "Lists flags, in the order of their start: all, or those that have these matchers.",
+        options};
     return command_run(argc, argv, &spec, list_flags);
-}
-
-/* True if every word of the command line is one of the flag's matchers, as the server prints them.
- */
-static bool flag_has_words(const cJSON *flag, const Args *args) {
-    const cJSON *matchers = cJSON_GetObjectItem(flag, "matchers");
-    if ((size_t)cJSON_GetArraySize(matchers) != args->word_count) {
-        return false;
-    }
-    AUTO(arena_finish) Arena arena = {0};
-    for (size_t i = 0; i < args->word_count; i++) {
-        bool found = false;
-        Matcher want;
-        Err err = {0};
-        if (!matcher_parse(&arena, str_of(args->words[i]), &want, &err)) {
-            return false;
-        }
-        AUTO(buf_finish) Buf text = {0};
-        matcher_print(&text, &want);
-        matcher_finish(&want);
-        const cJSON *matcher;
-        cJSON_ArrayForEach(matcher, matchers) {
-            found = found || (cJSON_IsString(matcher) &&
-                              str_eq(buf_view(&text), str_of(matcher->valuestring)));
-        }
-        if (!found) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static bool clear_flag(const Args *args, const char *id, Err *err) {
@@ -255,7 +225,7 @@ static bool clear_flag(const Args *args, const char *id, Err *err) {
 /* Clears the flags whose matchers are the words of the command line. */
 static bool clear_by_matchers(const Args *args, Err *err) {
     cJSON *answer = NULL;
-    const cJSON *list = NULL;
+    cJSON *list = NULL;
     if (!load_flags(args, &answer, &list, err)) {
         return false;
     }
@@ -263,7 +233,8 @@ static bool clear_by_matchers(const Args *args, Err *err) {
     bool good = true;
     const cJSON *flag;
     cJSON_ArrayForEach(flag, list) {
-        if (good && flag_has_words(flag, args)) {
+        int count = cJSON_GetArraySize(cJSON_GetObjectItem(flag, "matchers"));
+        if (good && (size_t)count == args->word_count && has_words(flag, args)) {
             good = clear_flag(args, client_text(flag, "id"), err);
             cleared += good;
         }

@@ -13,11 +13,15 @@
 
 /* ---- preview ---- */
 
+enum { PREVIEW_SHOWN = 50 };
+
 static void print_caught(const cJSON *data) {
     const cJSON *alerts = cJSON_GetObjectItem(data, "alerts");
     const cJSON *week = cJSON_GetObjectItem(data, "lastWeek");
     const cJSON *alert, *label;
-    printf("now: %d\n", cJSON_GetArraySize(alerts));
+    int shown = cJSON_GetArraySize(alerts);
+    double all = cJSON_GetNumberValue(cJSON_GetObjectItem(data, "alertCount"));
+    printf("now: %.0f\n", all);
     cJSON_ArrayForEach(alert, alerts) {
         const char *comma = "  {";
         cJSON_ArrayForEach(label, cJSON_GetObjectItem(alert, "labels")) {
@@ -26,6 +30,9 @@ static void print_caught(const cJSON *data) {
         }
         printf("} since %s%s\n", client_text(alert, "startsAt"),
                cJSON_IsTrue(cJSON_GetObjectItem(alert, "suppressed")) ? " (quiet already)" : "");
+    }
+    if (all > shown) {
+        printf("  and %.0f more\n", all - shown);
     }
     printf("last 7 days: %.0f alerts rang %.0f times\n",
            cJSON_GetNumberValue(cJSON_GetObjectItem(week, "alerts")),
@@ -45,6 +52,7 @@ int quiet_preview(const Args *args, Arena *arena, Err *err) {
         json_str(&json, str_of(args->words[i]));
     }
     json_end(&json);
+    json_put_int(&json, "limit", PREVIEW_SHOWN);
     json_end(&json);
     if (!client_json(client_url(args, arena), "POST", STR("/api/v1/silences/preview"),
                      buf_view(&body), &answer, err)) {
@@ -138,12 +146,18 @@ int silence_export(int argc, char **argv) {
 }
 
 /* A silence of another server is a new one here: its id means nothing. */
-static bool import_one(Str url, cJSON *silence, Err *err) {
+static bool import_one(Str url, cJSON *silence, bool force, Err *err) {
     cJSON *answer = NULL;
     const char *comment = client_text(silence, "comment");
+    if (!cJSON_IsObject(silence)) {
+        return err_set(err, ERR_INVALID, "expected silences in the list, each an object");
+    }
     cJSON_DeleteItemFromObject(silence, "id");
     cJSON_DeleteItemFromObject(silence, "status");
     cJSON_DeleteItemFromObject(silence, "updatedAt");
+    if (force) {
+        cJSON_AddTrueToObject(silence, "force");
+    }
     char *text = cJSON_PrintUnformatted(silence);
     bool ok = client_json(url, "POST", STR("/api/v2/silences"), str_of(text), &answer, err) ||
               err_context(err, "silence \"%s\"", comment);
@@ -155,36 +169,58 @@ static bool import_one(Str url, cJSON *silence, Err *err) {
     return ok;
 }
 
-static int import_all(const Args *args, Arena *arena, Err *err) {
-    enum { IMPORT_BYTES_MAX = 64 << 20 };
-    const char *word = args->word_count ? args->words[0] : "-";
-    const char *path = strcmp(word, "-") == 0 ? "/dev/stdin" : word;
-    Str text;
-    if (!file_read(arena, path, IMPORT_BYTES_MAX, &text, err)) {
-        return EXIT_FAILED;
-    }
-    cJSON *list = cJSON_ParseWithLength(text.ptr, text.len);
-    if (!cJSON_IsArray(list)) {
-        err_set(err, ERR_INVALID, "%s: expected a JSON list of silences", path);
-        cJSON_Delete(list);
-        return EXIT_FAILED;
-    }
-    int status = EXIT_DONE;
+/* Goes on after one that is refused; false if there was one, which has been told. */
+static bool import_list(const Args *args, Arena *arena, cJSON *list) {
+    bool all = true;
     cJSON *silence;
     cJSON_ArrayForEach(silence, list) {
         Err failure = {0};
-        if (!import_one(client_url(args, arena), silence, &failure)) {
-            status = command_fail(&failure);
+        if (!import_one(client_url(args, arena), silence, args_has(args, "force"), &failure)) {
+            command_fail(&failure);
+            all = false;
         }
     }
+    return all;
+}
+
+static bool import_file(const Args *args, Arena *arena, const char *word) {
+    enum { IMPORT_BYTES_MAX = 64 << 20 };
+    const char *path = strcmp(word, "-") == 0 ? "/dev/stdin" : word;
+    Str text;
+    Err err = {0};
+    if (!file_read(arena, path, IMPORT_BYTES_MAX, &text, &err)) {
+        command_fail(&err);
+        return false;
+    }
+    cJSON *list = cJSON_ParseWithLength(text.ptr, text.len);
+    bool good = cJSON_IsArray(list);
+    if (good) {
+        good = import_list(args, arena, list);
+    } else {
+        err_set(&err, ERR_INVALID, "%s: expected a JSON list of silences", path);
+        command_fail(&err);
+    }
     cJSON_Delete(list);
-    return status;
+    return good;
+}
+
+static int import_all(const Args *args, Arena *arena, Err *err) {
+    (void)err; /* each has its own */
+    bool good = args->word_count || import_file(args, arena, "-");
+    for (size_t i = 0; i < args->word_count; i++) {
+        good = import_file(args, arena, args->words[i]) && good;
+    }
+    return good ? EXIT_DONE : EXIT_FAILED;
 }
 
 int silence_import(int argc, char **argv) {
-    static const ArgOption options[] = {CLIENT_URL_OPTION, {NULL, NULL, NULL}};
-    static const ArgSpec spec = {"belfry silence import [FILE] [OPTIONS]",
-                                 "Sets the silences of a JSON list, from FILE or standard input; "
+    static const ArgOption options[] = {
+        {"force", NULL, "also those that would match every alert"},
+        CLIENT_URL_OPTION,
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {"belfry silence import [FILE...] [OPTIONS]",
+                                 "Sets the silences of JSON lists, from FILEs or standard input; "
                                  "prints their new ids.\nGoes on after one that is refused, and "
                                  "exits with 1.",
                                  options};

@@ -1,4 +1,5 @@
-/* belfry silence add|list|expire: a client of Alertmanager's API v2, so it works against one, too.
+/* belfry silence add|list|edit|expire: a client of Alertmanager's API v2, so it works against one,
+ * too.
  */
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "app/command_quiet.h"
 #include "app/commands.h"
 #include "app/weekly.h"
+#include "app/when.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "model/matcher.h"
@@ -41,7 +43,8 @@ static bool option_time(const Args *args, const char *name, TimeMs fallback, Tim
                         Err *err) {
     const char *text = args_get(args, name);
     *ret_time = fallback;
-    return !text || time_parse(str_of(text), ret_time, err) || err_context(err, "--%s", name);
+    return !text || when_parse(str_of(text), clock_now(), ret_time, err) ||
+           err_context(err, "--%s", name);
 }
 
 static bool silence_times(const Args *args, TimeMs *ret_start, TimeMs *ret_end, Err *err) {
@@ -83,7 +86,8 @@ static int add(const Args *args, Arena *arena, Err *err) {
     if (args->word_count && args_has(args, "preview")) {
         return quiet_preview(args, arena, err);
     }
-    if (args->word_count == 0 || !args_get(args, "comment")) {
+    const char *comment = args_get(args, "comment");
+    if (args->word_count == 0 || !comment || !*comment) {
         return command_usage(args->spec, "a silence needs matchers and a --comment");
     }
     if (!silence_body(args, &body, err) ||
@@ -100,8 +104,10 @@ static int silence_add(int argc, char **argv) {
     static const ArgOption options[] = {
         {"duration", "SPAN", "how long from its start (default 1h)"},
         {"for", "SPAN", "the same, as of a maintenance flag"},
-        {"start", "TIME", "RFC 3339 or Unix seconds (default now)"},
-        {"end", "TIME", "instead of --duration"},
+        {"start", "TIME",
+         "18:00 (next time the clock shows it), 2030-01-31, \"2030-01-31 18:00\", RFC 3339 or "
+         "Unix seconds (default now)"},
+        {"end", "TIME", "instead of --duration, written the same"},
         {"comment", "TEXT", "why (required)"},
         CLIENT_AUTHOR_OPTION,
         {"force", NULL, "also if it would match every alert"},
@@ -121,16 +127,19 @@ static int silence_add(int argc, char **argv) {
 }
 
 static void print_silence_matchers(const cJSON *silence) {
-    static const char *const operators[2][2] = {{"!=", "="}, {"!~", "=~"}};
-    const char *comma = "";
-    const cJSON *matcher;
-    cJSON_ArrayForEach(matcher, cJSON_GetObjectItem(silence, "matchers")) {
-        bool regex = cJSON_IsTrue(cJSON_GetObjectItem(matcher, "isRegex"));
-        bool equal = !cJSON_IsFalse(cJSON_GetObjectItem(matcher, "isEqual"));
-        printf("%s%s%s\"%s\"", comma, client_text(matcher, "name"), operators[regex][equal],
-               client_text(matcher, "value"));
-        comma = ", ";
+    AUTO(buf_finish) Buf text = {0};
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(silence, "matchers")) {
+        bool regex = cJSON_IsTrue(cJSON_GetObjectItem(item, "isRegex"));
+        bool equal = !cJSON_IsFalse(cJSON_GetObjectItem(item, "isEqual"));
+        Matcher matcher = {.name = str_of(client_text(item, "name")),
+                           .value = str_of(client_text(item, "value")),
+                           .type = regex ? (equal ? MATCH_RE : MATCH_NRE)
+                                         : (equal ? MATCH_EQ : MATCH_NE)};
+        buf_str(&text, text.len ? STR(", ") : STR(""));
+        matcher_print(&text, &matcher);
     }
+    printf("%.*s", STR_ARG(buf_view(&text)));
 }
 
 static const char *state_of(const cJSON *silence) {
@@ -177,20 +186,33 @@ static void print_silence(const cJSON *silence) {
     printf("\n");
 }
 
+/* Leaves what --search asks for. */
+static void search_silences(cJSON *silences, const char *wanted) {
+    cJSON *next;
+    for (cJSON *silence = silences ? silences->child : NULL; silence; silence = next) {
+        next = silence->next;
+        if (!has_text(silence, wanted)) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(silences, silence));
+        }
+    }
+}
+
 static int list(const Args *args, Arena *arena, Err *err) {
-    Str path = list_path(args, arena), text;
-    if (!client_call(client_url(args, arena), "GET", path, STR(""), arena, &text, err)) {
+    cJSON *silences = NULL;
+    if (!client_json(client_url(args, arena), "GET", list_path(args, arena), STR(""), &silences,
+                     err)) {
         return EXIT_FAILED;
     }
+    search_silences(silences, args_get(args, "search"));
     if (args_has(args, "json")) {
-        printf("%.*s\n", STR_ARG(str_trim(text)));
-        return EXIT_DONE;
+        char *text = cJSON_PrintUnformatted(silences);
+        puts(text);
+        cJSON_free(text);
     }
-    cJSON *silences = cJSON_ParseWithLength(text.ptr, text.len);
     const cJSON *silence;
     cJSON_ArrayForEach(silence, silences) {
         bool hidden = !args_has(args, "all") && strcmp(state_of(silence), "expired") == 0;
-        if (!hidden && has_text(silence, args_get(args, "search"))) {
+        if (!hidden && !args_has(args, "json")) {
             print_silence(silence);
         }
     }
@@ -224,6 +246,9 @@ static int expire(const Args *args, Arena *arena, Err *err) {
             arena_printf(arena, "/api/v2/silence/%.*s?actor=%.*s", STR_ARG(id), STR_ARG(actor));
         if (!client_call(client_url(args, arena), "DELETE", path, STR(""), arena, &answer,
                          &failure)) {
+            if (failure.kind == ERR_NOT_FOUND) { /* without a word, as Alertmanager says it */
+                err_set(&failure, ERR_NOT_FOUND, "there is none with this id");
+            }
             err_context(&failure, "silence %s", args->words[i]);
             status = command_fail(&failure);
         }
@@ -238,10 +263,124 @@ static int silence_expire(int argc, char **argv) {
     return command_run(argc, argv, &spec, expire);
 }
 
+/* ---- editing ---- */
+
+static void put_text(cJSON *silence, const char *key, Str text) {
+    cJSON_DeleteItemFromObjectCaseSensitive(silence, key);
+    AUTO(buf_finish) Buf buf = {0};
+    buf_str(&buf, text);
+    buf_byte(&buf, '\0');
+    cJSON_AddStringToObject(silence, key, buf.ptr);
+}
+
+static void put_when(cJSON *silence, const char *key, TimeMs time) {
+    AUTO(buf_finish) Buf buf = {0};
+    time_put(&buf, time);
+    put_text(silence, key, buf_view(&buf));
+}
+
+static bool edit_times(const Args *args, cJSON *silence, Err *err) {
+    TimeMs start = 0, end = 0;
+    DurationMs span;
+    const char *duration = args_get(args, "for");
+    if (duration && !duration_parse(str_of(duration), &span, err)) {
+        return err_context(err, "--for");
+    }
+    if (!option_time(args, "start", 0, &start, err) ||
+        !option_time(args, "end", duration ? clock_now() + span : 0, &end, err)) {
+        return false;
+    }
+    if (start) {
+        put_when(silence, "startsAt", start);
+    }
+    if (end) {
+        put_when(silence, "endsAt", end);
+    }
+    return true;
+}
+
+static bool edit_silence(const Args *args, cJSON *silence, Err *err) {
+    const char *comment = args_get(args, "comment");
+    if (!edit_times(args, silence, err)) {
+        return false;
+    }
+    if (comment) {
+        put_text(silence, "comment", str_of(comment));
+    }
+    if (args_has(args, "force")) {
+        cJSON_AddTrueToObject(silence, "force");
+    }
+    return true;
+}
+
+/* Whoever was faster is not overwritten: the version that was read goes back with the edit. */
+static bool send_edit(const Args *args, cJSON *silence, Arena *arena, Err *err) {
+    cJSON *answer = NULL;
+    Str version = arena_printf(arena, "If-Match: \"%s\"", client_text(silence, "updatedAt"));
+    char *text = cJSON_PrintUnformatted(silence);
+    Str path = arena_printf(arena, "/api/v2/silences?actor=%.*s",
+                            STR_ARG(client_escape(arena, client_author(args))));
+    bool ok = client_edit(client_url(args, arena), path, str_of(text), version, &answer, err);
+    cJSON_free(text);
+    if (ok) {
+        puts(client_text(answer, "silenceID"));
+    }
+    cJSON_Delete(answer);
+    return ok;
+}
+
+static int edit(const Args *args, Arena *arena, Err *err) {
+    static const char *const changes[] = {"for", "end", "start", "comment"};
+    cJSON *silence = NULL;
+    bool any = false;
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        any = any || args_has(args, changes[i]);
+    }
+    if (args->word_count != 1 || !any) {
+        return command_usage(args->spec, "one id is needed, and what to change");
+    }
+    Str path = arena_printf(arena, "/api/v2/silence/%.*s",
+                            STR_ARG(client_escape(arena, str_of(args->words[0]))));
+    bool found = client_json(client_url(args, arena), "GET", path, STR(""), &silence, err);
+    if (!found && err->kind == ERR_NOT_FOUND) {
+        err_set(err, ERR_NOT_FOUND, "there is none with this id");
+    }
+    bool ok = found && edit_silence(args, silence, err) && send_edit(args, silence, arena, err);
+    cJSON_Delete(silence);
+    if (!ok) {
+        err_context(err, "silence %s", args->words[0]);
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+static int silence_edit(int argc, char **argv) {
+    static const ArgOption options[] = {
+        {"for", "SPAN", "ends so long from now"},
+        {"end", "TIME", "ends then; written as for add"},
+        {"start", "TIME", "begins then, if it has not begun"},
+        {"comment", "TEXT", "another comment"},
+        CLIENT_AUTHOR_OPTION,
+        {"force", NULL, "also if it would match every alert"},
+        CLIENT_URL_OPTION,
+        {NULL, NULL, NULL},
+    };
+    static const ArgSpec spec = {
+        "belfry silence edit ID [OPTIONS]",
+        "Changes a silence and prints its id. One that has begun keeps its id unless its start is\n"
+        "changed; one that has expired comes back as a new one. Refused if somebody changed it\n"
+        "in the meantime.",
+        options,
+    };
+    return command_run(argc, argv, &spec, edit);
+}
+
 int command_silence(int argc, char **argv) {
     static const CommandAction actions[] = {
         {"add", silence_add, "silence alerts that match"},
         {"list", silence_list, "show silences"},
+        {"edit", silence_edit, "change its end or comment"},
+        {"update", silence_edit, "the same, as amtool calls it"},
         {"expire", silence_expire, "end silences now"},
         {"preview", silence_preview, "what a silence would keep quiet"},
         {"history", silence_history, "who did what to a silence or flag"},
@@ -250,6 +389,6 @@ int command_silence(int argc, char **argv) {
         {NULL, NULL, NULL},
     };
     return command_dispatch(
-        argc, argv, "belfry silence add|list|expire|preview|history|export|import [OPTIONS]",
+        argc, argv, "belfry silence add|list|edit|expire|preview|history|export|import [OPTIONS]",
         actions);
 }

@@ -39,6 +39,9 @@ void am_string_error(Request *request, int status, const char *fmt, ...) {
     va_end(args);
     JsonWriter json = am_json(request, status);
     json_str(&json, str_of(text));
+    if (status == 503) {
+        respond_header(request, "Retry-After", STR("5"));
+    }
 }
 
 void am_framework_error(Request *request, int status, int code, const char *fmt, ...) {

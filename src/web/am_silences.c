@@ -188,7 +188,8 @@ void handle_am_set_silence(Web *web, Request *request) {
         cJSON_Delete(body);
         return;
     }
-    Actor actor = request_actor(request, silence.created_by);
+    Str claimed = params_get(&request->params, STR("actor"));
+    Actor actor = request_actor(request, claimed.len ? claimed : silence.created_by);
     /* A start that is not given is the year 1 here, as it is in Go. */
     TimeMs start = silence.starts_at ? silence.starts_at : silence.ends_at ? INT64_MIN : 0;
     if (silence.ends_at <= start) {

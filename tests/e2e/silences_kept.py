@@ -1,15 +1,17 @@
 """What a person decided is kept: silences and flags answered survive kill -9 at any moment, and a full disk
 refuses new ones, says so, and keeps what is there."""
 
+import calendar
 import http.client
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
 
-from harness import Skip, World, call, free_port, get_json, run_cases, wait_for
+from harness import BELFRY, Skip, World, call, free_port, get_json, run_cases, wait_for
 
 CONFIG = "rules: []\nglobal: {evaluation_interval: 1s}\n"
 JSON = {"Content-Type": "application/json"}
@@ -161,5 +163,52 @@ def a_full_disk_keeps_what_is_there():
         assert sorted(s["matchers"][0]["value"] for s in get_json(port, "/api/v2/silences")) == ["after", "before"]
 
 
+def the_command_line_sets_changes_and_carries_them():
+    with World() as world:
+        port = free_port()
+        config = world.write("belfry.yml", "rules: []\nnotify: {route: {receiver: a}, receivers: [{name: a}]}\n")
+        world.belfry(config, port, extra=("--rules", "none", "--self-scrape", "off")).start()
+
+        def belfry(*words, status=0, stdin=""):
+            done = subprocess.run([BELFRY, *words, "--url", f"http://127.0.0.1:{port}"], capture_output=True, text=True,
+                                  timeout=30, check=False, input=stdin)
+            assert done.returncode == status, (words, done.returncode, done.stdout, done.stderr)
+            return done.stdout.strip() if status == 0 else done.stderr
+
+        def silence(silence_id):
+            return get_json(port, "/api/v2/silence/" + silence_id)
+
+        first = belfry("silence", "add", '"ü name"="a b"', "--comment", "first", "--end", "2090-01-31", "--author", "ann")
+        assert silence(first)["endsAt"][:10] in ("2090-01-30", "2090-01-31")
+        assert '"ü name"="a b"' in belfry("silence", "list")
+        assert belfry("silence", "edit", first, "--for", "2h", "--comment", "second", "--author", "bob") == first
+        edited = silence(first)
+        assert (edited["createdBy"], edited["comment"]) == ("ann", "second"), edited
+        assert abs(calendar.timegm(time.strptime(edited["endsAt"][:19], "%Y-%m-%dT%H:%M:%S")) - time.time() - 7200) < 60
+        trail = [json.loads(line) for line in belfry("audit", "--subject", first, "--from", "-1h").splitlines()]
+        assert [(row["action"], row["actor"]) for row in trail] == [("silence.create", "ann"), ("silence.update", "bob")], trail
+        assert "what to change" in belfry("silence", "edit", first, status=2)
+        assert "none with this id" in belfry("silence", "expire", "00000000-0000-4000-8000-000000000000", status=1)
+        assert "--comment" in belfry("silence", "add", "a=b", "--comment", "", status=2)
+        assert "options only" in belfry("audit", first, status=2)
+
+        broad = belfry("silence", "add", "a!=b", "--comment", "all but one", "--force")
+        files = [world.write(name, belfry("silence", "export")) for name in ("one.json", "two.json")]
+        assert "nearly everything" in belfry("silence", "import", *files, status=1)
+        assert len(belfry("silence", "import", "--force", *files).split()) == 4
+        assert len(json.loads(belfry("silence", "list", "--search", "BUT ONE", "--json"))) == 3
+        belfry("silence", "expire", first, broad)
+        assert "object" in belfry("silence", "import", status=1, stdin="[1]")
+
+        flag = belfry("maintenance", "on", "cluster=c1", "team=~a|b", "--for", "1h", "--reason", "r")
+        belfry("maintenance", "on", "cluster=c2", "--for", "1h", "--reason", "r")
+        for words, count in ((("cluster=c1",), 1), (("cluster=c1", 'team=~"a|b"'), 1), (("cluster=c3",), 0), ((), 2)):
+            assert len(json.loads(belfry("maintenance", "list", "--json", *words))) == count, words
+        assert "format" in belfry("maintenance", "list", "nope", status=1)
+        assert "no flag has" in belfry("maintenance", "off", "cluster=c1", status=1), "exactly these matchers"
+        belfry("maintenance", "off", flag)
+
+
 if __name__ == "__main__":
-    sys.exit(run_cases([nothing_answered_is_lost_by_kill_9, a_full_disk_keeps_what_is_there]))
+    sys.exit(run_cases([nothing_answered_is_lost_by_kill_9, a_full_disk_keeps_what_is_there,
+                        the_command_line_sets_changes_and_carries_them]))
