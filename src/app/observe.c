@@ -19,8 +19,6 @@ typedef struct Observation {
 /* Rules wait meanwhile, so a remote engine has to answer soon. */
 static const int64_t PATIENCE_NS = INT64_C(5000000000);
 
-static const char *const mode_texts[] = {"all", "below_critical", "hold"};
-
 static bool ask(const Observation *observation, Str text, Value *ret_value, Err *err) {
     const Expr *tree;
     if (!promql_parse(observation->arena, text, PROMQL_PROMETHEUS, &tree, err)) {
@@ -47,14 +45,14 @@ static double value_of(const Observation *observation, const Value *value, Str s
     return 0;
 }
 
-static void add_source_flag(Observation *observation, Str source, Str sign) {
+static void add_source_flag(Observation *observation, Str source, Str sign, FlagMode mode) {
     Arena *arena = observation->arena;
     SilenceMatcher *matcher = arena_new(arena, SilenceMatcher);
     *matcher = (SilenceMatcher){
         .name = observation->source_label, .value = arena_str(arena, source), .is_equal = true};
     Flag flag = {.matchers = matcher,
                  .matcher_count = 1,
-                 .mode = FLAG_ALL,
+                 .mode = mode,
                  .reason = arena_printf(arena, "its series carry %.*s", STR_ARG(sign)),
                  .owner = matcher->value,
                  .origin = STR("label")};
@@ -62,7 +60,8 @@ static void add_source_flag(Observation *observation, Str source, Str sign) {
 }
 
 /* Sources without an `up` series: whatever they write speaks for them. */
-static bool observe_without_up(Observation *observation, const Value *up, Str sign, Err *err) {
+static bool observe_without_up(Observation *observation, const Value *up, Str sign, FlagMode mode,
+                               Err *err) {
     bool any = false;
     for (size_t i = 0; i < observation->source_count; i++) {
         Str source = observation->sources[i].source;
@@ -80,13 +79,13 @@ static bool observe_without_up(Observation *observation, const Value *up, Str si
     for (size_t i = 0; i < off.series_count; i++) {
         Str source = labels_get(off.series[i].labels, observation->source_label);
         if (source.len && value_of(observation, up, source) == 0) {
-            add_source_flag(observation, source, sign);
+            add_source_flag(observation, source, sign, mode);
         }
     }
     return true;
 }
 
-static bool observe_label(Observation *observation, Str sign, Err *err) {
+static bool observe_label(Observation *observation, Str sign, FlagMode mode, Err *err) {
     Value up, off;
     Str label = observation->source_label;
     Str all_text = arena_printf(observation->arena, "count by (%.*s) (up)", STR_ARG(label));
@@ -99,10 +98,10 @@ static bool observe_label(Observation *observation, Str sign, Err *err) {
         Str source = labels_get(off.series[i].labels, label);
         if (source.len && off.series[i].count &&
             off.series[i].values[0] == value_of(observation, &up, source)) {
-            add_source_flag(observation, source, sign);
+            add_source_flag(observation, source, sign, mode);
         }
     }
-    return observe_without_up(observation, &up, sign, err);
+    return observe_without_up(observation, &up, sign, mode, err);
 }
 
 static bool is_matcher_label(Str name) {
@@ -127,10 +126,8 @@ static void add_metric_flag(Observation *observation, LabelSet labels, Str metri
                 .name = labels.items[i].name, .value = labels.items[i].value, .is_equal = true};
         }
     }
-    for (int mode = 0; mode < 3; mode++) {
-        if (str_eq(labels_get(labels, STR("mode")), str_of(mode_texts[mode]))) {
-            flag.mode = (FlagMode)mode;
-        }
+    if (!flag_mode_of(labels_get(labels, STR("mode")), &flag.mode)) {
+        flag.mode = FLAG_ALL;
     }
     flag.reason = flag.reason.len ? flag.reason
                                   : arena_printf(arena, "the metric %.*s says so", STR_ARG(metric));
@@ -200,16 +197,19 @@ void observe_flags(App *app, TimeMs now) {
                                .arena = &arena,
                                .now = now,
                                .source_label = app_generation(app)->config->sources.label};
-    Str sign, metric;
+    Str signs[FLAG_MODES], metric;
     Err err = {0};
     if (!engine_is_local(app->engine)) {
         observation.deadline_ns = clock_monotonic_ns() + PATIENCE_NS;
     }
     engine_sources(app->engine, &arena, &observation.sources, &observation.source_count);
-    notify_flag_signs(app->notify, &arena, &sign, &metric);
-    bool ok =
-        (!sign.len || !observation.source_label.len || observe_label(&observation, sign, &err)) &&
-        (!metric.len || observe_metric(&observation, metric, &err));
+    notify_flag_signs(app->notify, &arena, signs, &metric);
+    bool ok = true;
+    for (int mode = 0; mode < FLAG_MODES && observation.source_label.len; mode++) {
+        ok = ok &&
+             (!signs[mode].len || observe_label(&observation, signs[mode], (FlagMode)mode, &err));
+    }
+    ok = ok && (!metric.len || observe_metric(&observation, metric, &err));
     if (ok) {
         keep_dark(&observation);
         ok = notify_flags_observed(app->notify, observation.flags, observation.flags_count, now,

@@ -84,7 +84,7 @@ static void put_item(Buf *out, bool *first, Str text) {
     json_quote(out, text);
 }
 
-static void put_silenced_by(Buf *out, const Notify *notify, const QuietMarks *quiet) {
+static void put_silenced_by(Buf *out, const QuietMarks *quiet) {
     bool first = true;
     for (size_t i = 0; i < quiet->silence_count; i++) {
         put_item(out, &first, quiet->silences[i]->silence.id);
@@ -94,7 +94,7 @@ static void put_silenced_by(Buf *out, const Notify *notify, const QuietMarks *qu
     }
     if (quiet->by_label) {
         AUTO(buf_finish) Buf text = {0};
-        matcher_print(&text, &notify->config->policy.flag_label.items[0]);
+        matcher_print(&text, &quiet->by_label->items[0]);
         put_item(out, &first, buf_view(&text));
     }
 }
@@ -112,7 +112,7 @@ static void put_status(Buf *out, const Showing *showing) {
         json_quote(out, muted_by);
     }
     buf_str(out, STR("],\"silencedBy\":["));
-    put_silenced_by(out, showing->notify, quiet);
+    put_silenced_by(out, quiet);
     bool suppressed = is_silenced(quiet) || quiet->source || muted_by.len;
     buf_str(out, suppressed ? STR("],\"state\":\"suppressed\"}") : STR("],\"state\":\"active\"}"));
 }

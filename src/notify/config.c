@@ -350,21 +350,12 @@ static bool load_policy(ConfigLoader *loader, const YamlNode *map) {
                              .severity_label = STR("severity"),
                              .pager_secret = STR(""),
                              .pager_secret_file = STR("")};
-    Str flag_label = STR("alerting=\"off\"");
     (void)yaml_bool(&loader->yaml, map, "shadow", &policy->shadow);
     (void)yaml_duration(&loader->yaml, map, "ledger_keep", &policy->ledger_keep);
-    (void)yaml_str(&loader->yaml, map, "flag_label", &flag_label);
     (void)yaml_str(&loader->yaml, map, "flag_metric", &policy->flag_metric);
-    policy->flag_label_text = flag_label;
     const YamlNode *flapping = yaml_get(map, "flapping");
-    Err err;
-    if (flag_label.len) {
-        if (!matcher_list_parse(&config->arena, flag_label, &policy->flag_label, &err)) {
-            return config_problem(loader, map, "flag_label: %s", err.text);
-        }
-        config_keep_matchers(config, &policy->flag_label);
-    }
-    if (!yaml_check_keys(&loader->yaml, flapping, flap_keys)) {
+    if (!config_load_flag_labels(loader, map) ||
+        !yaml_check_keys(&loader->yaml, flapping, flap_keys)) {
         return false;
     }
     (void)yaml_int(&loader->yaml, flapping, "changes", 0, 1000, &policy->flap_changes);

@@ -71,6 +71,12 @@ typedef struct SeverityWord {
     Str word, severity;
 } SeverityWord;
 
+/* How a source asks, by a label of its series, not to be alerted on: alerting="off". */
+typedef struct FlagLabel {
+    Str text;       /* as configured; "" = in no way */
+    MatcherSet set; /* empty then */
+} FlagLabel;
+
 typedef struct NotifyPolicy {
     const SeverityWord *severity_words;
     size_t severity_word_count;
@@ -81,9 +87,8 @@ typedef struct NotifyPolicy {
     Regex *silence_comment;   /* NULL = any */
     Str remind_receiver;      /* told of silences and flags that are about to end; "" = nobody */
     DurationMs remind_before;
-    Str flag_label_text;    /* as configured */
+    FlagLabel flag_labels[FLAG_MODES];
     Str flag_metric;        /* belfry_maintenance: series of it are flags; "" = none */
-    MatcherSet flag_label;  /* alerting="off": the source asks not to be alerted on */
     Str heartbeat_receiver; /* "" = none */
     Str stall_receiver;     /* "" = the default route's */
     DurationMs heartbeat_interval;
@@ -163,3 +168,5 @@ bool config_load_calendars(ConfigLoader *loader);
 bool severities_expand(ConfigLoader *loader, const YamlNode *severities, const YamlNode **root);
 /* config_flag.c */
 bool config_load_flags(ConfigLoader *loader, const YamlNode *maintenance);
+/* flag_label: one for all of a source's alerts, or a map from modes. */
+bool config_load_flag_labels(ConfigLoader *loader, const YamlNode *notify);

@@ -19,8 +19,6 @@
 #include "notify/config.h"
 #include "notify/flag.h"
 
-static const char *const mode_words[] = {"all", "below_critical", "hold"};
-
 static bool read_matchers(ConfigLoader *loader, const YamlNode *map, Flag *flag) {
     const YamlNode *list;
     Arena *arena = &loader->config->arena;
@@ -47,13 +45,8 @@ static bool read_matchers(ConfigLoader *loader, const YamlNode *map, Flag *flag)
 static bool read_mode(ConfigLoader *loader, const YamlNode *map, Flag *flag) {
     Str text = STR("all");
     (void)yaml_str(&loader->yaml, map, "mode", &text);
-    for (size_t i = 0; i < sizeof mode_words / sizeof *mode_words; i++) {
-        if (str_eq(text, str_of(mode_words[i]))) {
-            flag->mode = (FlagMode)i;
-            return true;
-        }
-    }
-    return config_problem(loader, map,
+    return flag_mode_of(text, &flag->mode) ||
+           config_problem(loader, map,
                           "maintenance: mode is all, below_critical or hold, not \"%.*s\"",
                           STR_ARG(text));
 }
@@ -124,6 +117,41 @@ static bool read_flag(ConfigLoader *loader, const YamlNode *map, ConfigFlag *ent
             "no flag is forgotten");
     }
     flag->id = flag_id_of(&loader->config->arena, flag, name);
+    return true;
+}
+
+static bool load_flag_label(ConfigLoader *loader, const YamlNode *map, Str text, FlagLabel *label) {
+    Err err;
+    label->text = text;
+    if (!text.len) {
+        return true;
+    }
+    if (!matcher_list_parse(&loader->config->arena, text, &label->set, &err)) {
+        return config_problem(loader, map, "flag_label: %s", err.text);
+    }
+    config_keep_matchers(loader->config, &label->set);
+    return true;
+}
+
+bool config_load_flag_labels(ConfigLoader *loader, const YamlNode *notify) {
+    static const char *const keys[] = {"all", "below_critical", "hold", NULL};
+    FlagLabel *labels = loader->config->policy.flag_labels;
+    const YamlNode *node = yaml_get(notify, "flag_label");
+    Str all = STR("alerting=\"off\"");
+    if (!node || node->kind != YAML_MAP) {
+        (void)yaml_str(&loader->yaml, notify, "flag_label", &all);
+        return load_flag_label(loader, notify, all, &labels[FLAG_ALL]);
+    }
+    if (!yaml_check_keys(&loader->yaml, node, keys)) {
+        return false;
+    }
+    for (int mode = 0; mode < FLAG_MODES; mode++) {
+        Str text = mode == FLAG_ALL ? all : STR("");
+        (void)yaml_str(&loader->yaml, node, flag_mode_text((FlagMode)mode), &text);
+        if (!load_flag_label(loader, node, text, &labels[mode])) {
+            return false;
+        }
+    }
     return true;
 }
 

@@ -219,12 +219,11 @@ static void add_times(const FlagEntry *entry, FeedWindow window, TimeMs from, Ti
 static void add_flag(const FlagEntry *entry, const FeedQuery *query, Arena *arena,
                      WindowList *list) {
     const Flag *flag = &entry->flag;
-    static const char *const modes[] = {"all", "below_critical", "hold"};
     FeedWindow window = {.kind = ANNOTATION_MAINTENANCE,
                          .id = flag->id,
                          .who = flag->owner,
                          .why = flag->reason,
-                         .mode = str_of(modes[flag->mode]),
+                         .mode = str_of(flag_mode_text(flag->mode)),
                          .matchers = flag->matchers,
                          .matcher_count = flag->matcher_count,
                          .from = flag->starts_at,

@@ -189,6 +189,24 @@ bool flags_reload(Notify *notify, TimeMs now, Err *err) {
 
 static const char *const mode_texts[] = {"all", "below_critical", "hold"};
 
+const char *flag_mode_text(FlagMode mode) {
+    return mode_texts[mode];
+}
+
+bool flag_mode_of(Str text, FlagMode *ret_mode) {
+    char word[sizeof "below_critical"] = "";
+    for (size_t i = 0; i < text.len && i + 1 < sizeof word; i++) {
+        word[i] = (char)(text.ptr[i] == '-' ? '_' : text.ptr[i]); /* labels are written so, too */
+    }
+    for (int mode = 0; mode < FLAG_MODES; mode++) {
+        if (text.len == strlen(mode_texts[mode]) && strcmp(word, mode_texts[mode]) == 0) {
+            *ret_mode = (FlagMode)mode;
+            return true;
+        }
+    }
+    return false;
+}
+
 static Str flag_json(Arena *arena, const Flag *flag) {
     AUTO(buf_finish) Buf buf = {0};
     JsonWriter json = json_writer(&buf);
@@ -486,6 +504,11 @@ static bool is_critical(const Notify *notify, LabelSet labels) {
     return policy->unknown_is_critical;
 }
 
+/* Whether a flag of this mode holds back an alert with these labels. */
+static bool holds(const Notify *notify, FlagMode mode, LabelSet labels) {
+    return mode != FLAG_BELOW_CRITICAL || !is_critical(notify, labels);
+}
+
 typedef struct Asking {
     const Notify *notify;
     LabelSet labels;
@@ -495,8 +518,20 @@ typedef struct Asking {
 static bool keeps_quiet(const void *owner, const void *context) {
     const FlagEntry *entry = owner;
     const Asking *asking = context;
-    return flag_is_active(entry, asking->now) && !(entry->flag.mode == FLAG_BELOW_CRITICAL &&
-                                                   is_critical(asking->notify, asking->labels));
+    return flag_is_active(entry, asking->now) &&
+           holds(asking->notify, entry->flag.mode, asking->labels);
+}
+
+const MatcherSet *flag_label_of(const Notify *notify, LabelSet labels) {
+    const FlagLabel *signs = notify->config->policy.flag_labels;
+    for (int mode = 0; mode < FLAG_MODES; mode++) {
+        const MatcherSet *set = &signs[mode].set;
+        if (set->count && matcher_set_matches(set, labels) &&
+            holds(notify, (FlagMode)mode, labels)) {
+            return set;
+        }
+    }
+    return NULL;
 }
 
 size_t flags_find(const Notify *notify, const MatchKeys *keys, TimeMs now, FlagEntry **ret_entries,

@@ -30,6 +30,10 @@ bool flag_is_forgotten(const Flag *flag, TimeMs now);
 
 bool flag_is_active(const FlagEntry *entry, TimeMs now);
 
+/* The label by which the alert itself says that it is not to ring, as configured; NULL = it does
+ * not. */
+const MatcherSet *flag_label_of(const Notify *notify, LabelSet labels);
+
 /* The flags that keep an alert with these labels from ringing at `now`; at most `max`. */
 size_t flags_find(const Notify *notify, const MatchKeys *keys, TimeMs now, FlagEntry **ret_entries,
                   size_t max);

@@ -105,9 +105,11 @@ bool notify_flags_observed(Notify *notify, const Flag *observed, size_t count, T
     return true;
 }
 
-void notify_flag_signs(Notify *notify, Arena *arena, Str *ret_label, Str *ret_metric) {
+void notify_flag_signs(Notify *notify, Arena *arena, Str ret_labels[FLAG_MODES], Str *ret_metric) {
     pthread_rwlock_rdlock(&notify->lock);
-    *ret_label = arena_str(arena, notify->config->policy.flag_label_text);
+    for (int mode = 0; mode < FLAG_MODES; mode++) {
+        ret_labels[mode] = arena_str(arena, notify->config->policy.flag_labels[mode].text);
+    }
     *ret_metric = arena_str(arena, notify->config->policy.flag_metric);
     pthread_rwlock_unlock(&notify->lock);
 }

@@ -163,7 +163,12 @@ bool notify_silence_print(Notify *notify, Str id, TimeMs now, Buf *out, TimeMs *
 
 /* ---- maintenance flags ---- */
 
-typedef enum FlagMode { FLAG_ALL, FLAG_BELOW_CRITICAL, FLAG_HOLD } FlagMode;
+typedef enum FlagMode { FLAG_ALL, FLAG_BELOW_CRITICAL, FLAG_HOLD, FLAG_MODES } FlagMode;
+
+/* "all", "below_critical", "hold". */
+const char *flag_mode_text(FlagMode mode);
+/* False for what is none of them. */
+bool flag_mode_of(Str text, FlagMode *ret_mode) MUST_CHECK;
 
 typedef struct Flag {
     Str id;
@@ -192,9 +197,9 @@ void notify_flag_list(Notify *notify, TimeMs now, Arena *arena, Flag **ret_flags
  * and origin are read. Stores and records changes only; cheap where there is none. */
 bool notify_flags_observed(Notify *notify, const Flag *flags, size_t count, TimeMs now,
                            Err *err) MUST_CHECK;
-/* By what sources set flags: matchers such as alerting="off", and the name of a metric; "" = not.
- */
-void notify_flag_signs(Notify *notify, Arena *arena, Str *ret_label, Str *ret_metric);
+/* By what sources set flags: matchers such as alerting="off" for each mode, and the name of a
+ * metric; "" = not. */
+void notify_flag_signs(Notify *notify, Arena *arena, Str ret_labels[FLAG_MODES], Str *ret_metric);
 
 /* What a silence or flag with these matchers would catch. */
 typedef struct QuietPreview {

@@ -39,9 +39,10 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
     FlagEntry *flag;
     SilenceEntry *silence;
     MatchKeys keys;
-    if (policy->flag_label.count && matcher_set_matches(&policy->flag_label, labels)) {
+    const MatcherSet *label = flag_label_of(notify, labels);
+    if (label) {
         return (Suppression){.by = SUPPRESSED_FLAG_LABEL,
-                             .subject = policy->flag_label.items[0].name,
+                             .subject = label->items[0].name,
                              .why = STR("the source asks not to be alerted on")};
     }
     match_keys_of(labels, &keys);
@@ -76,13 +77,12 @@ Suppression suppression_of(const Notify *notify, const LiveAlert *alert, TimeMs 
 
 void quiet_marks(const Notify *notify, const LiveAlert *alert, TimeMs now, QuietMarks *ret_marks) {
     LabelSet labels = alert->alert.labels;
-    const MatcherSet *label = &notify->config->policy.flag_label;
     MatchKeys keys;
     match_keys_of(labels, &keys);
     ret_marks->silence_count =
         silences_find(notify, &keys, now, ret_marks->silences, QUIET_MARKS_MAX);
     ret_marks->flag_count = flags_find(notify, &keys, now, ret_marks->flags, QUIET_MARKS_MAX);
-    ret_marks->by_label = label->count && matcher_set_matches(label, labels);
+    ret_marks->by_label = flag_label_of(notify, labels);
     ret_marks->source = inhibit_source(notify, alert);
 }
 

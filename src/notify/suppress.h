@@ -13,8 +13,8 @@ typedef struct QuietMarks {
     SilenceEntry *silences[QUIET_MARKS_MAX];
     FlagEntry *flags[QUIET_MARKS_MAX];
     size_t silence_count, flag_count;
-    bool by_label;           /* the source says so itself */
-    const LiveAlert *source; /* of an inhibition; NULL = none */
+    const MatcherSet *by_label; /* the source says so itself; NULL = it does not */
+    const LiveAlert *source;    /* of an inhibition; NULL = none */
 } QuietMarks;
 void quiet_marks(const Notify *notify, const LiveAlert *alert, TimeMs now, QuietMarks *ret_marks);
 

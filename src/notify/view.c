@@ -29,7 +29,7 @@ static void mark_quiet(const Notify *notify, const LiveAlert *alert, TimeMs now,
     }
     if (marks.by_label) {
         AUTO(buf_finish) Buf text = {0};
-        matcher_print(&text, &notify->config->policy.flag_label.items[0]);
+        matcher_print(&text, &marks.by_label->items[0]);
         add_str(arena, &view->silenced_by, &view->silenced_count, buf_view(&text));
     }
     if (marks.source) {

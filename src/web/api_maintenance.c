@@ -7,8 +7,6 @@
 
 #include "base/number.h"
 
-static const char *const mode_texts[] = {"all", "below_critical", "hold"};
-
 static void put_matcher(JsonWriter *json, const SilenceMatcher *matcher) {
     static const char *const operators[2][2] = {{"!=", "="}, {"!~", "=~"}};
     AUTO(buf_finish) Buf text = {0};
@@ -30,7 +28,7 @@ static void put_flag(JsonWriter *json, const Flag *flag) {
         put_matcher(json, &flag->matchers[i]);
     }
     json_end(json);
-    json_put_str(json, "mode", str_of(mode_texts[flag->mode]));
+    json_put_str(json, "mode", str_of(flag_mode_text(flag->mode)));
     json_put_str(json, "reason", flag->reason);
     json_put_str(json, "owner", flag->owner);
     json_put_time(json, "starts_at", flag->starts_at);
@@ -82,13 +80,7 @@ void handle_maintenance_flag(Web *web, Request *request) {
 static bool read_mode(const cJSON *body, FlagMode *ret_mode, Err *err) {
     Str mode = json_text(body, "mode");
     *ret_mode = FLAG_ALL;
-    for (int i = 0; i < 3 && mode.len; i++) {
-        if (str_eq(mode, str_of(mode_texts[i]))) {
-            *ret_mode = (FlagMode)i;
-            return true;
-        }
-    }
-    return mode.len == 0 ||
+    return mode.len == 0 || flag_mode_of(mode, ret_mode) ||
            err_set(err, ERR_INVALID, "mode: \"%.*s\" is none of all, below_critical, hold",
                    STR_ARG(mode));
 }

@@ -21,10 +21,10 @@ groups: [{name: g, interval: 1s, rules: [{alert: Broken, expr: "sum by (cluster)
 """
 
 
-def start(world, pager):
+def start(world, pager, more=""):
     port = free_port()
     world.write("rules/r.yml", RULES)
-    config = world.write("belfry.yml", CONFIG.format(dir=world.dir, pager=pager.port))
+    config = world.write("belfry.yml", CONFIG.format(dir=world.dir, pager=pager.port) + more)
     return port, world.belfry(config, port, extra=("--self-scrape", "off")).start()
 
 
@@ -51,11 +51,14 @@ def flags(port):
 def an_external_label_keeps_a_cluster_quiet():
     pager = Listener()
     with World() as world:
-        port, belfry = start(world, pager)
+        port, belfry = start(world, pager, "  flag_label: {below_critical: 'alerting=\"some\"'}\n")
         write(port, "test-1", 1.0, alerting="off")
         write(port, "test-2", 1.0, with_up=False, alerting="off")
+        write(port, "test-3", 1.0, alerting="some")
         write(port, "prod-1", 1.0)
         wait_for("the page of the real cluster", lambda: paged(pager, "prod-1"))
+        wait_for("a critical alert's page", lambda: paged(pager, "test-3"))
+        assert wait_for("its flag", lambda: flags(port).get('cluster="test-3"'))["mode"] == "below_critical"
         wait_for("both flags", lambda: {'cluster="test-1"', 'cluster="test-2"'} <= set(flags(port)))
         flag = flags(port)['cluster="test-1"']
         assert flag["origin"] == "label" and flag["owner"] and flag["reason"] and flag["review_at"], flag

@@ -434,6 +434,43 @@ Test(quiet, what_sources_say_is_a_flag_until_they_say_no_more) {
     rig_close(&rig);
 }
 
+Test(quiet, each_mode_has_a_label_by_which_sources_ask_for_it) {
+    static const char base[] = "route: {receiver: x}\nreceivers: [{name: x}]\n";
+    static const struct {
+        const char *more, *labels;
+        bool quiet;
+    } rows[] = {
+        {"", "alertname=A alerting=off severity=critical", true},
+        {"", "alertname=A alerting=some severity=warning", false},
+        {"flag_label: 'env=\"test\"'", "alertname=A env=test severity=critical", true},
+        {"flag_label: 'env=\"test\"'", "alertname=A alerting=off", false},
+        {"flag_label: ''", "alertname=A alerting=off", false},
+        {"flag_label: {below_critical: 'alerting=\"some\"'}", "alertname=A alerting=off", true},
+        {"flag_label: {below_critical: 'alerting=\"some\"'}",
+         "alertname=A alerting=some severity=warning", true},
+        {"flag_label: {below_critical: 'alerting=\"some\"'}",
+         "alertname=A alerting=some severity=critical", false},
+        {"flag_label: {all: '', hold: 'alerting=\"later\"'}", "alertname=A alerting=off", false},
+        {"flag_label: {all: '', hold: 'alerting=\"later\"'}",
+         "alertname=A alerting=later severity=critical", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Rig rig;
+        char text[400];
+        snprintf(text, sizeof text, "%s%s\n", base, rows[i].more);
+        rig_open(&rig, rig_config(text, NULL, NULL));
+        rig_fire(&rig, rows[i].labels);
+        cr_expect_eq(is_quiet(&rig, "A"), rows[i].quiet, "%s: %s", rows[i].more, rows[i].labels);
+        rig_close(&rig);
+    }
+    AUTO(buf_finish) Buf complaint = {0};
+    char text[400];
+    snprintf(text, sizeof text, "%sflag_label: {below_critcal: 'a=b'}\n", base);
+    cr_expect(rig_refuses(text, NULL, &complaint));
+    buf_byte(&complaint, '\0');
+    cr_expect(strstr(complaint.ptr, "below_critical"), "%s", complaint.ptr);
+}
+
 Test(quiet, a_flag_below_critical_goes_by_the_words_of_the_policy) {
     Rig rig;
     AUTO(arena_finish) Arena arena = {0};
