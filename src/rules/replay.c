@@ -169,7 +169,7 @@ static void expect_rules(Run *run) {
 }
 
 static bool open_run(Replay *replay, Run *run, TimeMs warm_from, Err *err) {
-    if (!sandbox_open(&run->sandbox, replay->options->pool, err)) {
+    if (!sandbox_open(&run->sandbox, replay->options->pool, 0, err)) {
         return false;
     }
     run->engine = engine_replay_new(&(EngineReplayOptions){

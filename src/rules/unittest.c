@@ -327,10 +327,19 @@ static bool has_no_alertgroup(const TestRun *run) {
     return run->options->no_alertgroup || (run->file->vmalert && !run->file->names_groups);
 }
 
+/* At least 1, and what the rules record comes on top. */
+static uint64_t points_of(const TestGroup *group) {
+    uint64_t points = 1;
+    for (size_t i = 0; i < group->series_count; i++) {
+        points += group->series[i].count;
+    }
+    return points;
+}
+
 static void run_group(TestRun *run) {
     Sandbox sandbox = {0};
     Err err = {0};
-    if (!sandbox_open(&sandbox, NULL, &err)) {
+    if (!sandbox_open(&sandbox, NULL, points_of(run->group), &err)) {
         fail_run(run, "%s", err.text);
         sandbox_close(&sandbox);
         return;

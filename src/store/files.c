@@ -77,6 +77,30 @@ const StoreFiles store_files_real = {
     .sync_dir = real_sync_dir,
 };
 
+static int leave_unsynced(void *ctx, int fd) {
+    (void)ctx;
+    (void)fd;
+    return 0;
+}
+
+static int leave_dir_unsynced(void *ctx, const char *path) {
+    (void)ctx;
+    (void)path;
+    return 0;
+}
+
+const StoreFiles store_files_unsynced = {
+    .open = real_open,
+    .write = real_write,
+    .sync = leave_unsynced,
+    .close = real_close,
+    .truncate = real_truncate,
+    .rename = real_rename,
+    .link = real_link,
+    .unlink = real_unlink,
+    .sync_dir = leave_dir_unsynced,
+};
+
 bool files_write_all(const StoreFiles *files, int fd, const void *bytes, size_t len,
                      const char *path, Err *err) {
     const char *at = bytes;

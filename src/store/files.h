@@ -30,8 +30,9 @@ typedef struct StoreFiles {
     int (*sync_dir)(void *ctx, const char *path);
 } StoreFiles;
 
-/* The real ones. */
+/* The real ones; and those for a store that nobody opens again, which sync nothing. */
 extern const StoreFiles store_files_real;
+extern const StoreFiles store_files_unsynced;
 
 /* Writes all of it, across short writes and EINTR. */
 bool files_write_all(const StoreFiles *files, int fd, const void *bytes, size_t len,

@@ -204,7 +204,8 @@ bool store_open_with(const StoreOptions *options, const StoreFiles *files, Store
 }
 
 bool store_open(const StoreOptions *options, Store **ret_store, Err *err) {
-    return store_open_with(options, &store_files_real, ret_store, err);
+    const StoreFiles *files = options->is_scratch ? &store_files_unsynced : &store_files_real;
+    return store_open_with(options, files, ret_store, err);
 }
 
 /* The next start has nothing to replay then. Not being able to costs only time. */

@@ -44,6 +44,7 @@ typedef struct StoreSeriesLimit {
 typedef struct StoreOptions {
     const char *dir;
     StoreSync sync;
+    bool is_scratch; /* thrown away after use: nothing is synced, not even a rename */
     DurationMs sync_interval;
     DurationMs retention_time; /* 0 = unlimited */
     uint64_t retention_bytes;  /* 0 = unlimited */

@@ -255,7 +255,7 @@ Test(packs, nothing_rings_or_fails_where_nothing_is_watched) {
     Err err = {0};
     Problems problems = {0};
     TimeMs start = INT64_C(1700000040000);
-    cr_assert(sandbox_open(&sandbox, NULL, &err), "%s", err.text);
+    cr_assert(sandbox_open(&sandbox, NULL, 1, &err), "%s", err.text);
     RulesOptions options = {.evaluation_interval = MINUTE_MS, .started_at = start};
     Rules *rules = rules_new(sandbox.engine, &options);
     RulesSource source = {STR("rules.d/**/*.y*ml"), RULES_AUTO};

@@ -128,7 +128,7 @@ static void sort_lines(Buf *text) {
 static void run_live(Buf *out) {
     Sandbox sandbox;
     Err err = {0};
-    cr_assert(sandbox_open(&sandbox, NULL, &err), "%s", err.text);
+    cr_assert(sandbox_open(&sandbox, NULL, 1, &err), "%s", err.text);
     write_history(sandbox.engine);
     RulesOptions options = {
         .evaluation_interval = MINUTE_MS, .lookback = 5 * MINUTE_MS, .started_at = START};
@@ -202,7 +202,7 @@ static const ReplayAlert *alert_of(const ReplayRun *run, const char *name) {
 Test(replay, rings_as_live_does) {
     Sandbox history;
     Err err = {0};
-    cr_assert(sandbox_open(&history, NULL, &err), "%s", err.text);
+    cr_assert(sandbox_open(&history, NULL, 1, &err), "%s", err.text);
     write_history(history.engine);
     write_rules(&history, rules_text);
     AUTO(buf_finish) Buf live = {0};
@@ -237,7 +237,7 @@ Test(replay, tries_variants_side_by_side) {
     AUTO(arena_finish) Arena arena = {0};
     Sandbox history;
     Err err = {0};
-    cr_assert(sandbox_open(&history, NULL, &err), "%s", err.text);
+    cr_assert(sandbox_open(&history, NULL, 1, &err), "%s", err.text);
     write_history(history.engine);
     write_rules(&history, rules_text);
     ReplayVariant variants[3];
@@ -386,7 +386,7 @@ Test(replay, asks_whose_threshold_is_meant) {
     ReplayReport report;
     AUTO(arena_finish) Arena arena = {0};
     ReplayVariant variant;
-    cr_assert(sandbox_open(&history, NULL, &err), "%s", err.text);
+    cr_assert(sandbox_open(&history, NULL, 1, &err), "%s", err.text);
     write_rules(&history, rules_text);
     cr_assert(replay_variant_parse(&arena, STR("threshold=1"), &variant, &err));
     RulesSource source = {str_of(rules_path), RULES_AUTO};

@@ -32,8 +32,8 @@ typedef struct Bench {
 static void bench_open_with(Bench *bench, RulesOptions options) {
     Err err = {0};
     *bench = (Bench){0};
-    cr_assert(sandbox_open(&bench->sandbox, NULL, &err), "%s", err.text);
-    cr_assert(sandbox_open(&bench->files, NULL, &err), "%s", err.text);
+    cr_assert(sandbox_open(&bench->sandbox, NULL, 1, &err), "%s", err.text);
+    cr_assert(sandbox_open(&bench->files, NULL, 1, &err), "%s", err.text);
     bench->options = options;
     bench->options.evaluation_interval = MINUTE_MS;
     bench->options.lookback = 5 * MINUTE_MS;
