@@ -34,8 +34,9 @@ static const char *const rule_keys[] = {"record",
                                         "hold",
                                         NULL};
 
+/* `$schema`: what repositories of resources note for their tools. */
 static const char *const resource_keys[] = {"apiVersion", "kind",  "metadata", "spec",
-                                            "status",     "items", NULL};
+                                            "status",     "items", "$schema",  NULL};
 
 /* Present in Thanos' and the operator's groups; without meaning here. */
 static const char *const resource_group_extra = "partial_response_strategy";
@@ -776,16 +777,63 @@ static int by_place(const void *a, const void *b) {
     return order ? order : (x->column > y->column) - (x->column < y->column);
 }
 
-/* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what is wrong
- * where less is: a file of MetricsQL with one slip has that slip, not every expression. */
+/* What PromQL finds wrong in an expression it can read. MetricsQL lets most of that pass, above all
+ * a function without its window, but it is also what is most often done by mistake in PromQL:
+ * alone it does not make a file vmalert's, and a rule run with a window that nobody chose. */
+static const char *const type_errors[] = {"parse error: expected type ",
+                                          "parse error: set operator ",
+                                          "parse error: comparisons between scalars must ",
+                                          "parse error: bool modifier can only ",
+                                          "parse error: binary expression must contain only ",
+                                          "parse error: unary expression only allowed ",
+                                          NULL};
+
+static bool is_type_error(Str text) {
+    for (size_t i = 0; type_errors[i]; i++) {
+        if (memmem(text.ptr, text.len, type_errors[i], strlen(type_errors[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool are_type_errors(const Problems *problems) {
+    for (size_t i = 0; i < problems->items_count; i++) {
+        if (!is_type_error(problems->items[i].text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void move_type_errors(Problems *to, const Problems *from, const char *hint) {
+    for (size_t i = 0; i < from->items_count; i++) {
+        const Problem *problem = &from->items[i];
+        problems_add(to, problem->file, problem->line, problem->column, "%.*s%s",
+                     STR_ARG(problem->text), hint);
+    }
+}
+
+/* No key told the flavour: Prometheus if that goes, else vmalert if that does and more than types
+ * speaks for it, else what is wrong where less is: a file of MetricsQL with one slip has that slip,
+ * not every expression. */
 static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret_file,
                      Problems *problems) {
     AUTO(problems_finish) Problems first = {0};
     AUTO(problems_finish) Problems second = {0};
     RuleReading prometheus = {.flavour = RULES_PROMETHEUS};
     RuleReading vmalert = {.flavour = RULES_VMALERT};
-    if (try_reading(path, docs, &prometheus, content, ret_file, &first) ||
-        try_reading(path, docs, &vmalert, content, ret_file, &second)) {
+    if (try_reading(path, docs, &prometheus, content, ret_file, &first)) {
+        return true;
+    }
+    AUTO(rule_file_unrefp) RuleFile *file = NULL;
+    bool loads = try_reading(path, docs, &vmalert, content, &file, &second);
+    if (are_type_errors(&first)) {
+        move_type_errors(problems, &first, loads ? " (the flavour vmalert allows it)" : "");
+        return false;
+    }
+    if (loads) {
+        *ret_file = TAKE(file);
         return true;
     }
     bool is_vmalert = second.items_count < first.items_count;

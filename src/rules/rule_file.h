@@ -10,7 +10,8 @@
  * that carry the same groups under `spec` (PrometheusRule, VMRule, and Lists of them).
  *
  * Flavour `auto` (see RulesFlavour) is vmalert if a key occurs that exists only there; else
- * Prometheus if everything compiles as such; else vmalert if everything compiles as that. Only the
+ * Prometheus if everything compiles as such; else vmalert if everything compiles as that, unless
+ * types are all that PromQL finds wrong: those are mistakes more often than MetricsQL. Only the
  * flavour that was asked for by name, or shown by a key, brings vmalert's looser durations;
  * repeated keys pass only where it was asked for by name.
  *

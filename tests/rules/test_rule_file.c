@@ -97,9 +97,22 @@ static const FileCase cases[] = {
     {RULES_AUTO, GROUP "  params: {nocache: ['1']}\n  concurrency: 4\n  debug: true\n  rules: []\n",
      NULL},
     {RULES_AUTO, "groups:\n- name: a\n---\ngroups:\n- name: b\n", NULL},
+    /* what PromQL can read and finds wrong is not MetricsQL for that alone */
+    {RULES_AUTO, RULES "  - {record: r, expr: rate(up)}\n",
+     "f.yml:4:23: group \"g\", rule 1, \"r\": could not parse expression: 1:6: parse error: "
+     "expected "
+     "type range vector in call to function \"rate\", got instant vector (the flavour vmalert "
+     "allows "
+     "it)"},
+    {RULES_AUTO, RULES "  - {alert: A, expr: 1 > 0}\n", "must use BOOL modifier"},
+    {RULES_VMALERT, RULES "  - {record: r, expr: rate(up)}\n", NULL},
+    {RULES_AUTO, GROUP "  concurrency: 1\n  rules: [{record: r, expr: rate(up)}]\n", NULL},
+    {RULES_AUTO, RULES "  - {record: r, expr: rate(up)}\n  - {record: s, expr: range_avg(up)}\n",
+     NULL},
     /* Kubernetes resources */
     {RULES_AUTO,
-     "kind: PrometheusRule\nmetadata: {name: x}\nspec:\n  groups:\n  - name: g\n    rules: []\n",
+     "$schema: /x.yml\nkind: PrometheusRule\nmetadata: {name: x}\nspec:\n  groups:\n  - name: g\n"
+     "    rules: []\n",
      NULL},
     {RULES_AUTO,
      "kind: List\nitems:\n- kind: ConfigMap\n- kind: PrometheusRule\n  spec:\n    groups:\n    - "
