@@ -91,7 +91,7 @@ int main(void) {
     Err err = {0};
     Arena arena = {0};
     Pool *pool = pool_new("race", THREADS, 64);
-    must(sandbox_open(&sandbox, pool, &err), "sandbox", &err);
+    must(sandbox_open(&sandbox, pool, 1, &err), "sandbox", &err);
     fill_store(sandbox.engine);
     EngineExpr *exprs = arena_array(&arena, EngineExpr, EXPRS);
     parse_all(&arena, exprs);

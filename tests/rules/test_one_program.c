@@ -148,7 +148,7 @@ Test(one_program, answers_as_each_rule_alone) {
     add_folder(&corpus, "node-exporter");
     add_families(&corpus);
     Pool *pool = pool_new("work", 3, 64); /* parts of the program run side by side */
-    cr_assert(sandbox_open(&sandbox, pool, &err), "%s", err.text);
+    cr_assert(sandbox_open(&sandbox, pool, 1, &err), "%s", err.text);
     fill_store(&corpus, sandbox.engine);
 
     size_t count = corpus.exprs_count, results = 0;
