@@ -29,8 +29,10 @@ groups:
   - {alert: Window2m, expr: 'increase(c[2m]) > 0'}
   - {alert: Window5m, expr: 'increase(c[5m]) > 70'}
   - {alert: Quantile, expr: 'histogram_quantile(0.9, rate(h_bucket[2m])) > 0'}
+  - {alert: Waits, expr: 'rate(c[1m]) > 0', for: 8m}
 """
-ALERTS = {"Instant", "Window1m", "Window2m", "Window5m", "Quantile"}
+# Waits is pending when an outage begins; were its `for` to start over, it would not ring before the end.
+ALERTS = {"Instant", "Window1m", "Window2m", "Window5m", "Quantile", "Waits"}
 
 
 class Night:
