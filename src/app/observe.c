@@ -202,7 +202,7 @@ void observe_flags(App *app, TimeMs now) {
     if (!engine_is_local(app->engine)) {
         observation.deadline_ns = clock_monotonic_ns() + PATIENCE_NS;
     }
-    engine_sources(app->engine, &arena, &observation.sources, &observation.source_count);
+    engine_known_sources(app->engine, &arena, &observation.sources, &observation.source_count);
     notify_flag_signs(app->notify, &arena, signs, &metric);
     bool ok = true;
     for (int mode = 0; mode < FLAG_MODES && observation.source_label.len; mode++) {

@@ -7,6 +7,7 @@
 #include "engine/engine_local.h"
 #include "engine/engine_remote.h"
 #include "engine/engine_replay.h"
+#include "engine/remote_sources.h"
 
 struct Engine {
     LocalEngine local;
@@ -53,6 +54,10 @@ void engine_free(Engine *engine) {
 
 bool engine_is_local(const Engine *engine) {
     return !engine->remote && !engine->replay;
+}
+
+bool engine_is_remote(const Engine *engine) {
+    return engine->remote != NULL;
 }
 
 void engine_instant(Engine *engine, const EngineExpr *exprs, size_t count, TimeMs time,
@@ -120,13 +125,41 @@ bool engine_sync(Engine *engine, uint64_t lsn, Err *err) {
     return engine->remote || engine->replay || store_wait_synced(engine->local.store, lsn, err);
 }
 
-void engine_sources(Engine *engine, Arena *arena, StoreSource **ret_sources, size_t *ret_count) {
+bool engine_sources(Engine *engine, Str label, TimeMs now, Arena *arena, StoreSource **ret_sources,
+                    size_t *ret_count) {
     if (engine->replay) {
         replay_sources(engine->replay, arena, ret_sources, ret_count);
-    } else if (engine->remote) {
-        *ret_sources = NULL;
-        *ret_count = 0;
+        return true;
+    }
+    if (engine->remote &&
+        !remote_sources_ask(remote_engine_sources(engine->remote), engine->remote, label, now)) {
+        return false;
+    }
+    engine_known_sources(engine, arena, ret_sources, ret_count);
+    return true;
+}
+
+void engine_known_sources(Engine *engine, Arena *arena, StoreSource **ret_sources,
+                          size_t *ret_count) {
+    assert(!engine->replay);
+    if (engine->remote) {
+        remote_sources_list(remote_engine_sources(engine->remote), arena, ret_sources, ret_count);
     } else {
         store_sources(engine->local.store, arena, ret_sources, ret_count);
     }
+}
+
+void engine_know_source(Engine *engine, Str source, TimeMs newest) {
+    if (engine->remote) {
+        remote_sources_know(remote_engine_sources(engine->remote), source, newest);
+    }
+}
+
+bool engine_forget_source(Engine *engine, Str source, Err *err) {
+    assert(!engine->replay);
+    if (!engine->remote) {
+        return store_forget_source(engine->local.store, source, err);
+    }
+    return remote_sources_forget(remote_engine_sources(engine->remote), source) ||
+           err_set(err, ERR_NOT_FOUND, "no source \"%.*s\"", STR_ARG(source));
 }

@@ -45,6 +45,7 @@ Engine *engine_local_new(Store *store, Pool *pool);
 Engine *engine_remote_new(Net *net, const EngineRemoteOptions *options);
 void engine_free(Engine *engine);
 bool engine_is_local(const Engine *engine);
+bool engine_is_remote(const Engine *engine);
 
 /* All expressions at one time, as one program where we can. Answers as promql_run() gives them; of
  * those that failed `stats.eval_ns` is filled, too. */
@@ -83,5 +84,14 @@ void engine_metrics(Engine *engine, MetricWriter *out);
 
 bool engine_sync(Engine *engine, uint64_t lsn, Err *err) MUST_CHECK;
 
-/* Newest received sample per source, see store_sources(). Remote engines do not know: count 0. */
-void engine_sources(Engine *engine, Arena *arena, StoreSource **ret_sources, size_t *ret_count);
+/* Newest received sample per source, see store_sources(). A remote engine is asked for its series
+ * `up` (remote_sources.h) and may not answer in time: false, and nothing is known of `now`. */
+bool engine_sources(Engine *engine, Str label, TimeMs now, Arena *arena, StoreSource **ret_sources,
+                    size_t *ret_count) MUST_CHECK;
+/* What is known of sources without asking. */
+void engine_known_sources(Engine *engine, Arena *arena, StoreSource **ret_sources,
+                          size_t *ret_count);
+/* A source from before a restart; others than remote engines know them. */
+void engine_know_source(Engine *engine, Str source, TimeMs newest);
+/* Forgets a source that is gone for good. ERR_NOT_FOUND. */
+bool engine_forget_source(Engine *engine, Str source, Err *err) MUST_CHECK;

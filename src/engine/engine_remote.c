@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/remote_sources.h"
 #include "engine/remote_writer.h"
 #include "promql/ast.h"
 
@@ -23,6 +24,7 @@ struct RemoteEngine {
     size_t param_count;
     NetOptions options;
     RemoteWriter *writer;
+    RemoteSources *sources;
 };
 
 /* ---- making ---- */
@@ -120,6 +122,7 @@ RemoteEngine *remote_engine_new(Net *net, const EngineRemoteOptions *options) {
     if (options->net) {
         engine->options = copy_options(arena, options->net);
     }
+    engine->sources = remote_sources_new();
     engine->writer = remote_writer_new(net, engine->write_url, &engine->options);
     return engine;
 }
@@ -127,6 +130,7 @@ RemoteEngine *remote_engine_new(Net *net, const EngineRemoteOptions *options) {
 void remote_engine_free(RemoteEngine *engine) {
     if (engine) {
         remote_writer_free(engine->writer);
+        remote_sources_free(engine->sources);
         arena_finish(&engine->arena);
         free(engine);
     }
@@ -372,6 +376,10 @@ bool remote_write_later(const RemoteEngine *engine, const SampleBatch *batch, ui
 EngineWritten remote_written(const RemoteEngine *engine, uint64_t ticket, DurationMs wait,
                              Err *err) {
     return remote_writer_wait(engine->writer, ticket, wait, err);
+}
+
+RemoteSources *remote_engine_sources(const RemoteEngine *engine) {
+    return engine->sources;
 }
 
 void remote_metrics(const RemoteEngine *engine, MetricWriter *out) {

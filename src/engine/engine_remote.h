@@ -30,6 +30,7 @@ bool remote_write_later(const RemoteEngine *engine, const SampleBatch *batch, ui
                         Err *err) MUST_CHECK;
 EngineWritten remote_written(const RemoteEngine *engine, uint64_t ticket, DurationMs wait,
                              Err *err);
+struct RemoteSources *remote_engine_sources(const RemoteEngine *engine);
 void remote_metrics(const RemoteEngine *engine, MetricWriter *out);
 
 /* One request with a compressed WriteRequest, and what its answer means: ERR_INVALID for what is

@@ -36,20 +36,50 @@ bool builtin_rules_load(const RulesOptions *options, RuleFile **ret_file, Err *e
     return true;
 }
 
+static bool was_told(const RuleState *state, Str label, Str source) {
+    for (size_t i = 0; i < state->alerts_count; i++) {
+        if (str_eq(labels_get(state->alerts[i]->labels, label), source)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static TimeMs dark_since(const HoldSource *source) {
+    const HoldGap *last = source->gap_count ? &source->gaps[source->gap_count - 1] : NULL;
+    return last && last->to == TIME_MAX ? last->from : TIME_MAX;
+}
+
+static ValueSeries lost_series(Str label, Str source, TimeMs newest, TimeMs now, Arena *arena) {
+    Label *labels = arena_new(arena, Label);
+    *labels = (Label){label, arena_str(arena, source)};
+    double *age = arena_new(arena, double);
+    *age = (double)(now - newest) / (double)SECOND_MS;
+    return (ValueSeries){.labels = {labels, 1}, .values = age, .count = 1};
+}
+
+/* A source counts as lost no sooner than some time after the start, but one that was told to be
+ * stays so until it sends again: a restart is no return. */
 RuleHits builtin_hits(const Rules *rules, const LiveGroup *group, const LiveRule *rule,
                       const RuleWorld *world, Arena *arena) {
-    ValueSeries *series = arena_array(arena, ValueSeries, rules->hold.items_count + 1);
+    const Hold *hold = &rules->hold;
+    Str label = rules->options.source_label;
+    ValueSeries *series =
+        arena_array(arena, ValueSeries, hold->items_count + hold->restored_count + 1);
     size_t count = 0;
-    for (size_t i = 0; i < rules->hold.items_count; i++) {
-        const HoldSource *source = &rules->hold.items[i];
-        if (!source->is_lost) {
-            continue;
+    for (size_t i = 0; i < hold->items_count; i++) {
+        const HoldSource *source = &hold->items[i];
+        if (source->is_lost || (source->is_late && was_told(rule->state, label, source->name))) {
+            series[count++] = lost_series(label, source->name, source->newest, world->slot, arena);
         }
-        Label *label = arena_new(arena, Label);
-        *label = (Label){rules->options.source_label, arena_str(arena, source->name)};
-        double *age = arena_new(arena, double);
-        *age = (double)(world->slot - source->newest) / (double)SECOND_MS;
-        series[count++] = (ValueSeries){.labels = {label, 1}, .values = age, .count = 1};
+    }
+    /* Known from before the start, and nobody could be asked about them yet. */
+    for (size_t i = 0; i < hold->restored_count; i++) {
+        const HoldSource *source = &hold->restored[i];
+        TimeMs since = dark_since(source);
+        if (since != TIME_MAX && was_told(rule->state, label, source->name)) {
+            series[count++] = lost_series(label, source->name, since, world->slot, arena);
+        }
     }
     Value value = {.type = VALUE_VECTOR, .series = series, .series_count = count};
     RuleHits hits = {0};

@@ -164,6 +164,11 @@ void rules_restore(Rules *rules, const Alert *alerts, size_t count) {
 void rules_restore_gaps(Rules *rules, const RulesGap *gaps, size_t count) {
     pthread_mutex_lock(&rules->work);
     hold_restore(&rules->hold, gaps, count);
+    for (size_t i = 0; i < count; i++) {
+        if (gaps[i].to == TIME_MAX) {
+            engine_know_source(rules->engine, gaps[i].source, gaps[i].from);
+        }
+    }
     pthread_mutex_unlock(&rules->work);
 }
 
@@ -205,7 +210,10 @@ static void look_at_sources(Rules *rules, TimeMs now) {
     AUTO(arena_finish) Arena arena = {0};
     StoreSource *sources = NULL;
     size_t count = 0;
-    engine_sources(rules->engine, &arena, &sources, &count);
+    if (!engine_sources(rules->engine, rules->options.source_label, now, &arena, &sources,
+                        &count)) {
+        return; /* nobody knows: what was late stays so, and what was not becomes so in time */
+    }
     HoldTiming timing = {
         .late_after = rules->options.late_after,
         .lost_after = rules->options.lost_after,
@@ -411,6 +419,15 @@ TimeMs rules_aside_due(Rules *rules, TimeMs now) {
     return rules->aside_cancelled && due <= now ? now + SECOND_MS : due;
 }
 
+/* A replay looks at each evaluation and never else. */
+static TimeMs next_look(const Rules *rules) {
+    if (!rules->options.hold || engine_is_remote(rules->engine) == engine_is_local(rules->engine)) {
+        return TIME_MAX;
+    }
+    return rules->looked_at +
+           (engine_is_local(rules->engine) ? SOURCES_LOOK_MS : SOURCES_LOOK_FAR_MS);
+}
+
 TimeMs rules_next_due(const Rules *rules, TimeMs now) {
     Rules *locked = (Rules *)rules;
     pthread_mutex_lock(&locked->work);
@@ -420,10 +437,8 @@ TimeMs rules_next_due(const Rules *rules, TimeMs now) {
     }
     TimeMs next = next_slot(rules, false);
     due = next < due ? next : due;
-    TimeMs look = rules->looked_at + SOURCES_LOOK_MS;
-    if (rules->options.hold && engine_is_local(rules->engine) && look < due) {
-        due = look;
-    }
+    TimeMs look = next_look(rules);
+    due = look < due ? look : due;
     pthread_mutex_unlock(&locked->work);
     return due;
 }

@@ -73,7 +73,7 @@ typedef struct TickSeries {
 } TickSeries;
 
 /* How long sources may go unwatched: a gap has to be noticed between two evaluations too. */
-enum { SOURCES_LOOK_MS = 5000 };
+enum { SOURCES_LOOK_MS = 5000, SOURCES_LOOK_FAR_MS = 15000 }; /* far: of a remote engine */
 
 /* hold_rule.c: the alert about lost sources. */
 bool builtin_rules_load(const RulesOptions *options, RuleFile **ret_file, Err *err) MUST_CHECK;

@@ -311,23 +311,35 @@ void handle_targets(Web *web, Request *request) {
     respond_success_end(&json);
 }
 
+static void put_source(JsonWriter *json, const StoreSource *source) {
+    json_object(json);
+    json_put_str(json, "source", source->source);
+    json_put_time(json, "newest", source->newest);
+    json_put_time(json, "receivedAt", source->received_at);
+    json_put_number(json, "interval", (double)source->interval / 1000);
+    json_put_int(json, "series", (int64_t)source->series);
+    json_put_int(json, "samplesTotal", (int64_t)source->samples_total);
+    json_put_int(json, "refusedTotal", (int64_t)source->refused_total);
+    json_end(json);
+}
+
+/* Those of our own store, and of a remote datasource that rules are evaluated against. */
 void handle_sources(Web *web, Request *request) {
     AUTO(arena_finish) Arena arena = {0};
-    StoreSource *sources;
-    size_t count;
+    Engine *engine = web_doors(web)->engine;
+    StoreSource *sources, *far = NULL;
+    size_t count, far_count = 0;
     store_sources(web_doors(web)->store, &arena, &sources, &count);
+    if (engine_is_remote(engine)) {
+        engine_known_sources(engine, &arena, &far, &far_count);
+    }
     JsonWriter json = respond_success(request);
     json_array(&json);
     for (size_t i = 0; i < count; i++) {
-        json_object(&json);
-        json_put_str(&json, "source", sources[i].source);
-        json_put_time(&json, "newest", sources[i].newest);
-        json_put_time(&json, "receivedAt", sources[i].received_at);
-        json_put_number(&json, "interval", (double)sources[i].interval / 1000);
-        json_put_int(&json, "series", (int64_t)sources[i].series);
-        json_put_int(&json, "samplesTotal", (int64_t)sources[i].samples_total);
-        json_put_int(&json, "refusedTotal", (int64_t)sources[i].refused_total);
-        json_end(&json);
+        put_source(&json, &sources[i]);
+    }
+    for (size_t i = 0; i < far_count; i++) {
+        put_source(&json, &far[i]);
     }
     json_end(&json);
     respond_success_end(&json);
@@ -337,8 +349,11 @@ void handle_sources(Web *web, Request *request) {
 void handle_forget_source(Web *web, Request *request) {
     Str source = request->path_args[0];
     Err err = {0};
-    if (!store_forget_source(web_doors(web)->store, source, &err) ||
-        !api_audit(web, request, "source.forget", source, &err)) {
+    bool found = engine_forget_source(web_doors(web)->engine, source, &err);
+    if (!found && engine_is_remote(web_doors(web)->engine)) {
+        found = store_forget_source(web_doors(web)->store, source, &err);
+    }
+    if (!found || !api_audit(web, request, "source.forget", source, &err)) {
         respond_error(request, &err);
         return;
     }

@@ -205,6 +205,62 @@ def no_group_waits_for_another_from_the_first_slot_on():
         page.close()
 
 
+SOURCES = """
+groups:
+- {name: held, rules: [{alert: Moves, expr: 'rate(c[4s]) > 0'}, {alert: Waits, expr: 'rate(c[4s]) > 0', for: 12s}]}
+"""
+SOURCES_CONFIG = "sources: {{late: 2s, lost: 3s}}" + CONFIG
+
+
+def a_source_that_is_late_at_the_datasource_resolves_nothing():
+    """Prometheus goes on answering; it is the sender that is silent, before, while and after Belfry is killed."""
+    need("prometheus")
+    with World() as world:
+        source_port, port, page = free_port(), free_port(), Listener(200)
+        config = world.write("prometheus.yml", "global: {scrape_interval: 1h}\n")
+        world.add("prometheus", [
+            "prometheus", f"--config.file={config}", f"--storage.tsdb.path={world.path('tsdb')}",
+            f"--web.listen-address=127.0.0.1:{source_port}", "--web.enable-remote-write-receiver"], source_port, "/-/ready").start()
+        world.write("rules/rules.yml", SOURCES)
+        belfry = world.belfry(world.write("belfry.yml", SOURCES_CONFIG.format(dir=world.dir, page=page.port, source=source_port)), port,
+                              extra=("--self-scrape", "off"))
+        count = [0]
+
+        def send():
+            count[0] += 1
+            now = int(time.time() * 1000)
+            remote_write(source_port, [({"__name__": "up", "cluster": "c1"}, [(now, 1)]), ({"__name__": "c", "cluster": "c1"}, [(now, count[0])])])
+            time.sleep(0.5)
+
+        def sending(probe):
+            def step():
+                send()
+                return probe()
+            return step
+
+        def since():
+            return {a["labels"]["alertname"]: a["activeAt"] for a in get_json(port, "/api/v1/alerts")["data"]["alerts"]}
+
+        for _ in range(8):
+            send()
+        belfry.start()
+        wait_for("the alert", sending(lambda: states(port).get("Moves") == "firing"))
+        before = since()
+        assert [s["source"] for s in get_json(port, "/api/v1/sources")["data"]] == ["c1"]
+        wait_for("the loss", lambda: states(port).get("TelemetryLost") == "firing")
+        assert since()["Moves"] == before["Moves"] and since()["Waits"] == before["Waits"], "nothing was decided"
+        belfry.kill()
+        belfry.start()
+        time.sleep(2)
+        assert {**since(), "TelemetryLost": 0} == {**before, "TelemetryLost": 0} and states(port)["TelemetryLost"] == "firing", since()
+        wait_for("both to fire", sending(lambda: states(port) == {"Moves": "firing", "Waits": "firing"}))
+        assert since() == before, "no `for` started over"
+        told = sorted((a["status"], a["labels"]["alertname"]) for body in page.bodies() for a in body["alerts"])
+        assert ("resolved", "Moves") not in told and told.count(("firing", "Moves")) == 1, told
+        assert told.count(("firing", "TelemetryLost")) == 1, told
+        page.close()
+
+
 WRITING = """
 groups:
 - {name: bad, rules: [{record: unwanted, expr: answers}]}
@@ -290,6 +346,6 @@ def a_group_has_as_many_rules_under_way_as_it_says():
 
 if __name__ == "__main__":
     sys.exit(run_cases([rules_on_prometheus, rules_on_victoria_metrics, a_group_that_hangs_holds_up_itself_only,
-                        no_group_waits_for_another_from_the_first_slot_on, a_refused_write_costs_the_group_that_caused_it,
+                        no_group_waits_for_another_from_the_first_slot_on, a_refused_write_costs_the_group_that_caused_it, a_source_that_is_late_at_the_datasource_resolves_nothing,
                         a_write_that_hangs_holds_up_nobody_and_is_made_later, a_write_that_fails_is_tried_again,
                         a_group_has_as_many_rules_under_way_as_it_says]))

@@ -1,5 +1,6 @@
 /* The engine over a Prometheus-compatible API, with the real servers on the other side. */
 
+#include "engine/remote_sources.h"
 #include "engine_test.h"
 
 static Server start_prometheus(char *dir) {
@@ -119,6 +120,52 @@ Test(engine_remote, asks_and_writes_victoriametrics, .timeout = 60) {
     check_server(&server, net);
     server_stop(&server);
     net_close(net);
+}
+
+/* The newest sample of source c, as holding is told. */
+static TimeMs newest_told(RemoteSources *sources) {
+    Arena arena = {0};
+    StoreSource *list = NULL;
+    size_t count = 0;
+    remote_sources_list(sources, &arena, &list, &count);
+    TimeMs newest = count ? list[0].newest : 0;
+    arena_finish(&arena);
+    return newest;
+}
+
+Test(engine_remote, how_far_a_store_is_behind_is_no_lateness_of_a_source) {
+    const TimeMs start = INT64_C(1700000000000);
+    RemoteSources *sources = remote_sources_new();
+    TimeMs now = start;
+    /* Scraped every 15 s, asked every 5 s, shown half a minute later. */
+    for (; now < start + 5 * MINUTE_MS; now += 5 * SECOND_MS) {
+        TimeMs shown = now - 30 * SECOND_MS;
+        remote_sources_see(sources, STR("c"), shown - shown % (15 * SECOND_MS), now);
+    }
+    cr_expect_leq(now - newest_told(sources), 25 * SECOND_MS, "%lld",
+                  (long long)(now - newest_told(sources)));
+    TimeMs last = newest_told(sources);
+    for (; now < start + 40 * MINUTE_MS; now += MINUTE_MS) {
+        remote_sources_see(sources, STR("c"), last - 30 * SECOND_MS, now); /* dark: nothing new */
+    }
+    cr_expect_leq(newest_told(sources), last, "a source that sends nothing becomes late");
+    cr_expect(remote_sources_forget(sources, STR("c")) &&
+              !remote_sources_forget(sources, STR("c")));
+    cr_expect_eq(newest_told(sources), 0);
+    remote_sources_see(sources, STR("c"), now - SECOND_MS, now);
+    cr_expect_eq(newest_told(sources), now, "it is back");
+    remote_sources_free(sources);
+}
+
+Test(engine_remote, a_source_that_is_dark_when_first_seen_is_late) {
+    const TimeMs now = INT64_C(1700000000000);
+    RemoteSources *sources = remote_sources_new();
+    remote_sources_see(sources, STR("c"), now - 10 * MINUTE_MS, now);
+    cr_expect_eq(newest_told(sources), now - 9 * MINUTE_MS);
+    remote_sources_know(sources, STR("d"), now - HOUR_MS);
+    remote_sources_forget(sources, STR("c"));
+    cr_expect_eq(newest_told(sources), now - HOUR_MS, "as it was written down");
+    remote_sources_free(sources);
 }
 
 Test(engine_remote, a_dead_server_fails_each_query) {

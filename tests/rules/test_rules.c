@@ -766,6 +766,30 @@ Test(rules, do_not_resolve_after_an_outage_of_our_own) {
     assert_no_resolve(10 * MINUTE_MS, true);
 }
 
+Test(rules, do_not_call_a_source_back_at_a_restart) {
+    Bench bench;
+    bench_open_with(&bench, (RulesOptions){.hold = true, .lost_after = 5 * MINUTE_MS});
+    load(&bench, one_rule, START);
+    feed(&bench, "up{cluster=\"c\"} 1x3", START - MINUTE_MS, 15 * SECOND_MS);
+    run(&bench, START, 6);
+    RulesTick tick = tick_at(&bench, START + 6 * MINUTE_MS);
+    expect_log(&bench, "......F");
+    Alert saved = copy_alert(&bench.arena, &tick.changes[0].alert);
+    rules_tick_finish(&tick);
+
+    rules_free(bench.rules);
+    bench.options.started_at = START + 6 * MINUTE_MS + 1;
+    bench.rules = rules_new(bench.sandbox.engine, &bench.options);
+    rules_restore(bench.rules, &saved, 1);
+    load(&bench, one_rule, bench.options.started_at);
+    run(&bench, START + 6 * MINUTE_MS + 1, 1);
+    run(&bench, START + 7 * MINUTE_MS, 2);
+    feed(&bench, "up{cluster=\"c\"} 1x3", START + 8 * MINUTE_MS + 10 * SECOND_MS, 15 * SECOND_MS);
+    run(&bench, START + 9 * MINUTE_MS, 1);
+    expect_log(&bench, "ccr"); /* its annotations tell how long it has been */
+    bench_close(&bench);
+}
+
 Test(rules, resolve_when_the_condition_is_gone_and_telemetry_is_there) {
     Bench bench;
     bench_open_with(&bench, (RulesOptions){.hold = true});
