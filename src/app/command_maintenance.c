@@ -114,8 +114,13 @@ static void print_flag(const cJSON *flag) {
     const char *end = client_text(flag, "ends_at");
     const char *review = client_text(flag, "review_at"), *origin = client_text(flag, "origin");
     printf("%s  %-14s %s %s  owner %s: %s\n   ", client_text(flag, "id"), client_text(flag, "mode"),
-           *end ? "until" : "review", *end ? end : review, client_text(flag, "owner"),
-           client_text(flag, "reason"));
+           *end      ? "until"
+           : *review ? "review"
+                     : "by its",
+           *end      ? end
+           : *review ? review
+                     : "schedule",
+           client_text(flag, "owner"), client_text(flag, "reason"));
     const cJSON *matcher;
     cJSON_ArrayForEach(matcher, cJSON_GetObjectItem(flag, "matchers")) {
         printf(" %s", cJSON_IsString(matcher) ? matcher->valuestring : "");

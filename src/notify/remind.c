@@ -5,9 +5,10 @@
 #include "notify/notice.h"
 #include "notify/silence.h"
 
+/* Of one that lasts no longer than that, when a tenth of it is left. */
 static TimeMs before_end(const NotifyPolicy *policy, TimeMs starts_at, TimeMs ends_at) {
-    bool short_lived = ends_at - starts_at <= policy->remind_before;
-    return short_lived ? TIME_MAX : ends_at - policy->remind_before;
+    DurationMs lasts = ends_at - starts_at, before = policy->remind_before;
+    return ends_at - (lasts <= before ? lasts / 10 : before);
 }
 
 TimeMs remind_silence_at(const Notify *notify, const SilenceEntry *entry) {
