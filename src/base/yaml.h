@@ -80,5 +80,12 @@ bool yaml_map(const YamlReader *reader, const YamlNode *map, const char *key, co
 bool yaml_problem(const YamlReader *reader, const YamlNode *node, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* A copy to be shown: secrets, known by the names of their keys, are "<secret>", and passwords of
+ * URLs "xxxxx". Text that is kept is shared. */
+const YamlNode *yaml_hide(Arena *arena, const YamlNode *node);
+/* A URL that is a secret itself, as scheme://host/<secret>: still a URL to those who check it
+ * (amtool before 0.26 does), and says where it goes. A template goes nowhere yet. */
+const YamlNode *yaml_hide_url(Arena *arena, Str text);
+
 /* Writes the tree back as YAML (for re-marshalled configurations). */
 void yaml_print(Buf *buf, const YamlNode *node, int indent);

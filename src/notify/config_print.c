@@ -2,29 +2,6 @@
 
 #include "notify/integration.h"
 
-static const char *const secret_words[] = {"password",      "credentials", "bearer_token",
-                                           "client_secret", "secret_key",  "access_key",
-                                           "secrets",       "token",       NULL};
-
-/* Keys of maps no table speaks of (http_config, tls, sigv4) and of `global`. */
-static bool is_secret_key(Str key) {
-    static const char *const globals[] = {
-        "smtp_auth_password", "smtp_auth_secret",    "slack_api_url",          "slack_app_token",
-        "opsgenie_api_key",   "wechat_api_secret",   "victorops_api_key",      "telegram_bot_token",
-        "rocketchat_token",   "rocketchat_token_id", "mattermost_webhook_url", NULL};
-    for (size_t i = 0; secret_words[i]; i++) {
-        if (str_eq(key, str_of(secret_words[i]))) {
-            return true;
-        }
-    }
-    for (size_t i = 0; globals[i]; i++) {
-        if (str_eq(key, str_of(globals[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_one_of(Str key, const char *const *words) {
     for (; *words; words++) {
         if (str_eq(key, str_of(*words))) {
@@ -32,45 +9,6 @@ static bool is_one_of(Str key, const char *const *words) {
         }
     }
     return false;
-}
-
-/* scheme://host/<secret>: still a URL to those who check it, and says where it goes. */
-static const YamlNode *hidden_url(Arena *arena, Str url) {
-    size_t at = 0;
-    Str rest = url;
-    for (int slashes = 0; slashes < 3 && at < url.len; at++) {
-        slashes += url.ptr[at] == '/';
-        rest = (Str){url.ptr, at};
-    }
-    size_t sign = str_find(rest, '@');
-    bool has_user = sign < rest.len;
-    return at >= url.len || has_user
-               ? yaml_text_node(arena, "<secret>")
-               : yaml_text_node(arena, arena_printf(arena, "%.*s/<secret>", STR_ARG(rest)).ptr);
-}
-
-/* Both at once: a copy, with texts under secret keys replaced. */
-static const YamlNode *hide(Arena *arena, const YamlNode *node) {
-    if (node->kind == YAML_MAP) {
-        YamlNode *map = yaml_map_node(arena, node->count);
-        for (size_t i = 0; i < node->count; i++) {
-            const YamlPair *pair = &node->pairs[i];
-            bool secret = is_secret_key(pair->key->text) && pair->value->kind == YAML_SCALAR &&
-                          pair->value->text.len;
-            map->pairs[map->count++] = (YamlPair){
-                .key = pair->key,
-                .value = secret ? yaml_text_node(arena, "<secret>") : hide(arena, pair->value)};
-        }
-        return map;
-    }
-    if (node->kind == YAML_LIST) {
-        YamlNode *list = yaml_list_node(arena, node->count);
-        for (size_t i = 0; i < node->count; i++) {
-            list->items[list->count++] = hide(arena, node->items[i]);
-        }
-        return list;
-    }
-    return node;
 }
 
 static const YamlNode *print_integration(Arena *arena, const IntegrationType *type,
@@ -87,10 +25,10 @@ static const YamlNode *print_integration(Arena *arena, const IntegrationType *ty
             value = yaml_text_node(arena, "<secret>");
         } else if (is_set && spec->kind == FIELD_SECRET_URL &&
                    !str_eq(value->text, STR("https://slack.com/api/chat.postMessage"))) {
-            value = strcmp(type->name, "webhook") == 0 ? hidden_url(arena, value->text)
+            value = strcmp(type->name, "webhook") == 0 ? yaml_hide_url(arena, value->text)
                                                        : yaml_text_node(arena, "<secret>");
         } else {
-            value = hide(arena, value);
+            value = yaml_hide(arena, value);
         }
         yaml_map_set(arena, map, spec->key, value);
     }
@@ -193,7 +131,7 @@ void config_print(const NotifyConfig *config, Buf *out) {
     const YamlNode *root_in = config->root;
     const YamlNode *route = yaml_get(root_in, "route"), *receivers = yaml_get(root_in, "receivers");
     if (config->global) {
-        yaml_map_set(&arena, root, "global", hide(&arena, config->global));
+        yaml_map_set(&arena, root, "global", yaml_hide(&arena, config->global));
     }
     yaml_map_set(&arena, root, "route", print_route(&arena, route));
     if (receivers && receivers->kind == YAML_LIST) {

@@ -381,6 +381,38 @@ Test(yaml, printing_keeps_lines) {
 }
 
 /* Every cut of a good file and every bit flip: an answer, and never a wild pointer. */
+Test(yaml, what_is_secret_is_not_shown) {
+    static const struct {
+        const char *text, *shown;
+    } rows[] = {
+        {"password: hush", "password: \"<secret>\"\n"},
+        {"password_file: /etc/p", "password_file: /etc/p\n"},
+        {"token: ''", "token: \"\"\n"},
+        {"http_headers: {A: {values: [b], secrets: [hush]}}",
+         "http_headers:\n  A:\n    values:\n      - b\n    secrets:\n      - \"<secret>\"\n"},
+        {"proxy_connect_header: {A: [hush]}", "proxy_connect_header:\n  A:\n    - \"<secret>\"\n"},
+        {"headers: ['A: hush']", "headers:\n  - \"A: <secret>\"\n"},
+        {"headers: {Subject: open}", "headers:\n  Subject: open\n"},
+        {"proxy_url: http://u:hush@h:1/p", "proxy_url: http://u:xxxxx@h:1/p\n"},
+        {"url: http://u@h/p:q", "url: http://u@h/p:q\n"},
+        {"key: |\n  -----BEGIN PRIVATE KEY-----\n  hush\n", "key: \"<secret>\"\n"},
+        {"webhook_configs: [{url: 'http://u:hush@h/x?y', http_config: {proxy_url: 'http://p/'}}]",
+         "webhook_configs:\n  - url: http://h/<secret>\n    http_config:\n      proxy_url: "
+         "http://p/\n"},
+        {"webhook_configs: [{url: 'http://h'}, {url: '{{ .hush }}'}, {url: 'https://h/'}]",
+         "webhook_configs:\n  - url: http://h\n  - url: http://secret.invalid/<secret>\n  - url: "
+         "https://h\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO(finish_parsed) Parsed parsed = {0};
+        AUTO(buf_finish) Buf buf = {0};
+        const YamlNode *node = parse_one(&parsed, rows[i].text);
+        yaml_print(&buf, yaml_hide(&parsed.arena, node), 0);
+        cr_expect(str_eq(buf_view(&buf), str_of(rows[i].shown)), "got\n%.*swant\n%s",
+                  STR_ARG(buf_view(&buf)), rows[i].shown);
+    }
+}
+
 Test(yaml, survives_damaged_files) {
     static const char good[] = "a: &x {b: [1, \"2\", 'c']}\n"
                                "m: {<<: *x, d: |\n    t\n  }\n"

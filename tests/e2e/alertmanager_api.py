@@ -87,6 +87,35 @@ def amtool_drives_belfry():
         assert "disabled" in amtool("cluster", "show")
 
 
+SECRET_CONFIG = """
+notify:
+  global: {smtp_smarthost: 'localhost:25', smtp_from: a@b, smtp_auth_password: hush, slack_api_url: 'https://hooks/hush'}
+  route: {receiver: all, routes: [{matchers: [a="b", c=~"d|e"], receiver: all, group_by: ['...']}]}
+  receivers:
+    - name: all
+      webhook_configs:
+        - url: http://user:hush@host:8080/
+        - {url: 'http://host/hush', http_config: {proxy_url: 'http://u:hush@p/', basic_auth: {username: u, password: hush}}}
+      slack_configs: [{channel: '#a'}]
+      email_configs: [{to: a@b}]
+      pagerduty_configs: [{routing_key: hush}]
+"""
+
+
+def amtool_reads_a_configuration_whose_secrets_are_hidden():
+    need("amtool")
+    with World() as world:
+        port = free_port()
+        world.belfry(world.write("belfry.yml", SECRET_CONFIG), port, extra=("--rules", "none", "--self-scrape", "off")).start()
+        original = get_json(port, "/api/v2/status")["config"]["original"]
+        yaml = get_json(port, "/api/v1/status/config")["data"]["yaml"]
+        assert "hush" not in original + yaml, original + yaml
+        done = subprocess.run(["amtool", "check-config", world.write("original.yml", original)], capture_output=True, text=True,
+                              timeout=30, check=False)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        assert Amtool(port)("config", "routes", "test", "a=b", "c=d") == "all"
+
+
 PROMETHEUS = """
 global: {{evaluation_interval: 1s, scrape_interval: 1s}}
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ["127.0.0.1:{belfry}"]}}]}}]}}
@@ -347,7 +376,8 @@ def pages_of_others_change_nothing():
 
 
 if __name__ == "__main__":
-    sys.exit(run_cases([amtool_drives_belfry, prometheus_sends_its_alerts, a_silence_answered_survives_kill_9,
+    sys.exit(run_cases([amtool_drives_belfry, amtool_reads_a_configuration_whose_secrets_are_hidden,
+                        prometheus_sends_its_alerts, a_silence_answered_survives_kill_9,
                         many_alerts_are_listed_whole, requests_are_judged_as_alertmanager_judges_them,
                         reports_of_one_alert_are_merged_as_alertmanager_merges_them,
                         the_first_version_of_the_api_takes_alerts_and_no_more, pages_of_others_change_nothing]))
