@@ -190,6 +190,9 @@ static void compile_expr(Compiler *compiler) {
     collect_selectors(compiler->file, rule);
     AUTO(buf_finish) Buf canonical = {0};
     expr_print(&canonical, rule->expr, false);
+    bool is_promql = rule->expr->flavour == PROMQL_PROMETHEUS && !compiler->vmalert;
+    rule->expr_shown =
+        is_promql ? arena_str(&compiler->file->arena, buf_view(&canonical)) : rule->expr_text;
     rule->is_absence =
         calls(buf_view(&canonical), "absent") || calls(buf_view(&canonical), "absent_over_time");
 }
@@ -226,6 +229,7 @@ bool rule_file_change_expr(RuleFile *file, RuleDef *rule, Str text, Err *err) {
     expr_finish(rule->expr);
     rule->expr = expr;
     rule->expr_text = copy;
+    rule->expr_shown = copy;
     collect_selectors(file, rule);
     return true;
 }

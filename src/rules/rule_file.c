@@ -251,7 +251,6 @@ static void read_alert_only_fields(Loader *loader, const YamlReader *reader, con
     (void)read_duration(loader, reader, node, "for", false, &rule->hold);
     (void)read_duration(loader, reader, node, "keep_firing_for", false, &rule->keep_firing);
     rule->annotations = read_texts(loader, reader, node, "annotations", (RuleTexts){0});
-    rule->annotation_set = texts_as_set(loader->arena, rule->annotations);
 }
 
 static void read_rule(Loader *loader, const YamlNode *node, RuleTexts inherited, bool hold,

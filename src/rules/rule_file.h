@@ -51,14 +51,14 @@ typedef struct RuleDef {
                                times */
     bool debug;
     Str name;
-    Str expr_text;
+    Str expr_text;  /* as written */
+    Str expr_shown; /* for people: as Prometheus prints it, or as written in vmalert's flavour */
     const Expr *expr;
     DurationMs hold;        /* `for` */
     DurationMs keep_firing; /* `keep_firing_for` */
     RuleTexts labels;       /* the group's merged in, the rule's own win */
     RuleTexts annotations;
-    LabelSet label_set; /* `labels` and `annotations` as sets of plain text, for keys and views */
-    LabelSet annotation_set;
+    LabelSet label_set; /* `labels` as plain text, without empty ones: part of the rule's key */
     RuleSelector *selectors;
     size_t selector_count;
     int64_t updates_max;   /* vmalert's update_entries_limit */

@@ -288,7 +288,7 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def, Maki
     group->rules = arena_array(&set->arena, LiveRule, def->rule_count + 1);
     for (size_t i = 0; i < def->rule_count; i++) {
         RuleState *state = take_state(&making->states, &making->taken, def, &def->rules[i]);
-        rule_state_set_url(state, options->external_url, def->rules[i].expr_text);
+        rule_state_set_url(state, options->external_url, def->rules[i].expr_shown);
         group->rules[i] = (LiveRule){
             .def = &def->rules[i],
             .state = state,

@@ -48,15 +48,25 @@ static void view_selectors(const RuleDef *def, const RuleState *state, Arena *ar
     view->knows_series = state->knows_matched;
 }
 
+/* As written, empty ones included. */
+static LabelSet view_texts(Arena *arena, RuleTexts texts) {
+    Label *labels = arena_array(arena, Label, texts.count + 1);
+    for (size_t i = 0; i < texts.count; i++) {
+        labels[i] =
+            (Label){arena_str(arena, texts.items[i].name), arena_str(arena, texts.items[i].text)};
+    }
+    return (LabelSet){labels, texts.count};
+}
+
 static RuleView view_rule(const LiveGroup *group, const LiveRule *rule, Arena *arena) {
     const RuleDef *def = rule->def;
     const RuleState *state = rule->state;
     RuleView view = {
         .is_alert = def->is_alert,
         .name = arena_str(arena, def->name),
-        .query = arena_str(arena, def->expr_text),
-        .labels = labels_copy(arena, def->label_set),
-        .annotations = labels_copy(arena, def->annotation_set),
+        .query = arena_str(arena, def->expr_shown),
+        .labels = view_texts(arena, def->labels),
+        .annotations = view_texts(arena, def->annotations),
         .hold = def->hold,
         .keep_firing = def->keep_firing,
         .health = state->health,

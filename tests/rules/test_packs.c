@@ -76,6 +76,15 @@ static void each_rule(const Pack *pack,
     }
 }
 
+static Str annotation(const RuleDef *rule, Str name) {
+    for (size_t i = 0; i < rule->annotations.count; i++) {
+        if (str_eq(rule->annotations.items[i].name, name)) {
+            return rule->annotations.items[i].text;
+        }
+    }
+    return (Str){0};
+}
+
 static void check_texts(void *ctx, const RuleFile *file, const RuleDef *rule) {
     (void)ctx;
     (void)file;
@@ -88,7 +97,7 @@ static void check_texts(void *ctx, const RuleFile *file, const RuleDef *rule) {
               "%.*s: severity \"%.*s\"", STR_ARG(rule->name), STR_ARG(severity));
     static const char *const wanted[] = {"summary", "description", "runbook"};
     for (size_t i = 0; i < 3; i++) {
-        cr_expect_gt(labels_get(rule->annotation_set, str_of(wanted[i])).len, 10, "%.*s: no %s",
+        cr_expect_gt(annotation(rule, str_of(wanted[i])).len, 10, "%.*s: no %s",
                      STR_ARG(rule->name), wanted[i]);
     }
 }

@@ -20,14 +20,14 @@ static const char file_a[] =
     "  rules:\n"
     "  - {alert: Fires, expr: m > 0, labels: {severity: critical}}\n"
     "  - {alert: Waits, expr: m > 0, for: 1h, labels: {severity: warning}}\n"
-    "  - {alert: Calm, expr: m > 5}\n"
+    "  - {alert: Calm, expr: 'max( m{b=\"\",a=\"\"} )by(a) > 5', annotations: {url: '', b: c}}\n"
     "  - {record: 'm:sum', expr: sum(m), labels: {severity: info}}\n"
     "- {name: empty, rules: []}\n";
 static const char file_b[] =
     "groups:\n"
     "- {name: alpha, type: prometheus, concurrency: 3, params: {nocache: ['1']}, headers: ['A: "
     "b'],\n"
-    "   rules: [{alert: Again, expr: m == 1, keep_firing_for: 5m, debug: true}]}\n";
+    "   rules: [{alert: Again, expr: 'm  == 1', keep_firing_for: 5m, debug: true}]}\n";
 
 #define ALL "a/alpha: Fires, Waits, Calm, m:sum; a/beta: gone:sum, Broken; b/alpha: Again; "
 #define BUILT_IN "built in/belfry telemetry: TelemetryLost; "
@@ -200,6 +200,31 @@ Test(api_rules, each_filter_alone, .init = open_evaluated, .fini = close_all) {
     snprintf(query, sizeof query, "file[]=%s/b.yml", test.dir);
     check_good("/api/v1/rules", (FilterCase[]){{query, "b/alpha: Again; "}, {NULL, NULL}},
                put_groups);
+}
+
+static void put_queries(Buf *out, const cJSON *data) {
+    const cJSON *group, *rule, *text;
+    cJSON_ArrayForEach(group, cJSON_GetObjectItem(data, "groups")) {
+        cJSON_ArrayForEach(rule, cJSON_GetObjectItem(group, "rules")) {
+            buf_printf(out, "%s", text_of(rule, "query"));
+            cJSON_ArrayForEach(text, cJSON_GetObjectItem(rule, "annotations")) {
+                buf_printf(out, " [%s=%s]", text->string, cJSON_GetStringValue(text));
+            }
+            buf_str(out, STR("; "));
+        }
+    }
+}
+
+/* As Prometheus does it: expressions as it prints them, empty texts too. vmalert shows what was
+ * written. */
+Test(api_rules, expressions_and_texts_as_their_tools_show_them, .init = open_evaluated,
+     .fini = close_all) {
+    static const FilterCase cases[] = {
+        {"rule_name=Calm", "max by (a) (m{a=\"\",b=\"\"}) > 5 [b=c] [url=]; "},
+        {"rule_name=Again", "m  == 1; "},
+        {NULL, NULL},
+    };
+    check_good("/api/v1/rules", cases, put_queries);
 }
 
 Test(api_rules, what_it_refuses, .init = open_evaluated, .fini = close_all) {
