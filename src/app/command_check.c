@@ -214,8 +214,9 @@ static void print_check(const Check *check, size_t files, bool as_json) {
     fwrite(out.ptr, 1, out.len, stdout);
     printf("%zu file%s checked: %zu error%s", files, files == 1 ? "" : "s",
            check->problems.items_count, check->problems.items_count == 1 ? "" : "s");
-    printf(check->rules.lint ? ", %zu finding%s\n" : "\n", check->findings.items_count,
-           check->findings.items_count == 1 ? "" : "s");
+    size_t findings = check->findings.items_count;
+    printf(check->rules.lint || findings ? ", %zu finding%s\n" : "\n", findings,
+           findings == 1 ? "" : "s");
 }
 
 static int check_all(const Args *args, Check *check) {

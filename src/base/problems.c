@@ -38,6 +38,14 @@ bool problems_add(Problems *problems, Str file, uint32_t line, uint32_t column, 
     return false;
 }
 
+void problems_copy(Problems *to, const Problems *from) {
+    for (size_t i = 0; i < from->items_count; i++) {
+        const Problem *problem = &from->items[i];
+        problems_add(to, problem->file, problem->line, problem->column, "%.*s",
+                     STR_ARG(problem->text));
+    }
+}
+
 static void print_problem(const Problem *problem, Buf *buf) {
     buf_str(buf, problem->file);
     if (problem->line) {

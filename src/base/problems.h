@@ -30,6 +30,9 @@ void problems_finish(Problems *problems);
 bool problems_add(Problems *problems, Str file, uint32_t line, uint32_t column, const char *fmt,
                   ...) PRINTF_LIKE(5, 6);
 
+/* Copies all of `from` to the end of `to`. */
+void problems_copy(Problems *to, const Problems *from);
+
 /* "file:line:col: text" for each, a line each. */
 void problems_print(const Problems *problems, Buf *buf);
 

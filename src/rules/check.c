@@ -59,6 +59,9 @@ bool rules_check(const RulesSource *sources, size_t count, const RulesCheckOptio
     for (size_t i = 0; i < count; i++) {
         check_source(&sources[i], &checked, problems);
     }
+    for (size_t i = 0; i < checked.files_count; i++) {
+        problems_copy(findings, &checked.files[i]->doubts);
+    }
     if (options->lint) {
         DurationMs interval = options->evaluation_interval;
         lint_files(checked.files, checked.files_count, interval ? interval : MINUTE_MS, findings);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "rules/rules_internal.h"
@@ -39,6 +40,15 @@ static RuleFile *last_good(const LoadedFile *known, Str path) {
     return file;
 }
 
+static void log_doubts(const RuleFile *file) {
+    for (size_t i = 0; i < file->doubts.items_count; i++) {
+        AUTO(buf_finish) Buf text = {0};
+        Problems one = {.items = &file->doubts.items[i], .items_count = 1};
+        problems_print(&one, &text);
+        log_event(LOG_WARN, "rule is not PromQL", LOG_STR("reason", str_trim(buf_view(&text))));
+    }
+}
+
 /* Reads one file's newest version; `known` is what was loaded before, or NULL. */
 static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flavour,
                             Problems *problems) {
@@ -54,6 +64,7 @@ static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flav
         loaded.live = rule_file_ref(known->live);
         return loaded;
     } else if (rule_file_load(path, bytes, flavour, &loaded.live, &own)) {
+        log_doubts(loaded.live);
         return loaded;
     }
     loaded.live = last_good(known, path);
@@ -61,11 +72,7 @@ static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flav
     problems_print(&own, &text);
     buf_byte(&text, '\0');
     loaded.error = mem_strdup(text.ptr);
-    for (size_t i = 0; i < own.items_count; i++) {
-        const Problem *problem = &own.items[i];
-        problems_add(problems, problem->file, problem->line, problem->column, "%.*s",
-                     STR_ARG(problem->text));
-    }
+    problems_copy(problems, &own);
     return loaded;
 }
 

@@ -762,14 +762,6 @@ static bool try_reading(Str path, const YamlDocs *docs, const RuleReading *readi
     return true;
 }
 
-static void move_problems(Problems *to, const Problems *from) {
-    for (size_t i = 0; i < from->items_count; i++) {
-        const Problem *problem = &from->items[i];
-        problems_add(to, problem->file, problem->line, problem->column, "%.*s",
-                     STR_ARG(problem->text));
-    }
-}
-
 static int by_place(const void *a, const void *b) {
     const Problem *x = a, *y = b;
     int order = (x->line > y->line) - (x->line < y->line);
@@ -777,8 +769,8 @@ static int by_place(const void *a, const void *b) {
 }
 
 /* What PromQL finds wrong in an expression it can read. MetricsQL lets most of that pass, above all
- * a function without its window, but it is also what is most often done by mistake in PromQL:
- * alone it does not make a file vmalert's, and a rule run with a window that nobody chose. */
+ * a function without its window, but it is also what is most often done by mistake in PromQL: a
+ * file that nothing else makes vmalert's runs with a window nobody chose, so it is told. */
 static const char *const type_errors[] = {"parse error: expected type ",
                                           "parse error: set operator ",
                                           "parse error: comparisons between scalars must ",
@@ -805,17 +797,17 @@ static bool are_type_errors(const Problems *problems) {
     return true;
 }
 
-static void move_type_errors(Problems *to, const Problems *from, const char *hint) {
-    for (size_t i = 0; i < from->items_count; i++) {
-        const Problem *problem = &from->items[i];
-        problems_add(to, problem->file, problem->line, problem->column, "%.*s%s",
-                     STR_ARG(problem->text), hint);
+static void note_doubts(Problems *doubts, const Problems *found) {
+    for (size_t i = 0; i < found->items_count; i++) {
+        const Problem *problem = &found->items[i];
+        problems_add(doubts, problem->file, problem->line, problem->column,
+                     "%.*s (so the file is read in the flavour vmalert, which allows it)",
+                     STR_ARG(problem->text));
     }
 }
 
-/* No key told the flavour: Prometheus if that goes, else vmalert if that does and more than types
- * speaks for it, else what is wrong where less is: a file of MetricsQL with one slip has that slip,
- * not every expression. */
+/* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what is wrong
+ * where less is: a file of MetricsQL with one slip has that slip, not every expression. */
 static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret_file,
                      Problems *problems) {
     AUTO(problems_finish) Problems first = {0};
@@ -825,18 +817,15 @@ static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret
     if (try_reading(path, docs, &prometheus, content, ret_file, &first)) {
         return true;
     }
-    AUTO(rule_file_unrefp) RuleFile *file = NULL;
-    bool loads = try_reading(path, docs, &vmalert, content, &file, &second);
-    if (are_type_errors(&first)) {
-        move_type_errors(problems, &first, loads ? " (the flavour vmalert allows it)" : "");
-        return false;
-    }
-    if (loads) {
-        *ret_file = TAKE(file);
+    bool are_types = are_type_errors(&first);
+    if (try_reading(path, docs, &vmalert, content, ret_file, &second)) {
+        if (are_types) {
+            note_doubts(&(*ret_file)->doubts, &first);
+        }
         return true;
     }
-    bool is_vmalert = second.items_count < first.items_count;
-    move_problems(problems, is_vmalert ? &second : &first);
+    bool is_vmalert = !are_types && second.items_count < first.items_count;
+    problems_copy(problems, is_vmalert ? &second : &first);
     return false;
 }
 
@@ -855,7 +844,7 @@ static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret
     bool has_variables = memmem(bytes.ptr, bytes.len, "%{", 2) != NULL;
     bool is_vmalert = flavour == RULES_AUTO && (is_yaml ? shows_vmalert(&docs) : has_variables);
     if (!is_yaml && !is_vmalert) {
-        move_problems(problems, &syntax);
+        problems_copy(problems, &syntax);
         return false;
     }
     if (is_vmalert) {
@@ -899,6 +888,7 @@ void rule_file_unref(RuleFile *file) {
         return;
     }
     rule_file_decompile(file);
+    problems_finish(&file->doubts);
     arena_finish(&file->arena);
     free(file);
 }

@@ -10,8 +10,9 @@
  * that carry the same groups under `spec` (PrometheusRule, VMRule, and Lists of them).
  *
  * Flavour `auto` (see RulesFlavour) is vmalert if a key occurs that exists only there; else
- * Prometheus if everything compiles as such; else vmalert if everything compiles as that, unless
- * types are all that PromQL finds wrong: those are mistakes more often than MetricsQL. Only the
+ * Prometheus if everything compiles as such; else vmalert if everything compiles as that. Where
+ * types are all that PromQL finds wrong, `doubts` say so: that is a mistake more often than
+ * MetricsQL. Only the
  * flavour that was asked for by name, or shown by a key, brings vmalert's looser durations;
  * repeated keys pass only where it was asked for by name.
  *
@@ -96,6 +97,7 @@ typedef struct RuleFile {
     Arena arena;
     Str path;
     RulesFlavour flavour; /* what it turned out to be */
+    Problems doubts;      /* what PromQL finds wrong, where nothing else made it vmalert's */
     Str content;          /* as read */
     uint64_t content_hash;
     GroupDef *groups;

@@ -215,8 +215,8 @@ typedef struct RulesCheckOptions {
     DurationMs evaluation_interval; /* of groups without one; 0 = 1 m */
 } RulesCheckOptions;
 
-/* belfry check: adds all problems and, with `lint`, findings. The files are judged as loaded
- * together. */
+/* belfry check: adds all problems; and findings: with `lint` all, else only what PromQL finds wrong
+ * in a file that nothing else makes vmalert's. The files are judged as loaded together. */
 bool rules_check(const RulesSource *sources, size_t count, const RulesCheckOptions *options,
                  Problems *problems, Problems *findings);
 

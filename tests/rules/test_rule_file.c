@@ -97,18 +97,6 @@ static const FileCase cases[] = {
     {RULES_AUTO, GROUP "  params: {nocache: ['1']}\n  concurrency: 4\n  debug: true\n  rules: []\n",
      NULL},
     {RULES_AUTO, "groups:\n- name: a\n---\ngroups:\n- name: b\n", NULL},
-    /* what PromQL can read and finds wrong is not MetricsQL for that alone */
-    {RULES_AUTO, RULES "  - {record: r, expr: rate(up)}\n",
-     "f.yml:4:23: group \"g\", rule 1, \"r\": could not parse expression: 1:6: parse error: "
-     "expected "
-     "type range vector in call to function \"rate\", got instant vector (the flavour vmalert "
-     "allows "
-     "it)"},
-    {RULES_AUTO, RULES "  - {alert: A, expr: 1 > 0}\n", "must use BOOL modifier"},
-    {RULES_VMALERT, RULES "  - {record: r, expr: rate(up)}\n", NULL},
-    {RULES_AUTO, GROUP "  concurrency: 1\n  rules: [{record: r, expr: rate(up)}]\n", NULL},
-    {RULES_AUTO, RULES "  - {record: r, expr: rate(up)}\n  - {record: s, expr: range_avg(up)}\n",
-     NULL},
     /* Kubernetes resources */
     {RULES_AUTO,
      "$schema: /x.yml\nkind: PrometheusRule\nmetadata: {name: x}\nspec:\n  groups:\n  - name: g\n"
@@ -155,6 +143,34 @@ static const FileCase cases[] = {
     {RULES_AUTO, ALERT "    annotations: {s: '{{ $expr | queryEscape }}'}\n", NULL},
     {RULES_AUTO, "groups: [", "f.yml:"},
 };
+
+Test(rule_file, types_that_promql_refuses_are_told) {
+    static const struct {
+        RulesFlavour flavour;
+        const char *text, *doubts;
+    } rows[] = {
+        {RULES_AUTO, RULES "  - {record: r, expr: rate(up)}\n",
+         "f.yml:4:23: group \"g\", rule 1, \"r\": could not parse expression: 1:6: parse error: "
+         "expected type range vector in call to function \"rate\", got instant vector (so the file "
+         "is read in the flavour vmalert, which allows it)\n"},
+        {RULES_VMALERT, RULES "  - {record: r, expr: rate(up)}\n", ""},
+        {RULES_AUTO, GROUP "  concurrency: 1\n  rules: [{record: r, expr: rate(up)}]\n", ""},
+        {RULES_AUTO,
+         RULES "  - {record: r, expr: rate(up)}\n  - {record: s, expr: range_avg(up)}\n", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO(problems_finish) Problems problems = {0};
+        AUTO(buf_finish) Buf doubts = {0};
+        RuleFile *file = NULL;
+        cr_assert(
+            rule_file_load(STR("f.yml"), str_of(rows[i].text), rows[i].flavour, &file, &problems));
+        cr_expect(file->flavour == RULES_VMALERT);
+        problems_print(&file->doubts, &doubts);
+        cr_expect(str_eq(buf_view(&doubts), str_of(rows[i].doubts)), "%zu: %.*s", i,
+                  STR_ARG(buf_view(&doubts)));
+        rule_file_unref(file);
+    }
+}
 
 Test(rule_file, says_where_and_what_is_wrong) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
