@@ -200,6 +200,7 @@ static bool open_doors(App *app, Err *err) {
         .net = app->net,
         .config = generation->notify,
         .silences_max = generation->config->limits.silences_max,
+        .alerts_max = generation->config->limits.alerts_max,
         .now = clock_now(),
     };
     good = good && ((restore_alerts(app, err) && restore_gaps(app, err) &&

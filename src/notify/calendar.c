@@ -120,11 +120,17 @@ static bool read_range(const Reading *reading, const FieldRule *rule, const Yaml
            rule->check(reading, node, *ret_range);
 }
 
+/* Of a list that is not there: false where something else is, which has been told. */
+static bool may_be_missing(const YamlNode *entry, const char *key) {
+    const YamlNode *value = yaml_get(entry, key);
+    return !value || value->kind == YAML_NULL;
+}
+
 static bool read_field(const Reading *reading, const YamlNode *entry, const FieldRule *rule,
                        CalendarField *ret_field) {
     const YamlNode *list;
     if (!yaml_list(reading->yaml, entry, rule->key, &list)) {
-        return yaml_get(entry, rule->key) == NULL || yaml_get(entry, rule->key)->kind == YAML_NULL;
+        return may_be_missing(entry, rule->key);
     }
     ret_field->ranges = arena_array(reading->arena, CalendarRange, list->count + 1);
     for (size_t i = 0; i < list->count; i++) {
@@ -162,7 +168,7 @@ static bool read_times(const Reading *reading, const YamlNode *entry, CalendarFi
     static const char *const keys[] = {"start_time", "end_time", NULL};
     const YamlNode *list;
     if (!yaml_list(reading->yaml, entry, "times", &list)) {
-        return yaml_get(entry, "times") == NULL;
+        return may_be_missing(entry, "times");
     }
     ret_field->ranges = arena_array(reading->arena, CalendarRange, list->count + 1);
     for (size_t i = 0; i < list->count; i++) {

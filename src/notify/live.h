@@ -196,7 +196,7 @@ struct Notify {
     State *state;
     Net *net;
     NetBox *box;
-    uint64_t silences_max;
+    uint64_t silences_max, alerts_max;
     pthread_rwlock_t lock;
     pthread_mutex_t deliver_lock; /* one delivers at a time; taken before all others */
     bool stale;

@@ -92,6 +92,7 @@ bool notify_open(const NotifyOptions *options, Notify **ret_notify, Err *err) {
     *notify = (Notify){.state = options->state,
                        .net = options->net,
                        .silences_max = options->silences_max,
+                       .alerts_max = options->alerts_max,
                        .config = notify_config_ref(options->config),
                        .stale = true,
                        .next_prune = options->now + HOUR_MS,

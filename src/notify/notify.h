@@ -48,6 +48,7 @@ typedef struct NotifyOptions {
     Net *net;
     NotifyConfig *config;  /* takes a reference */
     uint64_t silences_max; /* 0 = none */
+    uint64_t alerts_max;   /* from outside; 0 = none */
     TimeMs now;
 } NotifyOptions;
 

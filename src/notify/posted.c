@@ -28,6 +28,8 @@ typedef struct Posting {
     bool *guesses; /* one a change: its end is */
     size_t guesses_count, guesses_cap;
     IdMap seen; /* label sets of the changes, any value */
+    size_t new_count;
+    size_t firing; /* there are already, 0 = not counted yet */
 } Posting;
 
 /* Leaves it empty. */
@@ -83,7 +85,34 @@ static void settle_phase(Alert *alert, TimeMs now) {
     alert->resolved_at = over ? alert->ends_at : 0;
 }
 
-static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *posting) {
+static size_t count_firing(const Notify *notify) {
+    size_t count = 0;
+    for (size_t i = 0; i < notify->posted.cap; i++) {
+        const LiveAlert *alert = notify->posted.slots[i].value;
+        count += alert && live_is_firing(alert);
+    }
+    return count;
+}
+
+/* Those that are over are there, too, until everybody has been told. */
+static bool has_room(const Notify *notify, Posting *posting) {
+    if (!notify->alerts_max || notify->posted.count + posting->new_count < notify->alerts_max) {
+        return true;
+    }
+    posting->firing = posting->firing ? posting->firing : count_firing(notify);
+    return posting->firing + posting->new_count < notify->alerts_max;
+}
+
+/* Ends and renewals always have room. */
+static bool check_room(const Notify *notify, const Alert *alert, const LiveAlert *known,
+                       Posting *posting, Err *err) {
+    bool begins = !(known && live_is_firing(known)) && alert->phase == ALERT_FIRING;
+    return !begins || has_room(notify, posting) ||
+           err_set(err, ERR_BUSY, "exceeded limits.alerts_max: there are %llu alerts from outside",
+                   (unsigned long long)notify->alerts_max);
+}
+
+static bool post_one(Notify *notify, const Alert *report, TimeMs now, Posting *posting, Err *err) {
     Alert alert = complete(notify, report, now);
     LiveAlert *known = live_alert_posted(notify, alert.labels);
     if (known) {
@@ -91,6 +120,9 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
     }
     bool is_guess = !report->ends_at; /* also where the older end stays, as in Alertmanager */
     settle_phase(&alert, now);
+    if (!check_room(notify, &alert, known, posting, err)) {
+        return false;
+    }
     if (alert.ends_at < notify->posted_expiry) {
         notify->posted_expiry = alert.ends_at;
     }
@@ -100,10 +132,10 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
         known->alert.updated_at = now;
         known->end_is_guess = is_guess;
         if (stored > now + (alert.ends_at - now) / 2) {
-            return;
+            return true;
         }
     } else if (alert.phase == ALERT_INACTIVE && (!known || !live_is_firing(known))) {
-        return;
+        return true;
     }
     bool was_firing = known && live_is_firing(known);
     AlertChange change = {.alert = alert, .reason = "posted"};
@@ -111,6 +143,8 @@ static void post_one(Notify *notify, const Alert *report, TimeMs now, Posting *p
                    : was_firing                  ? ALERT_CHANGED
                                                  : ALERT_BECAME_FIRING;
     add_change(posting, &change, is_guess);
+    posting->new_count += change.event == ALERT_BECAME_FIRING;
+    return true;
 }
 
 /* Stores and routes what was collected, in the caller's transaction. */
@@ -165,7 +199,9 @@ static bool post_portion(Notify *notify, const Alert *alerts, size_t count, Time
             ok = store(notify, tx, &posting, now, err); /* it may be the end of that one */
             posting_finish(&posting);
         }
-        post_one(notify, &alerts[i], now, &posting);
+        if (!post_one(notify, &alerts[i], now, &posting, &why)) {
+            note_refused(refused, &why);
+        }
     }
     ok = ok && store(notify, tx, &posting, now, err);
     posting_finish(&posting);

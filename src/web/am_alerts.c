@@ -213,6 +213,21 @@ void handle_am_groups(Web *web, Request *request) {
 
 /* ---- posting ---- */
 
+/* A page is worth more than the end of what it says. */
+static void cut_annotations(Arena *arena, LabelSet *annotations) {
+    Label *items = arena_array(arena, Label, annotations->count + 1);
+    for (size_t i = 0; i < annotations->count; i++) {
+        items[i] = annotations->items[i];
+        Str *value = &items[i].value;
+        size_t len = value->len < LABEL_VALUE_BYTES_MAX ? value->len : LABEL_VALUE_BYTES_MAX;
+        while (len < value->len && len > 0 && ((unsigned char)value->ptr[len] & 0xC0) == 0x80) {
+            len--;
+        }
+        value->len = len;
+    }
+    annotations->items = items;
+}
+
 static bool read_label_set(Request *request, const cJSON *item, const char *key,
                            LabelSet *ret_labels) {
     const cJSON *object = cJSON_GetObjectItemCaseSensitive(item, key);
@@ -244,6 +259,7 @@ static bool read_alert(Request *request, const cJSON *item, int index, Alert *al
         am_framework_error(request, 422, 602, "%d.labels in body is required", index);
         return false;
     }
+    cut_annotations(&request->arena, &alert->annotations);
     if (alert->generator_url.len && !am_is_uri(alert->generator_url)) {
         am_framework_error(request, 422, 601,
                            "%d.generatorURL in body must be of type uri: \"%.*s\"", index,

@@ -305,6 +305,26 @@ def reports_of_one_alert_are_merged_as_alertmanager_merges_them():
             assert have == ([known] if known else []), (reports, have, known)
 
 
+def what_is_too_much_is_refused_and_told():
+    with World() as world:
+        port = free_port()
+        world.belfry(world.write("belfry.yml", CONFIG + "limits: {alerts_max: 5}\n"), port,
+                     extra=("--rules", "none", "--self-scrape", "off")).start()
+
+        def send(count, **more):
+            return call(port, "POST", "/api/v2/alerts", json.dumps(
+                [{"labels": {"alertname": "A", "n": str(n)}, **more} for n in range(count)]), {"Content-Type": "application/json"})
+
+        assert send(5)[0] == 200
+        status, headers, answer = send(7)
+        assert status == 503 and headers["Retry-After"] and b"limits.alerts_max" in answer, (status, answer)
+        assert len(get_json(port, "/api/v2/alerts")) == 5
+        assert send(7, endsAt="2020-01-01T00:00:00Z")[0] == 200, "ends are always taken"
+        assert get_json(port, "/api/v2/alerts") == []
+        assert send(3, annotations={"summary": "é" * 70000})[0] == 200, "a page is not lost for what it says"
+        assert {len(a["annotations"]["summary"]) for a in get_json(port, "/api/v2/alerts")} == {32768}
+
+
 def the_first_version_of_the_api_takes_alerts_and_no_more():
     with World() as world:
         port = free_port()
@@ -380,4 +400,5 @@ if __name__ == "__main__":
                         prometheus_sends_its_alerts, a_silence_answered_survives_kill_9,
                         many_alerts_are_listed_whole, requests_are_judged_as_alertmanager_judges_them,
                         reports_of_one_alert_are_merged_as_alertmanager_merges_them,
+                        what_is_too_much_is_refused_and_told,
                         the_first_version_of_the_api_takes_alerts_and_no_more, pages_of_others_change_nothing]))

@@ -279,6 +279,8 @@ Test(quiet, a_bad_schedule_is_named) {
         {"[{\"location\": \"Atlantis/City\"}]", "Atlantis/City"},
         {"[{\"holidays_file\": \"/etc/passwd\"}]", "holidays_file is for configurations only"},
         {"[{", "schedule:"},
+        {"[{\"times\": 1}]", "schedule:1:"},
+        {"[{\"weekdays\": {}}]", "schedule:1:"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         AUTO(arena_finish) Arena arena = {0};
@@ -287,6 +289,20 @@ Test(quiet, a_bad_schedule_is_named) {
         cr_expect_not(schedule_load(&arena, str_of(cases[i][0]), &calendar, &err), "%s",
                       cases[i][0]);
         cr_expect(strstr(err.text, cases[i][1]), "%s: %s", cases[i][0], err.text);
+    }
+}
+
+Test(quiet, a_schedule_may_name_what_it_leaves_open) {
+    static const char *const texts[] = {"[{\"times\": null}]", "[{\"weekdays\": null}]",
+                                        "[{\"location\": null, \"holidays\": null}]", "[null]"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        AUTO(arena_finish) Arena arena = {0};
+        Calendar *calendar = NULL;
+        Err err = {0};
+        cr_assert(schedule_load(&arena, str_of(texts[i]), &calendar, &err), "%s: %s", texts[i],
+                  err.text);
+        cr_expect(calendar_contains(calendar, T0), "%s", texts[i]);
+        calendar_finish(calendar);
     }
 }
 
