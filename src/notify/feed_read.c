@@ -200,7 +200,11 @@ static bool read_old_silences(Notify *notify, Arena *arena, WindowList *list, Er
 
 enum { TIMES_MAX = 1000 }; /* of one flag: a daily one for years */
 
-/* A flag with a schedule of the configuration: each of its times is a window. */
+/* Each day costs a look, and a range may go from 1970 to the year 9999. What has not begun is not
+ * shown, and longer ago the schedule may have been another. */
+static const DurationMs times_ago = 366 * DAY_MS;
+
+/* A flag with a schedule: each of its times is a window. */
 static void add_times(const FlagEntry *entry, FeedWindow window, TimeMs from, TimeMs to,
                       WindowList *list) {
     TimeMs at = from;
@@ -216,7 +220,7 @@ static void add_times(const FlagEntry *entry, FeedWindow window, TimeMs from, Ti
     }
 }
 
-static void add_flag(const FlagEntry *entry, const FeedQuery *query, Arena *arena,
+static void add_flag(const FlagEntry *entry, const FeedQuery *query, TimeMs now, Arena *arena,
                      WindowList *list) {
     const Flag *flag = &entry->flag;
     FeedWindow window = {.kind = ANNOTATION_MAINTENANCE,
@@ -235,14 +239,15 @@ static void add_flag(const FlagEntry *entry, const FeedQuery *query, Arena *aren
     if (entry->when) {
         TimeMs from = flag->starts_at > query->from ? flag->starts_at : query->from;
         TimeMs to = flag->ends_at && flag->ends_at < query->to ? flag->ends_at : query->to;
-        add_times(entry, window, from, to, list);
+        from = from > now - times_ago ? from : now - times_ago;
+        add_times(entry, window, from, to < now ? to : now, list);
     } else {
         VEC_PUSH(*list, items, window);
     }
 }
 
-static bool read_flags(Notify *notify, const FeedQuery *query, Arena *arena, WindowList *list,
-                       Err *err) {
+static bool read_flags(Notify *notify, const FeedQuery *query, TimeMs now, Arena *arena,
+                       WindowList *list, Err *err) {
     static const char *const ends[] = {"maintenance.clear", "maintenance.end"};
     for (int i = 0; i < 2; i++) {
         AuditRow *rows;
@@ -260,7 +265,7 @@ static bool read_flags(Notify *notify, const FeedQuery *query, Arena *arena, Win
     }
     pthread_rwlock_rdlock(&notify->lock);
     for (size_t i = 0; i < notify->flags_count; i++) {
-        add_flag(notify->flags[i], query, arena, list);
+        add_flag(notify->flags[i], query, now, arena, list);
     }
     pthread_rwlock_unlock(&notify->lock);
     return true;
@@ -273,7 +278,7 @@ static bool read_windows(Notify *notify, const FeedQuery *query, TimeMs now, Are
     read_silences(notify, query, arena, &list);
     bool ok = query->from > known_since || is_filled(query, input, &list, known_since) ||
               read_old_silences(notify, arena, &list, err);
-    ok = ok && read_flags(notify, query, arena, &list, err);
+    ok = ok && read_flags(notify, query, now, arena, &list, err);
     if (ok && list.items_count) {
         FeedWindow *windows = arena_array(arena, FeedWindow, list.items_count);
         memcpy(windows, list.items, list.items_count * sizeof *windows);

@@ -327,6 +327,36 @@ static void assert_newest(Rig *rig, FeedQuery query, const char *what) {
     }
 }
 
+Test(feed, a_schedule_is_looked_through_for_a_year) {
+    Rig rig;
+    Err err = {0};
+    Str id;
+    Annotation *found;
+    size_t count;
+    rig_open(&rig, rig_config(nobody, NULL, NULL));
+    SilenceMatcher matcher = {STR("cluster"), STR("c1"), false, true};
+    Flag flag = {.matchers = &matcher,
+                 .matcher_count = 1,
+                 .schedule = STR("[{\"weekdays\": [\"sunday\"]}]"),
+                 .reason = STR("move"),
+                 .owner = STR("bob"),
+                 .starts_at = rig.now - 800 * DAY_MS,
+                 .review_at = rig.now + DAY_MS};
+    cr_assert(notify_flag_set(rig.notify, &flag, &(Actor){.name = STR("bob")}, rig.now, &arena, &id,
+                              &err),
+              "%s", err.text);
+    FeedQuery query = {.from = TIME_MIN, .to = TIME_MAX, .limit = 1000};
+    cr_assert(notify_annotations(rig.notify, &query, STR("cluster"), rig.now, &arena, &found,
+                                 &count, &err),
+              "%s", err.text);
+    size_t windows = 0;
+    for (size_t i = 0; i < count; i++) {
+        windows += found[i].kind == ANNOTATION_MAINTENANCE;
+    }
+    cr_expect(windows >= 52 && windows <= 53, "%zu", windows);
+    rig_close(&rig);
+}
+
 Test(feed, the_newest_are_those_that_are_the_newest_of_all) {
     Rig rig;
     rig_open(&rig, rig_config(nobody, NULL, NULL));
