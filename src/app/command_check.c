@@ -31,6 +31,7 @@ typedef struct Check {
     Problems problems, findings;
     const char *as;
     RulesFlavour flavour;
+    Str templates; /* of rule files on the command line */
     RulesCheckOptions rules;
     Arena arena;
     RulesSource *sources; /* rule files, checked together at the end */
@@ -61,13 +62,15 @@ static void check_notify(Check *check, Str path, const YamlNode *root) {
 }
 
 /* A file that is named twice, or by the configuration too, is checked once, as named first. */
-static void add_rules(Check *check, Str path, RulesFlavour flavour) {
+static void add_rules(Check *check, RulesSource source) {
     for (size_t i = 0; i < check->sources_count; i++) {
-        if (str_eq(check->sources[i].pattern, path)) {
+        if (str_eq(check->sources[i].pattern, source.pattern)) {
             return;
         }
     }
-    VEC_PUSH(*check, sources, ((RulesSource){arena_str(&check->arena, path), flavour}));
+    source.pattern = arena_str(&check->arena, source.pattern);
+    source.templates = arena_str(&check->arena, source.templates);
+    VEC_PUSH(*check, sources, source);
 }
 
 /* The rule files a configuration names. A pattern without files is none of its errors. */
@@ -82,7 +85,9 @@ static void add_rules_of(Check *check, const Config *config) {
             problems_add(&check->problems, config->file, 0, 0, "%s", err.text);
         }
         for (size_t k = 0; k < count; k++) {
-            add_rules(check, paths[k], config_rule_flavour(rules));
+            RulesSource source = config_rule_source(rules);
+            source.pattern = paths[k];
+            add_rules(check, source);
         }
     }
 }
@@ -126,13 +131,13 @@ static void check_file(Check *check, Str path) {
     check->other_files += kind != KIND_RULES;
     switch (kind) {
     case KIND_RULES:
-        add_rules(check, path, check->flavour);
+        add_rules(check, (RulesSource){path, check->flavour, check->templates});
         break;
     case KIND_NOTIFY:
         check_notify(check, path, root);
         break;
     case KIND_TESTS:
-        (void)rules_check_unittest(path, &check->problems);
+        (void)rules_check_unittest(path, check->templates, &check->problems);
         break;
     case KIND_CONFIG:
         if (is_of_prometheus(root)) {
@@ -152,7 +157,7 @@ static void check_standard_input(Check *check) {
     if (check->as && strcmp(check->as, "rules") != 0) {
         check_file(check, STR("-"));
     } else {
-        add_rules(check, STR("-"), check->flavour);
+        add_rules(check, (RulesSource){STR("-"), check->flavour, check->templates});
     }
 }
 
@@ -240,6 +245,7 @@ int command_check(int argc, char **argv) {
          "look whether selectors match anything: a Prometheus API or a data directory"},
         {"as", "KIND", "rules, notify, tests or config, where the keys do not tell"},
         {"flavour", "WORD", "auto (default), prometheus or vmalert"},
+        {"templates", "GLOB", "files of {{ define }} that the rules' texts may use"},
         {"format", "FORM", "text (default) or json"},
         {NULL, NULL, NULL},
     };
@@ -265,6 +271,7 @@ int command_check(int argc, char **argv) {
     Check check = {
         .rules.lint = args_has(&args, "lint") || args_has(&args, "lint-fatal"),
         .as = args_get(&args, "as"),
+        .templates = str_of(args_get(&args, "templates")),
     };
     if (args.word_count == 0) {
         status = command_usage(&spec, "which files?");

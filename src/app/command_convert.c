@@ -88,7 +88,9 @@ static void check_rules(Job *job) {
     for (size_t i = 0; rules && i < rules->count; i++) {
         Str pattern = yaml_get(rules->items[i], "files")->text;
         bool is_vmalert = str_eq(yaml_get(rules->items[i], "flavour")->text, STR("vmalert"));
-        RulesSource source = {pattern, is_vmalert ? RULES_VMALERT : RULES_PROMETHEUS};
+        const YamlNode *templates = yaml_get(rules->items[i], "templates");
+        RulesSource source = {pattern, is_vmalert ? RULES_VMALERT : RULES_PROMETHEUS,
+                              templates ? templates->text : STR("")};
         Problems findings = {0};
         (void)rules_check(&source, 1, &(RulesCheckOptions){0}, &job->notes, &findings);
         problems_finish(&findings);

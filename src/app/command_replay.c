@@ -242,7 +242,7 @@ static void take_rules_of(Ask *ask) {
     ask->sources = arena_array(&ask->arena, RulesSource, config->rules_count + 1);
     for (size_t i = 0; i < config->rules_count; i++) {
         const ConfigRules *rules = &config->rules[i];
-        ask->sources[i] = (RulesSource){rules->pattern, config_rule_flavour(rules)};
+        ask->sources[i] = config_rule_source(rules);
     }
     ask->options.sources = ask->sources;
     ask->options.source_count = config->rules_count;
@@ -271,7 +271,7 @@ static bool ask_files(const Args *args, Ask *ask, Err *err) {
                            "%s: no such file, or a folder without .yml and .yaml files",
                            ask->words[i]);
         }
-        ask->sources[i] = (RulesSource){str_of(ask->words[i]), flavour};
+        ask->sources[i] = (RulesSource){.pattern = str_of(ask->words[i]), .flavour = flavour};
     }
     ask->options.sources = ask->sources;
     ask->options.source_count = ask->word_count;

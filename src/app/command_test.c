@@ -184,6 +184,7 @@ static bool read_options(const Args *args, Arena *arena, RulesTestOptions *ret, 
         .external_url = str_of(url ? url : ""),
         .has_start = start != NULL,
         .no_alertgroup = args_has(args, "disable-alertgroup-label"),
+        .templates = str_of(args_get(args, "templates")),
     };
     if (start && !time_parse(str_of(start), &ret->start, err)) {
         return err_context(err, "--start-time");
@@ -224,6 +225,7 @@ int command_test(int argc, char **argv) {
         {"external-label", "NAME=VALUE", "beside those of the files; may be repeated"},
         {"external-url", "URL", "of test groups that name none"},
         {"start-time", "TIME", "when tests begin that have no start_timestamp (RFC 3339, Unix s)"},
+        {"templates", "GLOB", "files of {{ define }} that the rules' texts may use"},
         {"disable-alertgroup-label", NULL, "alerts have no label alertgroup (vmalert's flavour)"},
         {NULL, NULL, NULL},
     };

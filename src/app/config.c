@@ -27,7 +27,7 @@ static Config *new_with_defaults(Str file) {
     config->query.concurrency = 20;
     config->query.queue_max = 1000;
     config->query.memory_max = UINT64_C(2) << 30;
-    static const ConfigRules shipped = {{"rules.d/**/*.y*ml", 17}, {"auto", 4}};
+    static const ConfigRules shipped = {{"rules.d/**/*.y*ml", 17}, {"auto", 4}, {"", 0}};
     config->rules = &shipped;
     config->rules_count = 1;
     config->log.level = LOG_INFO;
@@ -290,7 +290,7 @@ static void read_log(const YamlReader *reader, const YamlNode *map, Config *conf
 }
 
 static void read_rules(const YamlReader *reader, const YamlNode *list, Config *config) {
-    static const char *const known[] = {"files", "flavour", NULL};
+    static const char *const known[] = {"files", "flavour", "templates", NULL};
     static const char *const flavours[] = {"auto", "prometheus", "vmalert", NULL};
     ConfigRules *rules = arena_array(&config->arena, ConfigRules, list->count);
     for (size_t i = 0; i < list->count; i++) {
@@ -302,6 +302,7 @@ static void read_rules(const YamlReader *reader, const YamlNode *list, Config *c
         }
         yaml_check_keys(reader, entry, known);
         read_choice(reader, entry, "flavour", flavours, &rules[i].flavour);
+        yaml_str(reader, entry, "templates", &rules[i].templates);
         if (!yaml_str(reader, entry, "files", &rules[i].pattern)) {
             yaml_problem(reader, entry, "an entry of rules needs `files`");
         }

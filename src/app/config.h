@@ -16,7 +16,8 @@
 /* One entry of `rules:`. */
 typedef struct ConfigRules {
     Str pattern;
-    Str flavour; /* "auto", "prometheus", "vmalert" */
+    Str flavour;   /* "auto", "prometheus", "vmalert" */
+    Str templates; /* globs with commas between; "" = none */
 } ConfigRules;
 
 /* One entry of `sources.overrides:`. */

@@ -9,13 +9,14 @@
 
 /* Where a flag's value goes. */
 typedef enum FlagUse {
-    FLAG_PUT,      /* as text under section.key */
-    FLAG_LISTEN,   /* ":8880" listens everywhere */
-    FLAG_RULES,    /* a rule pattern */
-    FLAG_LABEL,    /* name=value */
-    FLAG_HEADERS,  /* "A: b^^C: d" */
-    FLAG_WRITE,    /* remote write: the path is appended */
-    FLAG_NOTIFIER, /* an Alertmanager */
+    FLAG_PUT,       /* as text under section.key */
+    FLAG_LISTEN,    /* ":8880" listens everywhere */
+    FLAG_RULES,     /* a rule pattern */
+    FLAG_TEMPLATES, /* a pattern of templates that all rules may use */
+    FLAG_LABEL,     /* name=value */
+    FLAG_HEADERS,   /* "A: b^^C: d" */
+    FLAG_WRITE,     /* remote write: the path is appended */
+    FLAG_NOTIFIER,  /* an Alertmanager */
     FLAG_NOTIFIER_HTTP,
     FLAG_CONFIG, /* Prometheus' configuration file */
     FLAG_FINE,   /* holds here anyway: nothing to say */
@@ -69,9 +70,7 @@ static const FlagRow vmalert_flags[] = {
      "alerts at an Alertmanager are leases, renewed in time by themselves"},
     {"rule.maxResolveDuration", FLAG_NOTE, NULL, NULL,
      "alerts at an Alertmanager are leases, renewed in time by themselves"},
-    {"rule.templates", FLAG_NOTE, NULL, NULL,
-     "templates shared by rule files are not read; put {{ define }} into the annotation that uses "
-     "it"},
+    {"rule.templates", FLAG_TEMPLATES, NULL, NULL, NULL},
     {"rule.resultsLimit", FLAG_NOTE, NULL, NULL, "write `limit` at the groups"},
     {"notifier.headers", FLAG_NOTE, NULL, NULL,
      "set http_headers in the http_config of the receiver"},
@@ -174,6 +173,14 @@ static void put_rules(Convert *convert, Str pattern) {
     tree_add(convert->arena, rules, entry);
 }
 
+/* The flag holds for the rules of all others, wherever it stands among them. */
+static void put_templates(Convert *convert, Str templates) {
+    const YamlNode *rules = yaml_get(convert->root, "rules");
+    for (size_t i = 0; templates.len && rules && i < rules->count; i++) {
+        tree_put_text(convert->arena, (YamlNode *)rules->items[i], "templates", templates);
+    }
+}
+
 static Str write_url(Convert *convert, Str url) {
     while (url.len && url.ptr[url.len - 1] == '/') {
         url.len--;
@@ -183,13 +190,15 @@ static Str write_url(Convert *convert, Str url) {
                : arena_printf(convert->arena, "%.*s/api/v1/write", STR_ARG(url));
 }
 
-typedef struct Notifiers {
+/* What several flags say together. */
+typedef struct Gathered {
     Str urls[64];
     size_t count;
     YamlNode *http;
-} Notifiers;
+    Str templates; /* globs with commas between */
+} Gathered;
 
-static void use_flag(Convert *convert, const FlagRow *row, Flag flag, Notifiers *notifiers,
+static void use_flag(Convert *convert, const FlagRow *row, Flag flag, Gathered *gathered,
                      Str *ret_config_file) {
     Arena *arena = convert->arena;
     switch (row->use) {
@@ -209,6 +218,11 @@ static void use_flag(Convert *convert, const FlagRow *row, Flag flag, Notifiers 
     case FLAG_RULES:
         put_rules(convert, flag.value);
         break;
+    case FLAG_TEMPLATES:
+        gathered->templates = arena_printf(arena, "%.*s%s%.*s", STR_ARG(gathered->templates),
+                                           gathered->templates.len ? "," : "",
+                                           STR_ARG(convert_path(convert, flag.value)));
+        break;
     case FLAG_LABEL:
         put_label(convert, row, flag.value);
         break;
@@ -219,12 +233,12 @@ static void use_flag(Convert *convert, const FlagRow *row, Flag flag, Notifiers 
         tree_put_text(arena, place_of(convert, row), row->key, write_url(convert, flag.value));
         break;
     case FLAG_NOTIFIER:
-        if (notifiers->count < sizeof notifiers->urls / sizeof *notifiers->urls) {
-            notifiers->urls[notifiers->count++] = arena_str(arena, flag.value);
+        if (gathered->count < sizeof gathered->urls / sizeof *gathered->urls) {
+            gathered->urls[gathered->count++] = arena_str(arena, flag.value);
         }
         break;
     case FLAG_NOTIFIER_HTTP:
-        tree_put_text(arena, tree_child(arena, notifiers->http, row->subsection), row->key,
+        tree_put_text(arena, tree_child(arena, gathered->http, row->subsection), row->key,
                       bare_text(flag));
         break;
     case FLAG_CONFIG:
@@ -275,12 +289,13 @@ static const FlagRow *find_row(const FlagRow *rows, Str name) {
 
 /* vmalert takes several values of one flag with commas between. */
 static bool is_list(const FlagRow *row) {
-    return row->use == FLAG_RULES || row->use == FLAG_NOTIFIER || row->use == FLAG_LABEL;
+    return row->use == FLAG_RULES || row->use == FLAG_TEMPLATES || row->use == FLAG_NOTIFIER ||
+           row->use == FLAG_LABEL;
 }
 
 bool convert_flags(Convert *convert, bool is_vmalert, int argc, char **argv, Str *ret_config_file,
                    Err *err) {
-    Notifiers notifiers = {.http = tree_map(convert->arena)};
+    Gathered gathered = {.http = tree_map(convert->arena)};
     *ret_config_file = STR("");
     if (is_vmalert) {
         tree_put_text(convert->arena, tree_child(convert->arena, convert->root, "global"),
@@ -294,13 +309,14 @@ bool convert_flags(Convert *convert, bool is_vmalert, int argc, char **argv, Str
         const FlagRow *row = find_row(is_vmalert ? vmalert_flags : prometheus_flags, flag.name);
         for (Str rest = flag.value; is_list(row) && str_find(rest, ',') < rest.len;) {
             size_t comma = str_find(rest, ',');
-            use_flag(convert, row, (Flag){flag.name, {rest.ptr, comma}, true}, &notifiers,
+            use_flag(convert, row, (Flag){flag.name, {rest.ptr, comma}, true}, &gathered,
                      ret_config_file);
             rest = str_skip(rest, comma + 1);
             flag.value = rest;
         }
-        use_flag(convert, row, flag, &notifiers, ret_config_file);
+        use_flag(convert, row, flag, &gathered, ret_config_file);
     }
-    convert_alertmanagers(convert, notifiers.urls, notifiers.count, notifiers.http);
+    put_templates(convert, gathered.templates);
+    convert_alertmanagers(convert, gathered.urls, gathered.count, gathered.http);
     return true;
 }

@@ -336,9 +336,8 @@ bool app_load_rules(App *app, const Generation *generation, TimeMs now, Problems
     size_t count = none ? 0 : options->rules_count ? options->rules_count : config->rules_count;
     RulesSource *sources = arena_array(&arena, RulesSource, count);
     for (size_t i = 0; i < count; i++) {
-        sources[i] = options->rules_count ? (RulesSource){str_of(options->rules[i]), RULES_AUTO}
-                                          : (RulesSource){config->rules[i].pattern,
-                                                          config_rule_flavour(&config->rules[i])};
+        sources[i] = options->rules_count ? (RulesSource){.pattern = str_of(options->rules[i])}
+                                          : config_rule_source(&config->rules[i]);
     }
     bool asked = options->rules_count || (config->root && yaml_get(config->root, "rules"));
     for (size_t i = 0; asked && i < count; i++) {

@@ -12,10 +12,10 @@ bool rule_flavour_parse(Str word, RulesFlavour *ret_flavour) {
     return false;
 }
 
-RulesFlavour config_rule_flavour(const ConfigRules *rules) {
-    RulesFlavour flavour = RULES_AUTO;
-    (void)!rule_flavour_parse(rules->flavour, &flavour);
-    return flavour;
+RulesSource config_rule_source(const ConfigRules *rules) {
+    RulesSource source = {.pattern = rules->pattern, .templates = rules->templates};
+    (void)!rule_flavour_parse(rules->flavour, &source.flavour);
+    return source;
 }
 
 RulesOptions config_rule_options(const Config *config) {

@@ -9,8 +9,8 @@
 /* "auto", "prometheus", "vmalert". False: another word. */
 bool rule_flavour_parse(Str word, RulesFlavour *ret_flavour) MUST_CHECK;
 
-/* That of an entry of `rules:`, whose word was judged when it was read. */
-RulesFlavour config_rule_flavour(const ConfigRules *rules);
+/* An entry of `rules:`, whose words were judged when it was read. Borrows from it. */
+RulesSource config_rule_source(const ConfigRules *rules);
 
 /* What makes a difference to when an alert rings, and to what it says. Borrows from `config`. */
 RulesOptions config_rule_options(const Config *config);

@@ -72,12 +72,23 @@ static void check_chain(void *ctx, Str chain) {
     find(linter, linter->text->line, linter->text->column, text);
 }
 
+static void check_definitions(Linter *linter) {
+    Str name = tmpl_undefined(linter->text->tmpl);
+    char text[512];
+    if (name.len) {
+        snprintf(text, sizeof text, "%s \"%.*s\" uses the template \"%.*s\", which nothing defines",
+                 linter->what, STR_ARG(linter->text->name), STR_ARG(name));
+        find(linter, linter->text->line, linter->text->column, text);
+    }
+}
+
 static void check_texts(Linter *linter, RuleTexts texts, const char *what) {
     linter->what = what;
     for (size_t i = 0; i < texts.count; i++) {
         linter->text = &texts.items[i];
         if (linter->text->tmpl) {
             tmpl_fields(linter->text->tmpl, check_chain, linter);
+            check_definitions(linter);
         }
     }
 }

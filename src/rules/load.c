@@ -27,7 +27,7 @@ static void file_forget(LoadedFile *file) {
 }
 
 /* What is loaded instead of a version that is no good. */
-static RuleFile *last_good(const LoadedFile *known, Str path) {
+static RuleFile *last_good(const LoadedFile *known, Str path, RuleTemplates *templates) {
     RuleFile *file = NULL;
     if (known && known->live) {
         return rule_file_ref(known->live);
@@ -35,7 +35,7 @@ static RuleFile *last_good(const LoadedFile *known, Str path) {
     if (known && known->remembered) {
         AUTO(problems_finish) Problems ignored = {0};
         Str bytes = {known->remembered, known->remembered_len};
-        (void)!rule_file_load(path, bytes, known->flavour, &file, &ignored);
+        (void)!rule_file_load_upon(path, bytes, known->flavour, templates, &file, &ignored);
     }
     return file;
 }
@@ -51,7 +51,7 @@ static void log_doubts(const RuleFile *file) {
 
 /* Reads one file's newest version; `known` is what was loaded before, or NULL. */
 static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flavour,
-                            Problems *problems) {
+                            RuleTemplates *templates, Problems *problems) {
     AUTO(arena_finish) Arena arena = {0};
     AUTO(problems_finish) Problems own = {0};
     LoadedFile loaded = {.path = mem_strdup(arena_cstr(&arena, path)), .flavour = flavour};
@@ -60,14 +60,15 @@ static LoadedFile load_file(const LoadedFile *known, Str path, RulesFlavour flav
     if (!file_read(&arena, loaded.path, YAML_BYTES_MAX, &bytes, &err)) {
         problems_add(&own, path, 0, 0, "%s", err.text);
     } else if (known && known->live && known->flavour == flavour &&
-               known->live->content_hash == hash64(bytes)) {
+               known->live->content_hash == hash64(bytes) &&
+               rule_templates_eq(known->live->templates, templates)) {
         loaded.live = rule_file_ref(known->live);
         return loaded;
-    } else if (rule_file_load(path, bytes, flavour, &loaded.live, &own)) {
+    } else if (rule_file_load_upon(path, bytes, flavour, templates, &loaded.live, &own)) {
         log_doubts(loaded.live);
         return loaded;
     }
-    loaded.live = last_good(known, path);
+    loaded.live = last_good(known, path, templates);
     AUTO(buf_finish) Buf text = {0};
     problems_print(&own, &text);
     buf_byte(&text, '\0');
@@ -100,10 +101,16 @@ static void load_source(Rules *rules, const RulesSource *source, FileList *list,
         problems_add(problems, source->pattern, 0, 0, "%s", err.text);
         return;
     }
+    /* Templates that are no good leave each file with those it had. */
+    AUTO(rule_templates_unrefp) RuleTemplates *templates = NULL;
+    bool are_good = rule_templates_load(source->templates, &templates, problems);
     for (size_t i = 0; i < count; i++) {
         if (!is_listed(list, paths[i])) {
             LoadedFile *known = find_file(rules, paths[i]);
-            VEC_PUSH(*list, files, load_file(known, paths[i], source->flavour, problems));
+            RuleTemplates *had = known && known->live ? known->live->templates : NULL;
+            VEC_PUSH(
+                *list, files,
+                load_file(known, paths[i], source->flavour, are_good ? templates : had, problems));
         }
     }
 }

@@ -69,8 +69,8 @@ static void compile_texts(Compiler *compiler, RuleTexts texts, const char *what)
     for (size_t i = 0; i < texts.count; i++) {
         RuleText *text = &texts.items[i];
         Err err = {0};
-        if (!rule_text_parse(compiler->vmalert, compiler->rule->name, text->text, &text->tmpl,
-                             &err)) {
+        if (!rule_text_parse(compiler->vmalert, compiler->file->templates, compiler->rule->name,
+                             text->text, &text->tmpl, &err)) {
             char sentence[sizeof err.text + 256];
             const char *near = rule_text_suggest(compiler->vmalert, str_of(err.text));
             snprintf(sentence, sizeof sentence, "%s \"%.*s\": %s%s%s%s", what, STR_ARG(text->name),

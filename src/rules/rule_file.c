@@ -741,6 +741,7 @@ static bool try_reading(Str path, const YamlDocs *docs, const RuleReading *readi
     file->flavour = reading->flavour;
     file->content = arena_str(&file->arena, content);
     file->content_hash = hash64(content);
+    file->templates = rule_templates_ref(reading->templates);
     file->path = arena_str(&file->arena, path);
     Loader loader = {.arena = &file->arena, .file = file, .reading = reading, .problems = problems};
     size_t before = problems->items_count;
@@ -808,12 +809,12 @@ static void note_doubts(Problems *doubts, const Problems *found) {
 
 /* No key told the flavour: Prometheus if that goes, else vmalert if that does, else what is wrong
  * where less is: a file of MetricsQL with one slip has that slip, not every expression. */
-static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret_file,
-                     Problems *problems) {
+static bool try_both(Str path, const YamlDocs *docs, Str content, RuleTemplates *templates,
+                     RuleFile **ret_file, Problems *problems) {
     AUTO(problems_finish) Problems first = {0};
     AUTO(problems_finish) Problems second = {0};
-    RuleReading prometheus = {.flavour = RULES_PROMETHEUS};
-    RuleReading vmalert = {.flavour = RULES_VMALERT};
+    RuleReading prometheus = {.flavour = RULES_PROMETHEUS, .templates = templates};
+    RuleReading vmalert = {.flavour = RULES_VMALERT, .templates = templates};
     if (try_reading(path, docs, &prometheus, content, ret_file, &first)) {
         return true;
     }
@@ -829,8 +830,8 @@ static bool try_both(Str path, const YamlDocs *docs, Str content, RuleFile **ret
     return false;
 }
 
-static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
-                       Problems *problems) {
+static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleTemplates *templates,
+                       RuleFile **ret_file, Problems *problems) {
     AUTO(arena_finish) Arena arena = {0};
     YamlDocs docs = {0};
     Str content = bytes;
@@ -853,22 +854,33 @@ static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret
             rule_file_unset_variables(path, bytes, problems);
             return false;
         }
-        RuleReading shown = {.flavour = RULES_VMALERT, .lax_durations = true, .lax_records = true};
+        RuleReading shown = {.flavour = RULES_VMALERT,
+                             .lax_durations = true,
+                             .lax_records = true,
+                             .templates = templates};
         return try_reading(path, &docs, &shown, content, ret_file, problems);
     }
     if (flavour == RULES_AUTO) {
-        return try_both(path, &docs, content, ret_file, problems);
+        return try_both(path, &docs, content, templates, ret_file, problems);
     }
     bool lax = flavour == RULES_VMALERT;
-    RuleReading named = {
-        .flavour = flavour, .lax_durations = lax, .lax_keys = lax, .lax_records = lax};
+    RuleReading named = {.flavour = flavour,
+                         .lax_durations = lax,
+                         .lax_keys = lax,
+                         .lax_records = lax,
+                         .templates = templates};
     return try_reading(path, &docs, &named, content, ret_file, problems);
 }
 
 bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
                     Problems *problems) {
+    return rule_file_load_upon(path, bytes, flavour, NULL, ret_file, problems);
+}
+
+bool rule_file_load_upon(Str path, Str bytes, RulesFlavour flavour, RuleTemplates *templates,
+                         RuleFile **ret_file, Problems *problems) {
     size_t before = problems->items_count;
-    if (load_bytes(path, bytes, flavour, ret_file, problems)) {
+    if (load_bytes(path, bytes, flavour, templates, ret_file, problems)) {
         return true;
     }
     /* What is wrong is found file first, then expressions, then templates; people read downwards.
@@ -889,6 +901,7 @@ void rule_file_unref(RuleFile *file) {
     }
     rule_file_decompile(file);
     problems_finish(&file->doubts);
+    rule_templates_unref(file->templates);
     arena_finish(&file->arena);
     free(file);
 }

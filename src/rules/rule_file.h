@@ -22,6 +22,7 @@
 #include "engine/engine.h"
 #include "model/label.h"
 #include "promql/promql.h"
+#include "rules/rule_templates.h"
 #include "rules/rules.h"
 
 /* What a rule selects: dependencies and windows follow from it. */
@@ -100,6 +101,7 @@ typedef struct RuleFile {
     Problems doubts;      /* what PromQL finds wrong, where nothing else made it vmalert's */
     Str content;          /* as read */
     uint64_t content_hash;
+    RuleTemplates *templates; /* what its texts were parsed upon; may be NULL */
     GroupDef *groups;
     size_t group_count;
     _Atomic size_t refs;
@@ -111,12 +113,17 @@ typedef struct RuleReading {
     bool lax_durations; /* vmalert's durations besides Prometheus' */
     bool lax_keys;      /* repeated keys: the last one counts */
     bool lax_records;   /* recording rules may carry an alert's fields, and any name */
+    RuleTemplates *templates;
 } RuleReading;
 
 /* Loads `bytes` of the file called `path`. False with everything that is wrong in `problems`. The
  * result has one reference. */
 bool rule_file_load(Str path, Str bytes, RulesFlavour flavour, RuleFile **ret_file,
                     Problems *problems) MUST_CHECK;
+/* The same; its labels and annotations may use `templates` (or NULL), of which it takes a
+ * reference. */
+bool rule_file_load_upon(Str path, Str bytes, RulesFlavour flavour, RuleTemplates *templates,
+                         RuleFile **ret_file, Problems *problems) MUST_CHECK;
 
 /* Tells of every `%{NAME}` for which there is no environment variable: vmalert leaves them. */
 void rule_file_unset_variables(Str path, Str bytes, Problems *findings);

@@ -25,7 +25,8 @@ static Str template_name(Arena *arena, bool vmalert, Str rule_name) {
     return vmalert ? STR("") : arena_printf(arena, "__alert_%.*s", STR_ARG(rule_name));
 }
 
-bool rule_text_parse(bool vmalert, Str name, Str text, Tmpl **ret_tmpl, Err *err) {
+bool rule_text_parse(bool vmalert, const RuleTemplates *templates, Str name, Str text,
+                     Tmpl **ret_tmpl, Err *err) {
     if (!contains(text, "{{") || (vmalert && !contains(text, "}}"))) {
         return true;
     }
@@ -34,7 +35,10 @@ bool rule_text_parse(bool vmalert, Str name, Str text, Tmpl **ret_tmpl, Err *err
                            .missing_zero = true};
     Str whole = arena_printf(&arena, "%s%.*s", vmalert ? vmalert_prelude : prometheus_prelude,
                              STR_ARG(text));
-    return tmpl_parse(template_name(&arena, vmalert, name), whole, &options, ret_tmpl, err);
+    Str own_name = template_name(&arena, vmalert, name);
+    const Tmpl *base = rule_templates_base(templates, vmalert);
+    return base ? tmpl_derive(base, own_name, whole, ret_tmpl, err)
+                : tmpl_parse(own_name, whole, &options, ret_tmpl, err);
 }
 
 /* What stands in quotes behind `before`; empty if that does not occur. */

@@ -26,9 +26,10 @@ typedef struct RuleTextData {
     uint64_t group_id, alert_id;
 } RuleTextData;
 
-/* Parses `text` of the rule `name`; `*ret_tmpl` stays NULL for plain text. Free with tmpl_free().
- */
-bool rule_text_parse(bool vmalert, Str name, Str text, Tmpl **ret_tmpl, Err *err) MUST_CHECK;
+/* Parses `text` of the rule `name`; `*ret_tmpl` stays NULL for plain text. It may use what
+ * `templates` (or NULL), which have to outlive it, define. Free with tmpl_free(). */
+bool rule_text_parse(bool vmalert, const RuleTemplates *templates, Str name, Str text,
+                     Tmpl **ret_tmpl, Err *err) MUST_CHECK;
 
 /* For an error of rule_text_parse(): what a word in it that is not known may have been meant to be,
  * or NULL. */

@@ -29,6 +29,7 @@ typedef enum RulesFlavour { RULES_AUTO, RULES_PROMETHEUS, RULES_VMALERT } RulesF
 typedef struct RulesSource {
     Str pattern; /* glob with **; a folder stands for the YAML files in it */
     RulesFlavour flavour;
+    Str templates; /* files of definitions for their texts: globs with commas between; "" = none */
 } RulesSource;
 
 typedef struct RulesOptions {
@@ -234,11 +235,13 @@ typedef struct RulesTestOptions {
     bool has_start;           /* groups without `start_timestamp` begin at `start` */
     TimeMs start;
     bool no_alertgroup; /* vmalert's -disableAlertgroupLabel */
+    Str templates;      /* of the rule files, as in RulesSource */
 } RulesTestOptions;
 
 /* belfry check of a unit-test file: adds what is wrong with it, its expressions and the rule files
- * it names. Nothing is run. True if there was nothing. */
-bool rules_check_unittest(Str file, Problems *problems);
+ * it names, which may use `templates` (as in RulesSource). Nothing is run. True if there was
+ * nothing. */
+bool rules_check_unittest(Str file, Str templates, Problems *problems);
 
 /* belfry test: promtool's and vmalert-tool's unit-test files. False with all that is wrong with the
  * file: then nothing was run. */

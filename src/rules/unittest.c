@@ -119,7 +119,7 @@ static bool load_rules(TestRun *run) {
     RulesSource *sources = arena_array(&run->arena, RulesSource, run->file->rule_file_count + 1);
     RulesFlavour flavour = run->file->vmalert ? RULES_VMALERT : RULES_AUTO;
     for (size_t i = 0; i < run->file->rule_file_count; i++) {
-        sources[i] = (RulesSource){run->file->rule_files[i], flavour};
+        sources[i] = (RulesSource){run->file->rule_files[i], flavour, run->options->templates};
     }
     if (!rules_load(run->rules, sources, run->file->rule_file_count, run->start, &problems)) {
         AUTO(buf_finish) Buf text = {0};
@@ -519,7 +519,7 @@ static void check_exprs(const TestFile *file, const TestGroup *group, Problems *
     }
 }
 
-bool rules_check_unittest(Str path, Problems *problems) {
+bool rules_check_unittest(Str path, Str templates, Problems *problems) {
     AUTO(arena_finish) Arena arena = {0};
     AUTO(problems_finish) Problems findings = {0};
     TestFile file = {0};
@@ -537,8 +537,8 @@ bool rules_check_unittest(Str path, Problems *problems) {
             problems_add(problems, path, 0, 0, "rule_files: %.*s: no such file",
                          STR_ARG(file.rule_files[i]));
         } else if (matches_any(&arena, file.rule_files[i])) {
-            sources[count++] =
-                (RulesSource){file.rule_files[i], file.vmalert ? RULES_VMALERT : RULES_AUTO};
+            sources[count++] = (RulesSource){file.rule_files[i],
+                                             file.vmalert ? RULES_VMALERT : RULES_AUTO, templates};
         }
     }
     (void)rules_check(sources, count, &(RulesCheckOptions){0}, problems, &findings);

@@ -205,6 +205,29 @@ void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ct
     buf_finish(&visitor.text);
 }
 
+static Str undefined_in(const Tmpl *tmpl, const Node *node) {
+    if (!node) {
+        return STR("");
+    }
+    if (node->type == NODE_TEMPLATE && !tmpl_has(tmpl, node->text)) {
+        return node->text;
+    }
+    Str name = undefined_in(tmpl, node->list);
+    name = name.len ? name : undefined_in(tmpl, node->else_list);
+    for (size_t i = 0; name.len == 0 && i < node->child_count; i++) {
+        name = undefined_in(tmpl, node->children[i]);
+    }
+    return name;
+}
+
+Str tmpl_undefined(const Tmpl *tmpl) {
+    Str name = STR("");
+    for (size_t i = 0; name.len == 0 && i < tmpl->trees_count; i++) {
+        name = undefined_in(tmpl, tmpl->trees[i].root);
+    }
+    return name;
+}
+
 enum { SUGGESTIONS_MAX = 256 };
 
 static size_t add_names(const char **names, size_t count, const TmplFunc *set) {

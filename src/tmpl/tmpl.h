@@ -143,6 +143,8 @@ void tmpl_print_value(Buf *buf, const TmplValue *value); /* Go's fmt.Print */
  * (".Labels.instance"; not where `range`, `with` or `define` make the dot something else), for
  * lint. */
 void tmpl_fields(const Tmpl *tmpl, void (*visit)(void *ctx, Str chain), void *ctx);
+/* The first {{ template "name" }} in it whose name nothing defines; empty if there is none. */
+Str tmpl_undefined(const Tmpl *tmpl);
 
 /* Go's url.QueryEscape, for links that templates do not make. */
 void url_query_escape(Buf *out, Str text);

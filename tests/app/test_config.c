@@ -50,7 +50,7 @@ Test(config, reads_what_is_given) {
         load("web: {listen: '[::1]:9000', trusted_proxies: [10.0.0.1]}\n"
              "storage: {retention: {time: 30d, size: 5GiB}, sync: interval}\n"
              "sources: {label: dc, late: 45s, overrides: [{source: a, series_max: 5}]}\n"
-             "rules: [one.yml, {files: 'two/*.yml', flavour: vmalert}]\n"
+             "rules: [one.yml, {files: 'two/*.yml', flavour: vmalert, templates: '*.tmpl'}]\n"
              "global: {external_labels: {region: eu}}\n"
              "log: {level: warn, format: json}\n");
     cr_expect(str_eq(config->web.listen, STR("[::1]:9000")));
@@ -61,6 +61,7 @@ Test(config, reads_what_is_given) {
     cr_expect_eq(config->sources.overrides[0].series_max, 5);
     cr_expect_eq(config->rules_count, 2);
     cr_expect(str_eq(config->rules[1].flavour, STR("vmalert")));
+    cr_expect(str_eq(config->rules[1].templates, STR("*.tmpl")));
     cr_expect(str_eq(labels_get(config->global.external_labels, STR("region")), STR("eu")));
     cr_expect_eq(config->log.level, LOG_WARN);
     cr_expect_eq(config->log.format, LOG_JSON);

@@ -156,6 +156,7 @@ Test(convert, reads_the_command_line_of_vmalert) {
         "http://vm:8428/",
         "-notifier.url=http://a:9093,http://b:9093",
         "-notifier.tlsInsecureSkipVerify",
+        "-rule.templates=t/*.tpl,u.tpl",
         "-external.label=region=eu",
         "-httpListenAddr=:8880",
         "-remoteRead.url=http://vm:8428",
@@ -183,6 +184,7 @@ Test(convert, reads_the_command_line_of_vmalert) {
                                    "rules:\n"
                                    "  - files: /etc/p/r/*.yml\n"
                                    "    flavour: vmalert\n"
+                                   "    templates: /etc/p/t/*.tpl,/etc/p/u.tpl\n"
                                    "datasource:\n"
                                    "  url: http://vm:8428\n"
                                    "  http_headers:\n"

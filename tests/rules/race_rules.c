@@ -130,7 +130,7 @@ static void load(Race *race, int version) {
                "  - {name: slower, interval: 3s, rules: [{record: r, expr: slow}]}\n",
                version);
     must(file_replace(path, buf_view(&text), &err), err.text);
-    RulesSource source = {str_of(path), RULES_AUTO};
+    RulesSource source = {.pattern = str_of(path)};
     must(rules_load(race->rules, &source, 1, race->now, &problems), "the rules do not load");
 }
 

@@ -48,6 +48,12 @@ static const LintCase cases[] = {
      "label \"pod\""},
     {"{alert: A, expr: 'sum by (pod) (a) > 0', annotations: {s: '{{ index .Labels \"pod\" }}'}}",
      NULL},
+    {"{alert: A, expr: 'up > 1', annotations: {s: '{{ if .Value }}{{ template \"x\" . }}{{ end "
+     "}}'}}",
+     "annotation \"s\" uses the template \"x\", which nothing defines"},
+    {"{alert: A, expr: 'up > 1', annotations: {s: '{{ define \"x\" }}{{ end }}{{ template \"x\" . "
+     "}}'}}",
+     NULL},
     /* comparison */
     {"{alert: A, expr: up}", "no comparison in the expression"},
     {"{alert: A, expr: 'rate(x[5m])'}", "no comparison"},

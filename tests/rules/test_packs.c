@@ -267,7 +267,7 @@ Test(packs, nothing_rings_or_fails_where_nothing_is_watched) {
     cr_assert(sandbox_open(&sandbox, NULL, 1, &err), "%s", err.text);
     RulesOptions options = {.evaluation_interval = MINUTE_MS, .started_at = start};
     Rules *rules = rules_new(sandbox.engine, &options);
-    RulesSource source = {STR("rules.d/**/*.y*ml"), RULES_AUTO};
+    RulesSource source = {.pattern = STR("rules.d/**/*.y*ml")};
     cr_assert(rules_load(rules, &source, 1, start, &problems));
     for (TimeMs now = start; now < start + HOUR_MS; now += MINUTE_MS) {
         RulesTick tick;

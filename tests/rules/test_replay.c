@@ -134,7 +134,7 @@ static void run_live(Buf *out) {
         .evaluation_interval = MINUTE_MS, .lookback = 5 * MINUTE_MS, .started_at = START};
     Rules *rules = rules_new(sandbox.engine, &options);
     Problems problems = {0};
-    RulesSource source = {str_of(rules_path), RULES_AUTO};
+    RulesSource source = {.pattern = str_of(rules_path)};
     cr_assert(rules_load(rules, &source, 1, START, &problems));
     for (TimeMs now = START; now <= START + MINUTES * MINUTE_MS;) {
         RulesTick tick;
@@ -163,7 +163,7 @@ static ReplayReport run_replay(const Sandbox *history, ReplayOptions options) {
     ReplayReport report;
     Problems problems = {0};
     Err err = {0};
-    RulesSource source = {str_of(rules_path), RULES_AUTO};
+    RulesSource source = {.pattern = str_of(rules_path)};
     options.base = history->engine;
     options.store = history->store;
     options.rules.evaluation_interval = MINUTE_MS;
@@ -389,7 +389,7 @@ Test(replay, asks_whose_threshold_is_meant) {
     cr_assert(sandbox_open(&history, NULL, 1, &err), "%s", err.text);
     write_rules(&history, rules_text);
     cr_assert(replay_variant_parse(&arena, STR("threshold=1"), &variant, &err));
-    RulesSource source = {str_of(rules_path), RULES_AUTO};
+    RulesSource source = {.pattern = str_of(rules_path)};
     ReplayOptions options = {.base = history.engine,
                              .store = history.store,
                              .sources = &source,

@@ -92,7 +92,8 @@ static void check_case(const cJSON *item) {
         RuleText text = {.name = str_of(annotation->string), .text = text_of(annotation)};
         Str failed = {0};
         Err err = {0};
-        cr_assert(rule_text_parse(true, STR("x"), text.text, &text.tmpl, &err), "%s", err.text);
+        cr_assert(rule_text_parse(true, NULL, STR("x"), text.text, &text.tmpl, &err), "%s",
+                  err.text);
         Str got = rule_text_expand(&text, true, STR("x"), &dot, &world, &arena, &failed);
         Str want = text_of(get(get(item, "expect"), annotation->string));
         cr_expect(str_eq(got, want), "%.*s: %s: got %.*s, want %.*s",

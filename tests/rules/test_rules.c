@@ -26,7 +26,8 @@ typedef struct Bench {
     Rules *rules;
     RulesOptions options;
     Arena arena;
-    Buf log; /* one letter a change: see change_letter() */
+    Buf log;       /* one letter a change: see change_letter() */
+    Str templates; /* of load_all() */
 } Bench;
 
 static void bench_open_with(Bench *bench, RulesOptions options) {
@@ -60,7 +61,8 @@ static void write_file(Bench *bench, const char *name, const char *text) {
 }
 
 static bool load_all(Bench *bench, TimeMs now, Problems *problems) {
-    RulesSource source = {arena_printf(&bench->arena, "%s/*.yml", bench->files.dir), RULES_AUTO};
+    RulesSource source = {.pattern = arena_printf(&bench->arena, "%s/*.yml", bench->files.dir),
+                          .templates = bench->templates};
     return rules_load(bench->rules, &source, 1, now, problems);
 }
 
@@ -509,6 +511,41 @@ Test(rules, hold_back_only_the_bad_file) {
     cr_assert_eq(count, 2);
     cr_expect_neq(groups[0].file_error.len, 0);
     cr_expect_eq(groups[1].file_error.len, 0);
+    bench_close(&bench);
+}
+
+/* The annotation of the one alert there is. */
+static Str annotation_of(Bench *bench) {
+    GroupView *groups = NULL;
+    size_t count = 0;
+    rules_view(bench->rules, &bench->arena, &groups, &count);
+    cr_assert_eq(count, 1);
+    cr_assert_eq(groups[0].rules[0].alert_count, 1);
+    return labels_get(groups[0].rules[0].alerts[0].annotations, STR("s"));
+}
+
+Test(rules, read_templates_anew_and_keep_the_last_good_ones) {
+    Bench bench;
+    bench_open(&bench);
+    AUTO(problems_finish) Problems problems = {0};
+    bench.templates = arena_printf(&bench.arena, "%s/*.tmpl", bench.files.dir);
+    write_file(&bench, "a.yml",
+               "groups:\n- {name: a, rules: [{alert: A, expr: m, annotations: {s: '{{ template "
+               "\"x\" . }}'}}]}\n");
+    write_file(&bench, "a.tmpl", "{{ define \"x\" }}one {{ .Value }}{{ end }}");
+    feed(&bench, "m 1x9", START, MINUTE_MS);
+    cr_assert(load_all(&bench, START, &problems));
+    run(&bench, START, 1);
+    cr_expect(str_eq(annotation_of(&bench), STR("one 1")));
+    write_file(&bench, "a.tmpl", "{{ define \"x\" }}two {{ .Value }}{{ end }}");
+    cr_assert(load_all(&bench, START, &problems));
+    run(&bench, START + MINUTE_MS, 1);
+    cr_expect(str_eq(annotation_of(&bench), STR("two 1")));
+    write_file(&bench, "a.tmpl", "{{ define \"x\" }}");
+    cr_expect(!load_all(&bench, START, &problems));
+    cr_expect_eq(problems.items_count, 1);
+    run(&bench, START + 2 * MINUTE_MS, 1);
+    cr_expect(str_eq(annotation_of(&bench), STR("two 1")), "the last good ones");
     bench_close(&bench);
 }
 

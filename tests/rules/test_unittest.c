@@ -115,6 +115,33 @@ Test(unittest, count_what_holds_at_the_first_instant) {
                    1, "");
 }
 
+Test(unittest, use_templates_of_files) {
+    AUTO(arena_finish) Arena arena = {0};
+    put_file(&arena, "a.tmpl", STR("{{ define \"val\" }}{{ printf \"%.1f\" . }}{{ end }}\n"));
+    put_file(&arena, "b.tmpl", STR("{{ define \"where\" }}{{ .Labels.d | toUpper }}{{ end }}\n"));
+    put_file(&arena, "v.yml",
+             STR("groups:\n"
+                 "- name: g\n"
+                 "  rules:\n"
+                 "  - alert: A\n"
+                 "    expr: disk > 90\n"
+                 "    annotations: {s: '{{ template \"where\" . }} at {{ template \"val\" $value "
+                 "}}'}\n"));
+    static const char text[] =
+        "rule_files: [v.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n" DISK
+        "  alert_rule_test: [{eval_time: 1m, alertname: A, exp_alerts:"
+        " [{exp_labels: {d: a}, exp_annotations: {s: A at 95.0}}]}]\n";
+    assert_outcome(text, 0, "not defined");
+    options.templates = arena_printf(&arena, "%s/a.tmpl, %s/b.tm*", dir, dir);
+    assert_outcome(text, 1, "");
+    options.templates = arena_printf(&arena, "%s/none.tmpl", dir);
+    assert_outcome(text, 0, "no file matches");
+    put_file(&arena, "a.tmpl", STR("{{ define \"val\" }}{{ nothing }}{{ end }}\n"));
+    options.templates = arena_printf(&arena, "%s/a.tmpl", dir);
+    assert_outcome(text, 0, "a.tmpl: template: a.tmpl:1: function \"nothing\" not defined");
+    options = (RulesTestOptions){0};
+}
+
 Test(unittest, take_values_behind_the_name_of_a_series_too) {
     assert_outcome(HEAD "  input_series: [{series: 'm{i=\"1\"} 5', values: '6 7'}]\n"
                         "  promql_expr_test:\n"

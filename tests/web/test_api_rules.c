@@ -56,7 +56,7 @@ static void open_evaluated(void) {
                             .started_at = clock_now(),
                             .hold = true};
     rules_set_options(test.rules, &options);
-    RulesSource source = {str_of(pattern), RULES_AUTO};
+    RulesSource source = {.pattern = str_of(pattern)};
     cr_assert(rules_load(test.rules, &source, 1, clock_now(), &problems));
     TimeMs now = clock_now();
     NetAnswer answer =
@@ -307,7 +307,7 @@ Test(api_rules, files_that_are_not_live_are_named, .init = open_evaluated, .fini
     cJSON_Delete(good);
     write_file("c", "groups: [{name: g, rules: [{alert: A, exp: up}]}]"); /* never was good */
     snprintf(pattern, sizeof pattern, "%s/*.yml", test.dir);
-    RulesSource source = {str_of(pattern), RULES_AUTO};
+    RulesSource source = {.pattern = str_of(pattern)};
     cr_expect_not(rules_load(test.rules, &source, 1, clock_now(), &problems));
     problems_finish(&problems);
     cJSON *json = ask("/api/v1/rules?type=record");
