@@ -18,8 +18,8 @@
 typedef enum AlertPhase { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING } AlertPhase;
 
 typedef struct Alert {
-    Str rule_key;    /* group name, rule name and the rule's own labels, hashed: see rules.h; "api"
-                        from outside */
+    Str rule_key;    /* group name, rule name and the rule's own labels, hashed: see
+                        rules/rule_state.h; "api" from outside */
     LabelSet labels; /* with alertname */
     LabelSet annotations;
     Str generator_url;

@@ -3,89 +3,13 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "rules/heirs.h"
 #include "rules/plan.h"
 
 enum {
     WINDOWS_MAX = 8,    /* distinct ranges kept per rule, the longest ones */
     WINDOW_PASSES = 16, /* how deep recordings of recordings are followed */
 };
-
-/* ---- states ---- */
-
-typedef struct StateIndex {
-    HashIndex index;
-    LiveRule **rules;
-    size_t rules_count, rules_cap;
-} StateIndex;
-
-static void index_states(StateIndex *states, const RuleSet *set) {
-    for (size_t g = 0; set && g < set->group_count; g++) {
-        for (size_t i = 0; i < set->groups[g].rule_count; i++) {
-            LiveRule *rule = &set->groups[g].rules[i];
-            if (rule->state) {
-                Hash128 hash = hash128(str_of(rule->state->key));
-                (void)hash_index_put(&states->index, hash, (uint32_t)states->rules_count);
-                VEC_PUSH(*states, rules, rule);
-            }
-        }
-    }
-}
-
-static void state_index_finish(StateIndex *states) {
-    hash_index_finish(&states->index);
-    free(states->rules);
-}
-
-/* Annotations are expanded anew, since their templates may have changed. */
-static void forget_texts(RuleState *state) {
-    for (size_t i = 0; i < state->alerts_count; i++) {
-        state->alerts[i]->texts_of = (Hash128){0};
-    }
-}
-
-/* How many rules have each key, to number equal ones. */
-typedef struct KeyCounts {
-    HashIndex index;
-    size_t *counts;
-    size_t counts_count, counts_cap;
-} KeyCounts;
-
-static void key_counts_finish(KeyCounts *keys) {
-    hash_index_finish(&keys->index);
-    free(keys->counts);
-}
-
-/* How many of this key there were before. */
-static size_t count_key(KeyCounts *keys, const char *key) {
-    Hash128 hash = hash128(str_of(key));
-    uint32_t at = hash_index_get(&keys->index, hash);
-    if (at == HASH_INDEX_NONE) {
-        (void)hash_index_put(&keys->index, hash, (uint32_t)keys->counts_count);
-        VEC_PUSH(*keys, counts, (size_t)1);
-        return 0;
-    }
-    return keys->counts[at]++;
-}
-
-/* The state of `rule`: the old one of its key, or a new one. `taken` knows the keys given out so
- * far. */
-static RuleState *take_state(StateIndex *old, KeyCounts *taken, const GroupDef *group,
-                             const RuleDef *rule) {
-    char key[RULE_KEY_BYTES];
-    rule_key(group, rule, 0, key);
-    size_t copy = count_key(taken, key);
-    if (copy) {
-        rule_key(group, rule, copy, key);
-    }
-    uint32_t at = hash_index_get(&old->index, hash128(str_of(key)));
-    if (at == HASH_INDEX_NONE) {
-        return rule_state_new(key);
-    }
-    RuleState *state = old->rules[at]->state;
-    old->rules[at]->state = NULL;
-    forget_texts(state);
-    return state;
-}
 
 /* ---- windows ---- */
 
@@ -253,14 +177,10 @@ typedef struct Making {
     const RulesOptions *options;
     const RuleSet *old;
     HashIndex old_groups;
-    StateIndex states; /* of `old`, not taken over yet */
-    KeyCounts taken;
 } Making;
 
 static void making_finish(Making *making) {
     hash_index_finish(&making->old_groups);
-    state_index_finish(&making->states);
-    key_counts_finish(&making->taken);
 }
 
 static const LiveGroup *find_group(const Making *making, const GroupDef *def) {
@@ -287,11 +207,8 @@ static void make_group(RuleSet *set, LiveGroup *group, const GroupDef *def, Maki
     group->rule_count = def->rule_count;
     group->rules = arena_array(&set->arena, LiveRule, def->rule_count + 1);
     for (size_t i = 0; i < def->rule_count; i++) {
-        RuleState *state = take_state(&making->states, &making->taken, def, &def->rules[i]);
-        rule_state_set_url(state, options->external_url, def->rules[i].expr_shown);
         group->rules[i] = (LiveRule){
             .def = &def->rules[i],
-            .state = state,
             .windows = arena_array(&set->arena, DurationMs, WINDOWS_MAX),
             .is_builtin = str_eq(def->file, RULE_BUILTIN_FILE),
         };
@@ -359,13 +276,13 @@ RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *o
     set->slots = arena_array(&set->arena, Slot, groups + 1);
 
     AUTO(making_finish) Making making = {.options = options, .old = old};
-    index_states(&making.states, old);
     index_groups(&making.old_groups, old);
     for (size_t f = 0; f < file_count; f++) {
         for (size_t g = 0; g < files[f]->group_count; g++) {
             make_group(set, &set->groups[set->group_count++], &files[f]->groups[g], &making);
         }
     }
+    heirs_take(set, old, options);
     fill_windows(set);
     for (size_t g = 0; g < set->group_count; g++) {
         LiveGroup *group = &set->groups[g];
@@ -397,20 +314,4 @@ void rule_set_free(RuleSet *set) {
     }
     arena_finish(&set->arena);
     free(set);
-}
-
-void rule_set_restore(RuleSet *set, const Alert *alerts, size_t count, size_t *ret_left,
-                      size_t *ret_left_count) {
-    AUTO(state_index_finish) StateIndex states = {0};
-    index_states(&states, set);
-    size_t left = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t at = hash_index_get(&states.index, hash128(alerts[i].rule_key));
-        if (at == HASH_INDEX_NONE) {
-            ret_left[left++] = i;
-        } else {
-            rule_state_restore(states.rules[at]->state, &alerts[i]);
-        }
-    }
-    *ret_left_count = left;
 }

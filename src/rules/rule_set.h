@@ -89,8 +89,3 @@ typedef struct RuleSet {
 RuleSet *rule_set_new(RuleFile **files, size_t file_count, const RulesOptions *options,
                       RuleSet *old, bool is_apart, TimeMs now);
 void rule_set_free(RuleSet *set); /* accepts NULL */
-
-/* Gives each alert to the rule of its key. `ret_left` (room for all) gets the indexes of those
- * whose rule is not in the set. */
-void rule_set_restore(RuleSet *set, const Alert *alerts, size_t count, size_t *ret_left,
-                      size_t *ret_left_count);

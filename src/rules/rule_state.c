@@ -13,8 +13,6 @@ static const char REASON_CONDITION[] = "condition";
 void rule_key(const GroupDef *group, const RuleDef *rule, size_t copy,
               char ret_key[RULE_KEY_BYTES]) {
     AUTO(buf_finish) Buf text = {0};
-    buf_str(&text, group->name);
-    buf_byte(&text, (char)0xFF);
     buf_str(&text, rule->is_alert ? STR("alert") : STR("record"));
     buf_byte(&text, (char)0xFF);
     buf_str(&text, rule->name);
@@ -24,9 +22,12 @@ void rule_key(const GroupDef *group, const RuleDef *rule, size_t copy,
         buf_byte(&text, (char)0xFF);
         buf_str(&text, rule->label_set.items[i].value);
     }
-    Hash128 hash = hash128(buf_view(&text));
-    int len = snprintf(ret_key, RULE_KEY_BYTES, "%016llx%016llx", (unsigned long long)hash.hi,
-                       (unsigned long long)hash.lo);
+    Hash128 itself = hash128(buf_view(&text));
+    buf_byte(&text, (char)0xFF);
+    buf_str(&text, group->name);
+    Hash128 placed = hash128(buf_view(&text));
+    int len = snprintf(ret_key, RULE_KEY_BYTES, "%016llx%016llx", (unsigned long long)itself.hi,
+                       (unsigned long long)placed.lo);
     if (copy) {
         snprintf(ret_key + len, RULE_KEY_BYTES - (size_t)len, "#%zu", copy + 1);
     }

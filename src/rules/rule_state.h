@@ -5,8 +5,10 @@
  * its health.
  *
  * A state belongs to a rule by its key and not by its place, so it survives edits of `for`,
- * annotations and file names: rule_key() is a hash over the group's name, the rule's name and
- * labels; the n-th of several equal ones gets `#n`.
+ * annotations and file names: rule_key() is a hash over the rule's name and labels and one over
+ * these and the group's name; the n-th of several equal ones gets `#n`. A rule that was moved to
+ * another group is known by the first half. It keeps the key it had, by which the database and
+ * those who were told of its alerts know it.
  *
  * Threads: only the thread that evaluates changes it, under the lock of Rules; readers hold that
  * lock.
@@ -19,7 +21,7 @@
 #include "rules/rule_result.h"
 #include "rules/series_list.h"
 
-enum { RULE_KEY_BYTES = 48 };
+enum { RULE_KEY_BYTES = 48, RULE_KEY_ITSELF = 16 /* bytes that do not depend on the group */ };
 
 typedef struct ActiveAlert {
     Hash128 id;      /* labels_hash(labels) */

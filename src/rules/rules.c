@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "rules/heirs.h"
 #include "rules/rules_internal.h"
 
 /* ---- opening ---- */
@@ -253,7 +254,8 @@ static void settle_restored(Rules *rules, TimeMs now, RulesTick *tick) {
     size_t *left = arena_array(&tick->arena, size_t, rules->restored_count);
     size_t left_count = 0;
     pthread_mutex_lock(&rules->lock);
-    rule_set_restore(rules->set, rules->restored, rules->restored_count, left, &left_count);
+    heirs_restore(rules->set, rules->restored, rules->restored_count, &rules->options, left,
+                  &left_count);
     rules->active_count = count_active(rules);
     pthread_mutex_unlock(&rules->lock);
     for (size_t i = 0; i < left_count; i++) {

@@ -205,10 +205,10 @@ def edits_keep_state_and_a_removed_rule_tells_why():
     with World() as world, Night(world, STATES) as night:
         night.pass_time(3 * 60)
         since = state_of(night, "Waits")
-        # Another file, another `for`, other annotations; Burns is gone.
+        # Another file, another group, another `for`, other annotations; Burns is gone.
         world.write("rules/moved.yml", """
 groups:
-- name: states
+- name: elsewhere
   rules:
   - {alert: Waits, expr: m > 0, for: 5m, labels: {severity: warning}, annotations: {note: new}}
   - {alert: Held, expr: m > 1, keep_firing_for: 6m}
@@ -230,7 +230,7 @@ groups:
         assert text.count("moved.yml:4:") == 3, text
         for _ in range(2):
             groups = {g["name"]: g for g in get_json(night.port, "/api/v1/rules")["data"]["groups"]}
-            assert "field exp not found" in groups["states"]["fileError"] and "new" in groups
+            assert "field exp not found" in groups["elsewhere"]["fileError"] and "new" in groups
             night.pass_time(30)
             assert state_of(night, "Waits") == since, "by the last good version, also after a restart"
             night.kill()

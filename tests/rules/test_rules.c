@@ -690,6 +690,50 @@ Test(rules, take_over_alerts_from_imported_series) {
     }
 }
 
+/* The same rules in another group, those of a group that is gone. */
+Test(rules, know_rules_that_were_moved_to_another_group) {
+    static const char before[] = GROUP("  - {alert: A, expr: m > 0, for: 5m}\n"
+                                       "  - {alert: A, expr: m > 1, for: 5m}\n"
+                                       "  - {alert: B, expr: m > 0}\n");
+    static const char after[] = "groups:\n- name: other\n  rules:\n"
+                                "  - {alert: A, expr: m > 1, for: 5m}\n"
+                                "  - {alert: A, expr: m > 0, for: 5m}\n"
+                                "  - {alert: B, expr: m > 0, labels: {team: x}}\n";
+    for (int by_restart = 0; by_restart < 2; by_restart++) {
+        Bench bench;
+        bench_open(&bench);
+        load(&bench, before, START);
+        feed(&bench, "m 1x20", START, MINUTE_MS);
+        RulesTick tick = tick_at(&bench, START);
+        expect_log(&bench, "pF");
+        Alert saved[] = {copy_alert(&bench.arena, &tick.changes[0].alert),
+                         copy_alert(&bench.arena, &tick.changes[1].alert)};
+        rules_tick_finish(&tick);
+        run(&bench, START + MINUTE_MS, 1);
+        expect_log(&bench, ".");
+        if (by_restart) {
+            rules_free(bench.rules);
+            bench.rules = rules_new(bench.sandbox.engine, &bench.options);
+            rules_restore(bench.rules, saved, 2);
+        }
+        load(&bench, after, START + MINUTE_MS + 1);
+        tick = tick_at(&bench, START + 2 * MINUTE_MS);
+        size_t ended = 0;
+        for (size_t i = 0; i < tick.changes_count; i++) {
+            const AlertChange *change = &tick.changes[i];
+            ended += change->event == ALERT_BECAME_RESOLVED;
+            cr_expect_neq(change->event, ALERT_BECAME_PENDING, "A has been pending all the time");
+        }
+        cr_expect_eq(ended, 1, "B has other labels: it is another alert");
+        rules_tick_finish(&tick);
+        bench.log.len = 0;
+        run(&bench, START + 3 * MINUTE_MS, 3);
+        /* A after five minutes; after a restart, the first slot is the next one, and B is new. */
+        expect_log(&bench, by_restart ? "F.F" : "..F");
+        bench_close(&bench);
+    }
+}
+
 Test(rules, resolve_restored_alerts_whose_rule_is_gone) {
     Bench bench;
     bench_open(&bench);
