@@ -1,5 +1,6 @@
 #include "rules/lint.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -295,6 +296,55 @@ static bool ask_for_any(const Matching *matching, const MatcherSet *set, bool *r
     return ok;
 }
 
+typedef struct Place {
+    uint32_t line, column;
+} Place;
+
+static bool is_name_char(char c) {
+    return isalnum((unsigned char)c) || c == '_' || c == ':';
+}
+
+/* Not what a matcher asks for, which is a word in quotes. */
+static bool is_word_at(Str text, size_t at, Str word) {
+    char before = at ? text.ptr[at - 1] : ' ';
+    char behind = at + word.len < text.len ? text.ptr[at + word.len] : ' ';
+    bool is_quoted = before == behind && (before == '"' || before == '\'' || before == '`');
+    return str_starts(str_skip(text, at), word) && !is_name_char(before) && !is_name_char(behind) &&
+           !is_quoted;
+}
+
+/* The `skip`th mention of `word` in the file from `from` on, at most `most` bytes further; `from`
+ * if there is none. Whatever YAML makes of an expression, names stay as they are. */
+static Place place_of_word(Str text, Place from, Str word, size_t skip, size_t most) {
+    Place here = {1, 1};
+    for (size_t at = 0; at < text.len && most; at++) {
+        bool is_behind =
+            here.line > from.line || (here.line == from.line && here.column >= from.column);
+        most -= is_behind;
+        if (is_behind && is_word_at(text, at, word) && skip-- == 0) {
+            return here;
+        }
+        bool ends_line = text.ptr[at] == '\n';
+        bool goes_on = ((unsigned char)text.ptr[at] & 0xC0) == 0x80; /* of a longer character */
+        here = ends_line ? (Place){here.line + 1, 1} : (Place){here.line, here.column + !goes_on};
+    }
+    return from;
+}
+
+/* Where the expression names the metric, as often as it did before. */
+static Place place_of_selector(const Linter *linter, const RuleSelector *selector) {
+    const RuleDef *rule = linter->rule;
+    Place start = {rule->expr_line, rule->expr_column};
+    size_t skip = 0;
+    for (const RuleSelector *other = rule->selectors; other < selector; other++) {
+        skip += str_eq(other->metric, selector->metric);
+    }
+    size_t most = 2 * rule->expr_text.len + 64; /* with the indentation of its lines */
+    return selector->metric.len
+               ? place_of_word(linter->file->content, start, selector->metric, skip, most)
+               : start;
+}
+
 static bool check_selector(Linter *linter, const RuleSelector *selector, Matching *matching,
                            Err *err) {
     AUTO(buf_finish) Buf text = {0};
@@ -311,7 +361,8 @@ static bool check_selector(Linter *linter, const RuleSelector *selector, Matchin
     }
     if (!any) {
         buf_byte(&text, '\0');
-        find(linter, linter->rule->expr_line, linter->rule->expr_column, text.ptr);
+        Place place = place_of_selector(linter, selector);
+        find(linter, place.line, place.column, text.ptr);
     }
     return true;
 }

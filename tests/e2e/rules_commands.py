@@ -107,6 +107,20 @@ groups:
   - {alert: Short, expr: up == 0, for: 30s}
   - {alert: Gone, expr: gone > 1}
 """
+PLACED = '''
+groups:
+- name: größe
+  rules:
+  - alert: A
+    expr: |-
+      up + (gone_a{x=~"gone_a"}
+          * on(y) gone_a) > 1 # goner
+  - alert: B
+    expr: >
+      up +
+        gone_b > 1
+  - {alert: "grö", expr: "up{job='ö'} + gone_c > 1"}
+'''
 
 
 def checks_files_together_with_their_configuration():
@@ -127,6 +141,12 @@ def checks_files_together_with_their_configuration():
         wait_for("its own samples", lambda: query(belfry.port, "up"))
         told = run(world, "check", "--lint", "--against", url, config)
         assert "nothing matches gone" in told and "nothing matches up" not in told, told
+        # The place is the selector's, in every style of YAML.
+        placed = world.write("placed.yml", PLACED)
+        told = run(world, "check", "--lint", "--against", url, placed)
+        for place in ("7:13", "8:19", "12:9", "13:27", "13:41"):
+            assert f"{placed}:{place}: " in told, told
+        assert told.count("nothing matches") == 5, told
         told = run(world, "check", world.write("prometheus.yml", PROMETHEUS), want=1)
         assert "`belfry convert" in told and "1 error" in told, told
         tests = world.write("tests.yml", f"rule_files: ['{rules}']\ntests:\n- interval: 1m\n  promql_expr_test:\n"
