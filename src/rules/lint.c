@@ -59,8 +59,44 @@ static bool is_set_by_rule(const Linter *linter, Str label) {
            str_eq(label, STR("alertgroup"));
 }
 
+/* "labels" of ".labels.instance"; empty where it is not a field of what all texts are given. In a
+ * text with definitions `$` may be what one of those is given. */
+static Str field_of_chain(const Linter *linter, Str chain) {
+    bool is_root = str_starts(chain, STR("$."));
+    Str text = linter->text->text;
+    if ((!is_root && !str_starts(chain, STR("."))) ||
+        (is_root && memmem(text.ptr, text.len, "define", 6))) {
+        return STR("");
+    }
+    Str rest = str_skip(chain, is_root ? 2 : 1);
+    return (Str){rest.ptr, str_find(rest, '.')};
+}
+
+static void check_field(Linter *linter, Str chain) {
+    static const char *const fields[] = {"Labels", "ExternalLabels", "ExternalURL", "Value",
+                                         "Type",   "Expr",           "AlertID",     "GroupID",
+                                         "For",    "ActiveAt",       "Interval",    "IsPartial"};
+    enum { FIELDS = sizeof fields / sizeof *fields, PROMETHEUS_FIELDS = 4 };
+    const char *known[FIELDS + 1] = {0};
+    Str field = field_of_chain(linter, chain);
+    bool is_known = field.len == 0;
+    for (size_t i = 0; i < (linter->group->vmalert ? FIELDS : PROMETHEUS_FIELDS); i++) {
+        known[i] = fields[i];
+        is_known |= str_eq(field, str_of(fields[i]));
+    }
+    if (!is_known) {
+        char text[512];
+        const char *near = str_suggest(field, known);
+        snprintf(text, sizeof text, "%s \"%.*s\": there is no field \"%.*s\"%s%s%s", linter->what,
+                 STR_ARG(linter->text->name), STR_ARG(field), near ? ", did you mean \"" : "",
+                 near ? near : "", near ? "\"?" : "");
+        find(linter, linter->text->line, linter->text->column, text);
+    }
+}
+
 static void check_chain(void *ctx, Str chain) {
     Linter *linter = ctx;
+    check_field(linter, chain);
     Str label = label_of_chain(chain);
     if (label.len == 0 || label_flow_may_have(&linter->flow, label) ||
         is_set_by_rule(linter, label)) {

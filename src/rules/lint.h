@@ -4,7 +4,7 @@
  * What is allowed in a rule file and yet probably not meant: findings, which never keep a file from
  * loading.
  *
- *   templates  a template that nothing defines is executed
+ *   templates  a template that nothing defines is executed, or a field used that there is not
  *   labels     a template uses a label that the expression's result cannot have
  *   compare    an alert without any comparison fires whenever there is a result; `bool` at the top
  * gives one always hold       `for` shorter than the interval waits for one interval anyway

@@ -54,6 +54,15 @@ static const LintCase cases[] = {
     {"{alert: A, expr: 'up > 1', annotations: {s: '{{ define \"x\" }}{{ end }}{{ template \"x\" . "
      "}}'}}",
      NULL},
+    {"{alert: A, expr: 'up > 1', annotations: {s: '{{ $.labels.job }}'}}",
+     "annotation \"s\": there is no field \"labels\", did you mean \"Labels\"?"},
+    {"{alert: A, expr: 'up > 1', annotations: {s: '{{ .Job }}'}}", "there is no field \"Job\""},
+    {"{alert: A, expr: 'up > 1', annotations: {s: '{{ $.Labels.job }}{{ .ExternalURL }}{{ .Value "
+     "}}'}}",
+     NULL},
+    {"{alert: A, expr: 'up > 1', annotations: {s: '{{ define \"x\" }}{{ $.Foo }}{{ .Bar }}{{ end "
+     "}}{{ range query \"up\" }}{{ .Foo }}{{ end }}{{ with .Value }}{{ .Foo }}{{ end }}'}}",
+     NULL},
     /* comparison */
     {"{alert: A, expr: up}", "no comparison in the expression"},
     {"{alert: A, expr: 'rate(x[5m])'}", "no comparison"},
