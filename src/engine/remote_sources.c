@@ -6,12 +6,16 @@
 #include "base/mem.h"
 
 #define LOOKBACK_MS (5 * MINUTE_MS)
+/* Samples are counted over these spans. The short one shows what sends often as soon as it does,
+ * the long one what sends seldom. */
 #define COUNT_SPAN_MS (10 * MINUTE_MS)
+#define COUNT_SHORT_MS (2 * MINUTE_MS)
+enum { COUNT_SHORT_LEAST = 3 };
 
 static const DurationMs ASK_EVERY = SECOND_MS, PATIENCE = SECOND_MS, RETRY_AFTER = 30 * SECOND_MS;
 /* At the start, so far back for sources that went dark while nobody asked. */
 static const DurationMs FIRST_SPAN = HOUR_MS;
-static const DurationMs COUNT_EVERY = MINUTE_MS;
+static const DurationMs COUNT_EVERY = MINUTE_MS / 2;
 /* A store that is further behind is late itself. */
 static const DurationMs LAG_MAX = MINUTE_MS;
 /* After so long the shortest lag is that of the time since. */
@@ -156,13 +160,14 @@ static void take_newest(RemoteSources *sources, Str label, const Value *value, T
 }
 
 /* How often a source sends is what its most regular series shows, at its best. */
-static void take_counts(RemoteSources *sources, Str label, const Value *value) {
+static void take_counts(RemoteSources *sources, Str label, const Value *value, DurationMs span,
+                        double least) {
     pthread_mutex_lock(&sources->lock);
     for (size_t i = 0; i < value->series_count; i++) {
         const ValueSeries *series = &value->series[i];
         KnownSource *known = find(sources, labels_get(series->labels, label));
-        if (known && series->count && series->values[0] > 0) {
-            DurationMs interval = (DurationMs)(COUNT_SPAN_MS / series->values[0]);
+        if (known && series->count && series->values[0] >= least) {
+            DurationMs interval = (DurationMs)((double)span / series->values[0]);
             known->interval = known->interval ? shorter(known->interval, interval) : interval;
         }
     }
@@ -179,6 +184,24 @@ static bool ask(const RemoteEngine *engine, Str text, QueryRange range, Arena *a
     return ok;
 }
 
+static void count_samples(RemoteSources *sources, const RemoteEngine *engine, Str label, TimeMs now,
+                          Arena *arena) {
+    static const struct {
+        DurationMs span;
+        double least;
+    } counts[] = {{COUNT_SPAN_MS, 1}, {COUNT_SHORT_MS, COUNT_SHORT_LEAST}};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        Str text = arena_printf(arena, "max by (%.*s) (count_over_time(up[%ds]))", STR_ARG(label),
+                                (int)(counts[i].span / SECOND_MS));
+        Value value = {0};
+        if (!ask(engine, text, (QueryRange){.from = now, .to = now}, arena, &value)) {
+            return;
+        }
+        take_counts(sources, label, &value, counts[i].span, counts[i].least);
+    }
+    sources->counted_at = now;
+}
+
 static bool ask_now(RemoteSources *sources, const RemoteEngine *engine, Str label, TimeMs now) {
     AUTO(arena_finish) Arena arena = {0};
     Str newest = arena_printf(&arena, "max by (%.*s) (timestamp(up))", STR_ARG(label));
@@ -191,13 +214,7 @@ static bool ask_now(RemoteSources *sources, const RemoteEngine *engine, Str labe
     }
     take_newest(sources, label, &value, now);
     if (sources->counted_at == 0 || now - sources->counted_at >= COUNT_EVERY) {
-        Str counted = arena_printf(&arena, "max by (%.*s) (count_over_time(up[%ds]))",
-                                   STR_ARG(label), (int)(COUNT_SPAN_MS / SECOND_MS));
-        Value counts = {0};
-        if (ask(engine, counted, (QueryRange){.from = now, .to = now}, &arena, &counts)) {
-            take_counts(sources, label, &counts);
-            sources->counted_at = now;
-        }
+        count_samples(sources, engine, label, now, &arena);
     }
     return true;
 }
