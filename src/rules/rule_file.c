@@ -830,6 +830,28 @@ static bool try_both(Str path, const YamlDocs *docs, Str content, RuleTemplates 
     return false;
 }
 
+/* A line that begins with `{{`, as in the templates of a chart. */
+static bool is_of_chart(Str bytes) {
+    while (bytes.len) {
+        size_t len = str_find(bytes, '\n');
+        if (str_starts(str_trim((Str){bytes.ptr, len}), STR("{{"))) {
+            return true;
+        }
+        bytes = str_skip(bytes, len < bytes.len ? len + 1 : len);
+    }
+    return false;
+}
+
+static void tell_syntax(Problems *problems, const Problems *syntax, Str bytes) {
+    const char *hint =
+        is_of_chart(bytes) ? "; is it a template of a chart? `helm template` makes YAML of it" : "";
+    for (size_t i = 0; i < syntax->items_count; i++) {
+        const Problem *problem = &syntax->items[i];
+        problems_add(problems, problem->file, problem->line, problem->column, "%.*s%s",
+                     STR_ARG(problem->text), hint);
+    }
+}
+
 static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleTemplates *templates,
                        RuleFile **ret_file, Problems *problems) {
     AUTO(arena_finish) Arena arena = {0};
@@ -845,7 +867,7 @@ static bool load_bytes(Str path, Str bytes, RulesFlavour flavour, RuleTemplates 
     bool has_variables = memmem(bytes.ptr, bytes.len, "%{", 2) != NULL;
     bool is_vmalert = flavour == RULES_AUTO && (is_yaml ? shows_vmalert(&docs) : has_variables);
     if (!is_yaml && !is_vmalert) {
-        problems_copy(problems, &syntax);
+        tell_syntax(problems, &syntax, bytes);
         return false;
     }
     if (is_vmalert) {

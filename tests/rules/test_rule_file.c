@@ -97,6 +97,10 @@ static const FileCase cases[] = {
     {RULES_AUTO, GROUP "  params: {nocache: ['1']}\n  concurrency: 4\n  debug: true\n  rules: []\n",
      NULL},
     {RULES_AUTO, "groups:\n- name: a\n---\ngroups:\n- name: b\n", NULL},
+    {RULES_AUTO, "{{- if .Values.rules }}\ngroups:\n{{- end }}\n",
+     "`helm template` makes YAML of it"},
+    {RULES_AUTO, "groups: [\n",
+     "f.yml:2:1: while parsing a flow node: did not find expected node content\n"},
     /* Kubernetes resources */
     {RULES_AUTO,
      "$schema: /x.yml\nkind: PrometheusRule\nmetadata: {name: x}\nspec:\n  groups:\n  - name: g\n"
