@@ -54,7 +54,8 @@ typedef struct App {
 
     _Atomic bool stopping;
     pthread_mutex_t wake_lock;
-    pthread_cond_t wake; /* ends the scheduler's sleep */
+    pthread_mutex_t observe_lock; /* what was observed later is told later */
+    pthread_cond_t wake;          /* ends the scheduler's sleep */
     pthread_t threads[8];
     int thread_count;
     Pool *aside_pool; /* evaluates groups that would hold up the others */

@@ -128,6 +128,15 @@ static void backlog_add(Backlog *backlog, PendingTick *pending) {
     pthread_mutex_unlock(&backlog->lock);
 }
 
+static bool begins(const RulesTick *tick) {
+    for (size_t i = 0; i < tick->changes_count; i++) {
+        if (tick->changes[i].event == ALERT_BECAME_FIRING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Evaluates the oldest due slot, one of those put aside or not. False if none was due. */
 static bool evaluate(App *app, bool is_aside) {
     TimeMs now = clock_now();
@@ -143,6 +152,9 @@ static bool evaluate(App *app, bool is_aside) {
         rules_tick(app->rules, now, &pending->tick);
     }
     bool did_evaluate = pending->tick.did_evaluate;
+    if (begins(&pending->tick)) {
+        observe_flags(app, clock_now()); /* of a source that came since it was looked up, too */
+    }
     backlog_add(&app->backlog, pending);
     return did_evaluate;
 }

@@ -191,7 +191,7 @@ static void keep_dark(Observation *observation) {
     }
 }
 
-void observe_flags(App *app, TimeMs now) {
+static void observe(App *app, TimeMs now) {
     AUTO(arena_finish) Arena arena = {0};
     Observation observation = {.app = app,
                                .arena = &arena,
@@ -220,4 +220,10 @@ void observe_flags(App *app, TimeMs now) {
                   LOG_STR("reason", str_of(err.text)));
     }
     free(observation.flags);
+}
+
+void observe_flags(App *app, TimeMs now) {
+    pthread_mutex_lock(&app->observe_lock);
+    observe(app, now);
+    pthread_mutex_unlock(&app->observe_lock);
 }

@@ -3,8 +3,9 @@
 /*
  * What sources say of themselves: "do not alert on me", by a label that all their series carry
  * (alerting="off", an external label of their Prometheus), or by a metric
- * (belfry_maintenance{cluster="x"} 1). Looked up right before rules are evaluated, so that a test
- * cluster is flagged before its first alert can ring.
+ * (belfry_maintenance{cluster="x"} 1). Looked up right before rules are evaluated, and once more
+ * before alerts that begin are handed on, since data may have come in between: so a test cluster is
+ * flagged before its first alert can ring.
  *
  * By label. A source counts as flagged if all of its `up` series carry the label: a label of one
  * application's own metric flags nobody's cluster. For a source that writes no `up`, any series
@@ -19,5 +20,6 @@
 
 #include "app/app.h"
 
-/* Asks, and hands the flags to notify. Failures are logged; the flags then stay as they are. */
+/* Asks, and hands the flags to notify. Failures are logged; the flags then stay as they are. From
+ * any thread. */
 void observe_flags(App *app, TimeMs now);

@@ -296,6 +296,7 @@ bool serve_run(const ServeOptions *options, Err *err) {
         .reload_lock = PTHREAD_MUTEX_INITIALIZER,
         .generation_lock = PTHREAD_MUTEX_INITIALIZER,
         .wake_lock = PTHREAD_MUTEX_INITIALIZER,
+        .observe_lock = PTHREAD_MUTEX_INITIALIZER,
         .wake = PTHREAD_COND_INITIALIZER,
         .backlog = {.lock = PTHREAD_MUTEX_INITIALIZER},
         .reload_ok = true,

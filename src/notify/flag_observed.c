@@ -23,60 +23,87 @@ static Str make_id(Arena *arena, const Flag *flag) {
     return flag_id_of(arena, flag, buf_view(&buf));
 }
 
-static bool has_id(const Flag *flags, size_t count, Str id) {
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(flags[i].id, id)) {
-            return true;
-        }
-    }
-    return false;
+/* Ids by their hash, since there may be as many flags as clusters, at each evaluation. */
+static uint64_t id_key(Str id) {
+    uint64_t key = hash64(id);
+    return key ? key : 1;
 }
 
-static bool is_known(const Notify *notify, Str id) {
+static void add_id(IdMap *ids, const Flag *flag) {
+    idmap_put(ids, id_key(flag->id), (void *)(uintptr_t)flag);
+}
+
+static bool has_id(const IdMap *ids, Str id) {
+    return idmap_get(ids, id_key(id)) != NULL;
+}
+
+/* Nobody says it any more. */
+static bool is_gone(const FlagEntry *entry, const IdMap *said) {
+    return is_observed(&entry->flag) && !has_id(said, entry->flag.id);
+}
+
+static void known_ids(const Notify *notify, IdMap *ret_ids) {
     for (size_t i = 0; i < notify->flags_count; i++) {
-        if (str_eq(notify->flags[i]->flag.id, id)) {
-            return true;
-        }
+        add_id(ret_ids, &notify->flags[i]->flag);
     }
-    return false;
 }
 
-/* The first observed flag that nobody says any more, or NULL. */
-static FlagEntry *find_gone(const Notify *notify, const Flag *flags, size_t count) {
-    for (size_t i = 0; i < notify->flags_count; i++) {
-        FlagEntry *entry = notify->flags[i];
-        if (is_observed(&entry->flag) && !has_id(flags, count, entry->flag.id)) {
-            return entry;
-        }
-    }
-    return NULL;
-}
-
-static bool differs(Notify *notify, const Flag *flags, size_t count) {
+static bool differs(Notify *notify, const Flag *flags, size_t count, const IdMap *said) {
+    IdMap known = {0};
+    bool found = false;
     pthread_rwlock_rdlock(&notify->lock);
-    bool found = find_gone(notify, flags, count) != NULL;
-    for (size_t i = 0; i < count && !found; i++) {
-        found = !is_known(notify, flags[i].id);
+    known_ids(notify, &known);
+    for (size_t i = 0; i < notify->flags_count && !found; i++) {
+        found = is_gone(notify->flags[i], said);
     }
     pthread_rwlock_unlock(&notify->lock);
+    for (size_t i = 0; i < count && !found; i++) {
+        found = !has_id(&known, flags[i].id);
+    }
+    idmap_finish(&known);
     return found;
 }
 
-static bool apply(Notify *notify, StateTx *tx, const Flag *flags, size_t count, TimeMs now,
-                  Err *err) {
+static bool add_new(Notify *notify, StateTx *tx, const Flag *flags, size_t count,
+                    const Actor *source, TimeMs now, Err *err) {
+    IdMap known = {0};
+    bool ok = true;
+    known_ids(notify, &known);
+    for (size_t i = 0; i < count && ok; i++) {
+        if (!has_id(&known, flags[i].id)) {
+            ok = flag_add(notify, tx, &flags[i], source, now, err);
+            add_id(&known, &flags[i]); /* it may be in the set twice */
+        }
+    }
+    idmap_finish(&known);
+    return ok;
+}
+
+static bool apply(Notify *notify, StateTx *tx, const Flag *flags, size_t count, const IdMap *said,
+                  TimeMs now, Err *err) {
     static const Actor source = {.name = {"source", 6}};
-    FlagEntry *gone;
-    while ((gone = find_gone(notify, flags, count))) {
-        if (!flag_clear(notify, tx, gone, "maintenance.clear", &source, now, err)) {
-            return false;
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        if (is_gone(notify->flags[i], said)) {
+            if (!flag_clear(notify, tx, notify->flags[i], "maintenance.clear", &source, now, err)) {
+                return false;
+            }
+            i--; /* another one stands there now */
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!is_known(notify, flags[i].id) && /* also where it is in the set twice */
-            !flag_add(notify, tx, &flags[i], &source, now, err)) {
-            return false;
-        }
+    return add_new(notify, tx, flags, count, &source, now, err);
+}
+
+static bool store(Notify *notify, const Flag *flags, size_t count, const IdMap *said, TimeMs now,
+                  Err *err) {
+    StateTx *tx;
+    if (!live_begin(notify, now, &tx, err)) {
+        return false;
     }
+    bool ok = apply(notify, tx, flags, count, said, now, err);
+    if (!live_end(notify, tx, ok, err)) {
+        return false;
+    }
+    notify_wake(notify);
     return true;
 }
 
@@ -90,19 +117,13 @@ bool notify_flags_observed(Notify *notify, const Flag *observed, size_t count, T
         flags[i].review_at = now + review_after;
         flags[i].id = make_id(&arena, &flags[i]);
     }
-    if (!differs(notify, flags, count)) {
-        return true;
+    IdMap said = {0};
+    for (size_t i = 0; i < count; i++) {
+        add_id(&said, &flags[i]);
     }
-    StateTx *tx;
-    if (!live_begin(notify, now, &tx, err)) {
-        return false;
-    }
-    bool ok = apply(notify, tx, flags, count, now, err);
-    if (!live_end(notify, tx, ok, err)) {
-        return false;
-    }
-    notify_wake(notify);
-    return true;
+    bool ok = !differs(notify, flags, count, &said) || store(notify, flags, count, &said, now, err);
+    idmap_finish(&said);
+    return ok;
 }
 
 void notify_flag_signs(Notify *notify, Arena *arena, Str ret_labels[FLAG_MODES], Str *ret_metric) {

@@ -4,6 +4,7 @@ to create a silence first. The rules aggregate, so that the alert does not even 
 import json
 import subprocess
 import sys
+import threading
 import time
 
 from harness import BELFRY, Listener, World, call, free_port, get_json, remote_write, run_cases, wait_for
@@ -69,6 +70,31 @@ def an_external_label_keeps_a_cluster_quiet():
         states = {a["labels"]["cluster"]: a["status"]["state"] for a in get_json(port, "/api/v2/alerts")}
         assert states["test-1"] == "suppressed" and states["prod-1"] == "active", states
         assert call(port, "DELETE", "/api/v1/maintenance/" + flag["id"])[0] == 409
+    pager.close()
+
+
+def no_cluster_pages_whenever_it_comes():
+    """Also those whose first data comes between a look for flags and the evaluation that sees it."""
+    pager = Listener()
+    with World() as world:
+        port, _ = start(world, pager)
+        write(port, "prod-1", 1.0)
+        end = time.monotonic() + 3
+
+        def come(writer):
+            count = 0
+            while time.monotonic() < end:
+                count += 1
+                write(port, f"test-{writer}-{count}", 1.0, with_up=bool(count % 2), alerting="off")
+
+        writers = [threading.Thread(target=come, args=(number,)) for number in range(4)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        wait_for("the page of the real cluster", lambda: paged(pager, "prod-1"))
+        wait_for("the last flags", lambda: len(flags(port)) == len({a["labels"]["cluster"] for a in get_json(port, "/api/v2/alerts")}) - 1)
+        assert pages(pager) == {"Broken on prod-1"}, pages(pager)
     pager.close()
 
 
@@ -188,6 +214,7 @@ def a_proxy_names_the_actor_and_nobody_overwrites_what_he_has_not_read():
 
 
 if __name__ == "__main__":
-    sys.exit(run_cases([an_external_label_keeps_a_cluster_quiet, one_series_with_the_label_flags_no_cluster,
+    sys.exit(run_cases([an_external_label_keeps_a_cluster_quiet, no_cluster_pages_whenever_it_comes,
+                        one_series_with_the_label_flags_no_cluster,
                         a_metric_sets_a_flag_and_ends_it, who_did_it_is_kept,
                         a_proxy_names_the_actor_and_nobody_overwrites_what_he_has_not_read]))
