@@ -124,14 +124,27 @@ int silence_history(int argc, char **argv) {
 
 /* ---- export and import, in the JSON of amtool ---- */
 
+bool quiet_is_flag(const cJSON *silence) {
+    return *client_text(cJSON_GetObjectItem(silence, "annotations"), "maintenance");
+}
+
 static int export(const Args *args, Arena *arena, Err *err) {
-    Str text;
+    cJSON *list = NULL, *next;
     Str path =
         args_has(args, "all") ? STR("/api/v2/silences") : STR("/api/v2/silences?expired=false");
-    if (!client_call(client_url(args, arena), "GET", path, STR(""), arena, &text, err)) {
+    if (!client_json(client_url(args, arena), "GET", path, STR(""), &list, err)) {
         return EXIT_FAILED;
     }
-    printf("%.*s\n", STR_ARG(str_trim(text)));
+    for (cJSON *silence = list ? list->child : NULL; silence; silence = next) {
+        next = silence->next;
+        if (quiet_is_flag(silence)) {
+            cJSON_Delete(cJSON_DetachItemViaPointer(list, silence));
+        }
+    }
+    char *text = cJSON_PrintUnformatted(list);
+    puts(text);
+    cJSON_free(text);
+    cJSON_Delete(list);
     return EXIT_DONE;
 }
 
@@ -151,6 +164,10 @@ static bool import_one(Str url, cJSON *silence, bool force, Err *err) {
     const char *comment = client_text(silence, "comment");
     if (!cJSON_IsObject(silence)) {
         return err_set(err, ERR_INVALID, "expected silences in the list, each an object");
+    }
+    if (quiet_is_flag(silence)) {
+        return err_set(err, ERR_INVALID,
+                       "\"%s\" is a maintenance flag: set it by belfry maintenance on", comment);
     }
     cJSON_DeleteItemFromObject(silence, "id");
     cJSON_DeleteItemFromObject(silence, "status");

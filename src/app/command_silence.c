@@ -186,12 +186,12 @@ static void print_silence(const cJSON *silence) {
     printf("\n");
 }
 
-/* Leaves what --search asks for. */
+/* Leaves silences, without the flags that are listed among them, that --search asks for. */
 static void search_silences(cJSON *silences, const char *wanted) {
     cJSON *next;
     for (cJSON *silence = silences ? silences->child : NULL; silence; silence = next) {
         next = silence->next;
-        if (!has_text(silence, wanted)) {
+        if (quiet_is_flag(silence) || !has_text(silence, wanted)) {
             cJSON_Delete(cJSON_DetachItemViaPointer(silences, silence));
         }
     }

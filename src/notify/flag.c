@@ -10,6 +10,26 @@
 #include "notify/silence.h"
 #include "notify/wake.h"
 
+static const char *const mode_texts[] = {"all", "below_critical", "hold"};
+
+const char *flag_mode_text(FlagMode mode) {
+    return mode_texts[mode];
+}
+
+bool flag_mode_of(Str text, FlagMode *ret_mode) {
+    char word[sizeof "below_critical"] = "";
+    for (size_t i = 0; i < text.len && i + 1 < sizeof word; i++) {
+        word[i] = (char)(text.ptr[i] == '-' ? '_' : text.ptr[i]); /* labels are written so, too */
+    }
+    for (int mode = 0; mode < FLAG_MODES; mode++) {
+        if (text.len == strlen(mode_texts[mode]) && strcmp(word, mode_texts[mode]) == 0) {
+            *ret_mode = (FlagMode)mode;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool flag_is_active(const FlagEntry *entry, TimeMs now) {
     const Flag *flag = &entry->flag;
     return now >= flag->starts_at && (!flag->ends_at || now < flag->ends_at) &&
@@ -60,13 +80,40 @@ static void free_entry(FlagEntry *entry) {
     free(entry);
 }
 
-static FlagEntry *find_flag(const Notify *notify, Str id) {
+FlagEntry *flag_find(const Notify *notify, Str id) {
     for (size_t i = 0; i < notify->flags_count; i++) {
         if (str_eq(notify->flags[i]->flag.id, id)) {
             return notify->flags[i];
         }
     }
     return NULL;
+}
+
+TimeMs flag_shown_end(const Flag *flag) {
+    return flag->ends_at ? flag->ends_at : INT64_C(253402214400000); /* 9999-12-31 */
+}
+
+SilenceState flag_state(const FlagEntry *entry, TimeMs now) {
+    if (flag_is_active(entry, now)) {
+        return SILENCE_ACTIVE;
+    }
+    return now >= flag_shown_end(&entry->flag) ? SILENCE_EXPIRED : SILENCE_PENDING;
+}
+
+static QuietText write_text(Arena *arena, const Flag *flag) {
+    Label labels[] = {{STR("maintenance"), str_of(flag_mode_text(flag->mode))},
+                      {STR("origin"), flag->origin}};
+    Silence silence = {.id = flag->id,
+                       .matchers = flag->matchers,
+                       .matcher_count = flag->matcher_count,
+                       .starts_at = flag->starts_at,
+                       .ends_at = flag_shown_end(flag),
+                       .updated_at = flag->updated_at,
+                       .created_by = flag->owner,
+                       .comment = flag->reason,
+                       .annotations = {labels, 2},
+                       .schedule = flag->schedule};
+    return silence_write_text(arena, &silence);
 }
 
 static void wake(Notify *notify, const FlagEntry *entry, bool begun) {
@@ -106,6 +153,7 @@ static bool add_entry(Notify *notify, const Flag *flag, const Calendar *when, Ti
         return err_context(err, "maintenance flag %.*s", STR_ARG(flag->id));
     }
     entry->when = when ? when : entry->own_calendar;
+    entry->text = write_text(&entry->arena, &entry->flag);
     VEC_PUSH(*notify, flags, entry);
     match_index_add(&notify->flag_index, &entry->set, entry);
     note_changes(notify, entry, now);
@@ -186,26 +234,6 @@ bool flags_reload(Notify *notify, TimeMs now, Err *err) {
 }
 
 /* ---- the door ---- */
-
-static const char *const mode_texts[] = {"all", "below_critical", "hold"};
-
-const char *flag_mode_text(FlagMode mode) {
-    return mode_texts[mode];
-}
-
-bool flag_mode_of(Str text, FlagMode *ret_mode) {
-    char word[sizeof "below_critical"] = "";
-    for (size_t i = 0; i < text.len && i + 1 < sizeof word; i++) {
-        word[i] = (char)(text.ptr[i] == '-' ? '_' : text.ptr[i]); /* labels are written so, too */
-    }
-    for (int mode = 0; mode < FLAG_MODES; mode++) {
-        if (text.len == strlen(mode_texts[mode]) && strcmp(word, mode_texts[mode]) == 0) {
-            *ret_mode = (FlagMode)mode;
-            return true;
-        }
-    }
-    return false;
-}
 
 static Str flag_json(Arena *arena, const Flag *flag) {
     AUTO(buf_finish) Buf buf = {0};
@@ -348,7 +376,7 @@ static bool replace_flag(Notify *notify, StateTx *tx, FlagEntry *old, const Flag
 static bool set_flag(Notify *notify, StateTx *tx, const Flag *wanted, const Actor *actor,
                      TimeMs now, Arena *arena, Str *ret_id, Err *err) {
     Flag flag = copy_flag(arena, wanted);
-    FlagEntry *old = flag.id.len ? find_flag(notify, flag.id) : NULL;
+    FlagEntry *old = flag.id.len ? flag_find(notify, flag.id) : NULL;
     if (flag.id.len && !old) {
         return err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
     }
@@ -406,7 +434,7 @@ bool notify_flag_clear(Notify *notify, Str id, const Actor *actor, TimeMs now, E
     if (!live_begin(notify, now, &tx, err)) {
         return false;
     }
-    FlagEntry *entry = find_flag(notify, id);
+    FlagEntry *entry = flag_find(notify, id);
     bool ok;
     if (!entry) {
         ok = err_set(err, ERR_NOT_FOUND, "maintenance flag not found");
@@ -423,7 +451,7 @@ bool notify_flag_clear(Notify *notify, Str id, const Actor *actor, TimeMs now, E
 
 bool notify_flag_get(Notify *notify, Str id, TimeMs now, Arena *arena, Flag *ret_flag, Err *err) {
     pthread_rwlock_rdlock(&notify->lock);
-    const FlagEntry *entry = find_flag(notify, id);
+    const FlagEntry *entry = flag_find(notify, id);
     if (entry) {
         *ret_flag = copy_flag(arena, &entry->flag);
         ret_flag->active = flag_is_active(entry, now);

@@ -25,6 +25,13 @@ bool flag_store(StateTx *tx, const Flag *flag, TimeMs reminded_at, Err *err) MUS
 /* An id, in the shape of a UUID, that is the same for the same matchers and `name`. */
 Str flag_id_of(Arena *arena, const Flag *flag, Str name);
 
+FlagEntry *flag_find(const Notify *notify, Str id); /* NULL = unknown */
+
+/* A flag among silences, as other programs see what keeps an alert quiet: its owner made it, its
+ * reason is the comment, and without an end it ends in the year 9999. */
+TimeMs flag_shown_end(const Flag *flag);
+SilenceState flag_state(const FlagEntry *entry, TimeMs now);
+
 /* Over its review date, or over its end, and still there. */
 bool flag_is_forgotten(const Flag *flag, TimeMs now);
 

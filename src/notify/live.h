@@ -127,13 +127,18 @@ struct Group {
 };
 
 /* What tells whether it covers an alert now comes first, to be in one line of the CPU's cache. */
+/* As /api/v2/silences shows it, all but its state (silence_text.c). In the arena of what it is. */
+typedef struct QuietText {
+    Str head, tail;
+} QuietText;
+
 typedef struct SilenceEntry {
     MatcherSet set;
     Calendar *calendar; /* its schedule; NULL = all the time */
     Silence silence;
     Arena arena;
-    Str text_head, text_tail; /* silence_text.c */
-    TimeMs reminded_at;       /* of its end; 0 = not yet */
+    QuietText text;
+    TimeMs reminded_at; /* of its end; 0 = not yet */
     bool indexed;
     bool covers;        /* it kept alerts quiet when it was last looked at */
     TimeMs next_change; /* nothing about it changes before */
@@ -145,6 +150,7 @@ typedef struct FlagEntry {
     MatcherSet set;
     const Calendar *when;   /* NULL = all the time */
     Calendar *own_calendar; /* `when`, unless it is the configuration's */
+    QuietText text;
     TimeMs reminded_at;
     bool covers; /* as of a silence */
 } FlagEntry;

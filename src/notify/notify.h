@@ -156,7 +156,8 @@ typedef struct SilenceFilter {
     bool without[3]; /* by SilenceState */
 } SilenceFilter;
 
-/* As a JSON list in the API's shape and order: active, pending, expired. */
+/* As a JSON list in the API's shape and order: active, pending, expired. Flags are among them, with
+ * an annotation `maintenance` that names their mode. */
 void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now, Buf *out);
 /* One of them. */
 bool notify_silence_print(Notify *notify, Str id, TimeMs now, Buf *out, TimeMs *ret_updated_at,

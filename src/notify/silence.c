@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "notify/flag.h"
 #include "notify/remind.h"
 #include "notify/schedule.h"
 #include "notify/wake.h"
@@ -270,7 +271,7 @@ static bool add_entry(Notify *notify, const Silence *silence, TimeMs reminded_at
         free_entry(entry);
         return err_context(err, "silence %.*s", STR_ARG(silence->id));
     }
-    silence_write_text(entry);
+    entry->text = silence_write_text(&entry->arena, &entry->silence);
     VEC_PUSH(*notify, silences, entry);
     idmap_put(&notify->silences_by_id, id_key(entry->silence.id), entry);
     reindex(notify, entry, now);
@@ -549,6 +550,11 @@ static bool set_silence(Notify *notify, StateTx *tx, const Silence *wanted, cons
                         TimeMs now, Arena *arena, Str *ret_id, Err *err) {
     Silence silence = *wanted;
     SilenceEntry *old = silence.id.len ? silence_find(notify, silence.id) : NULL;
+    if (silence.id.len && !old && flag_find(notify, silence.id)) {
+        return err_set(err, ERR_INVALID,
+                       "silence invalid: %.*s is a maintenance flag, to be changed as one",
+                       STR_ARG(silence.id));
+    }
     if (silence.id.len && !old) {
         return err_set(err, ERR_NOT_FOUND, "silence not found");
     }

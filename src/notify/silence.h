@@ -14,8 +14,8 @@ SilenceState silence_entry_state(const SilenceEntry *entry, TimeMs now);
 
 bool silence_same_matcher(const SilenceMatcher *a, const SilenceMatcher *b);
 SilenceEntry *silence_find(const Notify *notify, Str id); /* NULL = unknown */
-/* Makes its text for the API: text_head, the state, text_tail. */
-void silence_write_text(SilenceEntry *entry);
+/* Its text for the API. */
+QuietText silence_write_text(Arena *arena, const Silence *silence);
 
 /* True if `edit` may replace `old` under the same id: same matchers in the same order, and times
  * that do not rewrite the past. */

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "notify/flag.h"
 #include "notify/silence.h"
 
 static const char *const state_texts[] = {"pending", "active", "expired"};
@@ -26,8 +27,7 @@ static void put_matchers(JsonWriter *json, const Silence *silence) {
     json_end(json);
 }
 
-void silence_write_text(SilenceEntry *entry) {
-    const Silence *silence = &entry->silence;
+QuietText silence_write_text(Arena *arena, const Silence *silence) {
     AUTO(buf_finish) Buf buf = {0};
     JsonWriter json = json_writer(&buf);
     json_object(&json);
@@ -52,15 +52,14 @@ void silence_write_text(SilenceEntry *entry) {
         labels_json(&json, silence->annotations);
     }
     json_end(&json);
-    Str text = arena_str(&entry->arena, buf_view(&buf));
-    entry->text_head = (Str){text.ptr, head};
-    entry->text_tail = str_skip(text, head);
+    Str text = arena_str(arena, buf_view(&buf));
+    return (QuietText){.head = {text.ptr, head}, .tail = str_skip(text, head)};
 }
 
-static void put_text(Buf *out, const SilenceEntry *entry, SilenceState state) {
-    buf_str(out, entry->text_head);
+static void put_text(Buf *out, const QuietText *text, SilenceState state) {
+    buf_str(out, text->head);
     json_quote(out, str_of(state_texts[state]));
-    buf_str(out, entry->text_tail);
+    buf_str(out, text->tail);
 }
 
 /* ---- the list ---- */
@@ -69,8 +68,9 @@ static void put_text(Buf *out, const SilenceEntry *entry, SilenceState state) {
 typedef struct Listed {
     int rank;
     TimeMs by;
-    uint64_t id; /* how its id begins: thousands may end at once, and ids lie all over memory */
-    const SilenceEntry *entry;
+    uint64_t id_head; /* thousands may end at once, and ids lie all over memory */
+    Str id;
+    const QuietText *text;
 } Listed;
 
 static uint64_t id_head(Str id) {
@@ -81,18 +81,17 @@ static uint64_t id_head(Str id) {
     return head;
 }
 
-static Listed listed_of(const SilenceEntry *entry, SilenceState state) {
-    const Silence *silence = &entry->silence;
-    uint64_t id = id_head(silence->id);
+static Listed listed_of(Str id, TimeMs start, TimeMs end, const QuietText *text,
+                        SilenceState state) {
     switch (state) {
     case SILENCE_ACTIVE:
-        return (Listed){0, silence->ends_at, id, entry};
+        return (Listed){0, end, id_head(id), id, text};
     case SILENCE_PENDING:
-        return (Listed){1, silence->starts_at, id, entry};
+        return (Listed){1, start, id_head(id), id, text};
     case SILENCE_EXPIRED:
         break;
     }
-    return (Listed){2, -silence->ends_at, id, entry};
+    return (Listed){2, -end, id_head(id), id, text};
 }
 
 static const SilenceState state_of_rank[] = {SILENCE_ACTIVE, SILENCE_PENDING, SILENCE_EXPIRED};
@@ -103,39 +102,70 @@ static int compare_listed(const void *a, const void *b) {
         return x->rank - y->rank;
     }
     int order = (x->by > y->by) - (x->by < y->by);
-    order = order ? order : (x->id > y->id) - (x->id < y->id);
-    return order ? order : str_cmp(x->entry->silence.id, y->entry->silence.id);
+    order = order ? order : (x->id_head > y->id_head) - (x->id_head < y->id_head);
+    return order ? order : str_cmp(x->id, y->id);
 }
 
-static bool has_matcher(const Silence *silence, const SilenceMatcher *wanted) {
-    for (size_t i = 0; i < silence->matcher_count; i++) {
-        if (silence_same_matcher(&silence->matchers[i], wanted)) {
+static bool has_matcher(const SilenceMatcher *matchers, size_t count,
+                        const SilenceMatcher *wanted) {
+    for (size_t i = 0; i < count; i++) {
+        if (silence_same_matcher(&matchers[i], wanted)) {
             return true;
         }
     }
     return false;
 }
 
-static bool passes(const Silence *silence, const SilenceFilter *filter) {
+static bool passes(const SilenceMatcher *matchers, size_t count, const SilenceFilter *filter,
+                   SilenceState state) {
     for (size_t i = 0; i < filter->matcher_count; i++) {
-        if (!has_matcher(silence, &filter->matchers[i])) {
+        if (!has_matcher(matchers, count, &filter->matchers[i])) {
             return false;
         }
     }
-    return true;
+    return !filter->without[state];
+}
+
+/* Those that pass; room for all of them is there. */
+static size_t list_silences(const Notify *notify, const SilenceFilter *filter, TimeMs now,
+                            Listed *listed) {
+    size_t count = 0;
+    for (size_t i = 0; i < notify->silences_count; i++) {
+        const SilenceEntry *entry = notify->silences[i];
+        const Silence *silence = &entry->silence;
+        SilenceState state = silence_entry_state(entry, now);
+        if (passes(silence->matchers, silence->matcher_count, filter, state)) {
+            listed[count++] =
+                listed_of(silence->id, silence->starts_at, silence->ends_at, &entry->text, state);
+        }
+    }
+    return count;
+}
+
+/* So that whoever asks what keeps an alert quiet finds the flag, too. */
+static size_t list_flags(const Notify *notify, const SilenceFilter *filter, TimeMs now,
+                         Listed *listed) {
+    size_t count = 0;
+    for (size_t i = 0; i < notify->flags_count; i++) {
+        const FlagEntry *entry = notify->flags[i];
+        const Flag *flag = &entry->flag;
+        SilenceState state = flag_state(entry, now);
+        if (passes(flag->matchers, flag->matcher_count, filter, state)) {
+            listed[count++] =
+                listed_of(flag->id, flag->starts_at, flag_shown_end(flag), &entry->text, state);
+        }
+    }
+    return count;
 }
 
 void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now, Buf *out) {
-    size_t count = 0, bytes = 2;
     pthread_rwlock_rdlock(&notify->lock);
-    Listed *listed = mem_grow(NULL, (notify->silences_count + 1) * sizeof *listed);
-    for (size_t i = 0; i < notify->silences_count; i++) {
-        const SilenceEntry *entry = notify->silences[i];
-        SilenceState state = silence_entry_state(entry, now);
-        if (!filter->without[state] && passes(&entry->silence, filter)) {
-            bytes += entry->text_head.len + entry->text_tail.len + sizeof "\"expired\",";
-            listed[count++] = listed_of(entry, state);
-        }
+    size_t room = notify->silences_count + notify->flags_count, bytes = 2;
+    Listed *listed = mem_grow(NULL, (room + 1) * sizeof *listed);
+    size_t count = list_silences(notify, filter, now, listed);
+    count += list_flags(notify, filter, now, listed + count);
+    for (size_t i = 0; i < count; i++) {
+        bytes += listed[i].text->head.len + listed[i].text->tail.len + sizeof "\"expired\",";
     }
     qsort(listed, count, sizeof *listed, compare_listed);
     buf_reserve(out, bytes);
@@ -144,7 +174,7 @@ void notify_silence_list(Notify *notify, const SilenceFilter *filter, TimeMs now
         if (i) {
             buf_byte(out, ',');
         }
-        put_text(out, listed[i].entry, state_of_rank[listed[i].rank]);
+        put_text(out, listed[i].text, state_of_rank[listed[i].rank]);
     }
     buf_byte(out, ']');
     pthread_rwlock_unlock(&notify->lock);
@@ -155,10 +185,14 @@ bool notify_silence_print(Notify *notify, Str id, TimeMs now, Buf *out, TimeMs *
                           Err *err) {
     pthread_rwlock_rdlock(&notify->lock);
     const SilenceEntry *entry = silence_find(notify, id);
+    const FlagEntry *flag = entry ? NULL : flag_find(notify, id);
     if (entry) {
-        put_text(out, entry, silence_entry_state(entry, now));
+        put_text(out, &entry->text, silence_entry_state(entry, now));
         *ret_updated_at = entry->silence.updated_at;
+    } else if (flag) {
+        put_text(out, &flag->text, flag_state(flag, now));
+        *ret_updated_at = flag->flag.updated_at;
     }
     pthread_rwlock_unlock(&notify->lock);
-    return entry || err_set(err, ERR_NOT_FOUND, "silence not found");
+    return entry || flag || err_set(err, ERR_NOT_FOUND, "silence not found");
 }

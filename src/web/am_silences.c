@@ -249,21 +249,32 @@ void handle_am_silence(Web *web, Request *request) {
     api_put_etag(request, updated_at);
 }
 
+/* What is listed among silences ends as they do. */
+static bool clear_flag(Notify *notify, Str id, const Actor *actor, TimeMs now, Err *err) {
+    *err = (Err){0};
+    return notify_flag_clear(notify, id, actor, now, err);
+}
+
 void handle_am_expire_silence(Web *web, Request *request) {
     if (!read_id(request)) {
         return;
     }
     Err err = {0};
     Actor actor = request_actor(request, params_get(&request->params, STR("actor")));
-    if (!notify_silence_expire(web_doors(web)->notify, request->path_args[0], &actor, clock_now(),
-                               &err)) {
+    Notify *notify = web_doors(web)->notify;
+    TimeMs now = clock_now();
+    if (!notify_silence_expire(notify, request->path_args[0], &actor, now, &err) &&
+        !(err.kind == ERR_NOT_FOUND &&
+          clear_flag(notify, request->path_args[0], &actor, now, &err))) {
         if (err.kind == ERR_NOT_FOUND) {
             am_empty(request, 404);
+        } else if (err.kind == ERR_CONFLICT) { /* amtool shows the words of a 500 only */
+            am_string_error(request, 500, "%s", err.text);
         } else {
             respond_silence_error(request, &err);
         }
         return;
     }
-    notify_wake(web_doors(web)->notify);
+    notify_wake(notify);
     am_empty(request, 200);
 }

@@ -325,6 +325,40 @@ def what_is_too_much_is_refused_and_told():
         assert {len(a["annotations"]["summary"]) for a in get_json(port, "/api/v2/alerts")} == {32768}
 
 
+def flags_are_seen_and_ended_by_clients_that_know_none():
+    need("amtool")
+    with World() as world:
+        port = free_port()
+        world.belfry(world.write("belfry.yml", CONFIG + "maintenance: [{matchers: [cluster=git], reason: kept in git, owner: ann, "
+                                 "review_at: 2030-01-31}]\n"), port, extra=("--rules", "none", "--self-scrape", "off")).start()
+        amtool = Amtool(port)
+        silence = amtool("silence", "add", "a=b", "-c", "because", "-a", "me")
+        flag = post(port, "/api/v1/maintenance", {"matchers": ["cluster=c1", "team!=x"], "owner": "bob", "reason": "moved",
+                                                  "ends_at": "2090-01-01T00:00:00Z"})["id"]
+        listed = {s["id"]: s for s in amtool.json("silence", "query")}
+        assert len(listed) == 3 and silence in listed, listed
+        git = next(s for s in listed.values() if s["createdBy"] == "ann")
+        assert (listed[flag]["createdBy"], listed[flag]["comment"], listed[flag]["status"]["state"], listed[flag]["endsAt"]) == \
+            ("bob", "moved", "active", "2090-01-01T00:00:00.000Z"), listed[flag]
+        assert git["endsAt"].startswith("9999-12-31"), git
+        assert [s["id"] for s in amtool.json("silence", "query", "cluster=c1")] == [flag]
+        seen = get_json(port, "/api/v2/silence/" + flag)
+        assert seen["annotations"] == {"maintenance": "all", "origin": "api"}, seen
+        post(port, "/api/v2/alerts", [{"labels": {"alertname": "A", "cluster": "c1"}}])
+        assert get_json(port, "/api/v2/alerts")[0]["status"]["silencedBy"] == [flag]
+        amtool("silence", "update", flag, "-d", "1h", fails=True)
+        status, _, answer = call(port, "POST", "/api/v2/silences", json.dumps({**seen, "comment": "x"}), {"Content-Type": "application/json"})
+        assert status == 400 and b"maintenance flag" in answer, (status, answer)
+        status, _, answer = call(port, "DELETE", "/api/v2/silence/" + git["id"])
+        assert status == 500 and b"configuration" in answer, (status, answer)
+        amtool("silence", "expire", flag)
+        assert set(s["id"] for s in get_json(port, "/api/v2/silences")) == {silence, git["id"]}
+        assert flag not in {f["id"] for f in get_json(port, "/api/v1/maintenance")["data"]}
+        done = subprocess.run([os.environ.get("BELFRY", "build/belfry"), "silence", "export", "--url", f"http://127.0.0.1:{port}"],
+                              capture_output=True, text=True, timeout=30, check=True)
+        assert [s["id"] for s in json.loads(done.stdout)] == [silence], "flags are no silences to carry elsewhere"
+
+
 def the_first_version_of_the_api_takes_alerts_and_no_more():
     with World() as world:
         port = free_port()
@@ -400,5 +434,5 @@ if __name__ == "__main__":
                         prometheus_sends_its_alerts, a_silence_answered_survives_kill_9,
                         many_alerts_are_listed_whole, requests_are_judged_as_alertmanager_judges_them,
                         reports_of_one_alert_are_merged_as_alertmanager_merges_them,
-                        what_is_too_much_is_refused_and_told,
+                        what_is_too_much_is_refused_and_told, flags_are_seen_and_ended_by_clients_that_know_none,
                         the_first_version_of_the_api_takes_alerts_and_no_more, pages_of_others_change_nothing]))

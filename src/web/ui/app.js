@@ -70,6 +70,9 @@ function alertsOf(severities, quiet) {
   return call("GET", `/api/v2/alerts?filter=${filter}&limit=${shownMost + 1}&${quiet ? "active=false" : "silenced=false&inhibited=false"}`);
 }
 
+// Flags are listed among silences, for programs that know no flags.
+const isFlag = (silence) => Boolean(silence.annotations && silence.annotations.maintenance);
+
 const number = (alerts) => (alerts.length > shownMost ? `More than ${shownMost}` : alerts.length);
 
 async function burning() {
@@ -79,7 +82,7 @@ async function burning() {
     call("GET", "/api/v2/silences?expired=false"),
     call("GET", "/api/v1/maintenance"), call("GET", "/api/v1/rules?type=alert")]);
   const alerts = critical.concat(warnings, hushed);
-  const silences = new Map(silenceList.map((s) => [s.id, `silenced by ${s.createdBy} until ${clock(s.endsAt)}: ${s.comment}`]));
+  const silences = new Map(silenceList.filter((s) => !isFlag(s)).map((s) => [s.id, `silenced by ${s.createdBy} until ${clock(s.endsAt)}: ${s.comment}`]));
   const flags = new Map(flagList.data.map((f) => [f.id, `flagged by ${f.owner}: ${f.reason}`]));
   const real = alerts.filter((alert) => rank(alert) < 3)
     .sort((a, b) => rank(a) - rank(b) || new Date(b.startsAt) - new Date(a.startsAt));
@@ -157,7 +160,8 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
 });
 
 async function quiet() {
-  const [silences, flags] = await Promise.all([call("GET", "/api/v2/silences?expired=false"), call("GET", "/api/v1/maintenance")]);
+  const [all, flags] = await Promise.all([call("GET", "/api/v2/silences?expired=false"), call("GET", "/api/v1/maintenance")]);
+  const silences = all.filter((s) => !isFlag(s));
   const operator = (m) => (m.isRegex ? (m.isEqual === false ? "!~" : "=~") : (m.isEqual === false ? "!=" : "="));
   const end = async (path) => { await call("DELETE", path); show(); };
   return [
