@@ -90,12 +90,16 @@ class Source:
         self.judge = judge
         self.open, self.lock = threading.Event(), threading.Lock()
         self.now = self.most = self.hanging = 0
+        self.asked = []
         source = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                query = urllib.parse.parse_qs(body.decode("latin-1")).get("query", [""])[0] if "query" in self.path else ""
+                asked = urllib.parse.parse_qs(body.decode("latin-1")) if "query" in self.path else {}
+                query = asked.get("query", [""])[0]
+                with source.lock:
+                    source.asked.append((query, {name: values[0] for name, values in asked.items()}))
                 source.answer(query)
                 status = source.judge(body) if self.path.endswith("/write") else 200
                 # Not to what Belfry asks for itself: sources that want no alerts.
@@ -344,8 +348,45 @@ def a_group_has_as_many_rules_under_way_as_it_says():
             page.close()
 
 
+TIMING = """
+groups:
+- {name: plain, interval: 2s, rules: [{record: t1, expr: answers > 1}]}
+- {name: offset, interval: 2s, query_offset: 1s, rules: [{record: t2, expr: answers > 2}, {alert: Asked, expr: answers > 2}]}
+"""
+TIMING_VMALERT = """
+groups:
+- {name: shifted, interval: 4s, eval_offset: 1s, rules: [{record: t3, expr: answers > 3}]}
+- {name: delayed, interval: 2s, eval_delay: 3s, rules: [{record: t4, expr: answers > 4}]}
+- {name: unaligned, interval: 2s, eval_delay: 3s, eval_alignment: false, params: {extra: [word]}, rules: [{record: t5, expr: answers > 5}]}
+"""
+
+
+def groups_ask_for_the_times_they_say():
+    with World() as world:
+        source, page, port = Source(), Listener(200), free_port()
+        world.write("rules/prometheus.yml", TIMING)
+        world.write("rules/vmalert.yml", TIMING_VMALERT)
+        world.belfry(world.write("belfry.yml", CONFIG.format(dir=world.dir, page=page.port, source=source.port)), port).start()
+
+        def asked(n):
+            with source.lock:
+                return [words for query, words in source.asked if query == f"answers > {n}"]
+
+        wait_for("two evaluations of each", lambda: all(len(asked(n)) >= 2 for n in range(1, 6)))
+        rests = {n: {float(words["time"]) % (4 if n == 3 else 2) for words in asked(n)} for n in range(1, 6)}
+        assert rests == {1: {0}, 2: {1}, 3: {1}, 4: {0}, 5: {1}}, rests
+        assert {words["step"] for n in range(1, 6) for words in asked(n)} == {"300.000"}, "the lookback"
+        assert all(words["flavour"] == "metricsql" and words["extra"] == "word" for words in asked(5)), asked(5)
+        assert not any("flavour" in words for words in asked(1)), "a Prometheus file is PromQL"
+        # The alert is active since the slot, not since what was asked for.
+        since = [a["activeAt"] for a in get_json(port, "/api/v1/alerts")["data"]["alerts"] if a["labels"]["alertname"] == "Asked"]
+        assert since and int(since[0][17:19]) % 2 == 0, since
+        source.close()
+        page.close()
+
+
 if __name__ == "__main__":
     sys.exit(run_cases([rules_on_prometheus, rules_on_victoria_metrics, a_group_that_hangs_holds_up_itself_only,
                         no_group_waits_for_another_from_the_first_slot_on, a_refused_write_costs_the_group_that_caused_it, a_source_that_is_late_at_the_datasource_resolves_nothing,
                         a_write_that_hangs_holds_up_nobody_and_is_made_later, a_write_that_fails_is_tried_again,
-                        a_group_has_as_many_rules_under_way_as_it_says]))
+                        a_group_has_as_many_rules_under_way_as_it_says, groups_ask_for_the_times_they_say]))
