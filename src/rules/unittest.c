@@ -242,14 +242,32 @@ static bool collect_alerts(const TestRun *run, const AlertCase *test, GotAlerts 
     return is_known;
 }
 
+/* What a name that no rule has may have been meant to be, or NULL. */
+static const char *suggest_alert(TestRun *run, Str name) {
+    const char **known = arena_array(&run->arena, const char *, run->rules->set->rule_count + 1);
+    size_t count = 0;
+    for (size_t s = 0; s < run->slot_count; s++) {
+        const LiveGroup *group = run->slots[s].groups[0];
+        for (size_t i = 0; i < group->rule_count; i++) {
+            if (group->rules[i].def->is_alert) {
+                known[count++] = arena_cstr(&run->arena, group->rules[i].def->name);
+            }
+        }
+    }
+    return str_suggest(name, known);
+}
+
 static void check_alert_case(TestRun *run, const AlertCase *test) {
     GotAlerts got = {0};
     AUTO(buf_finish) Buf difference = {0};
     AUTO(buf_finish) Buf time = {0};
     put_time(&time, test->at);
     if (!collect_alerts(run, test, &got)) {
-        fail_run(run, "line %u: alertname: %.*s: no alerting rule of this name in the rule files",
-                 test->line, STR_ARG(test->alertname));
+        const char *near = suggest_alert(run, test->alertname);
+        fail_run(run,
+                 "line %u: alertname: %.*s: no alerting rule of this name in the rule files%s%s%s",
+                 test->line, STR_ARG(test->alertname), near ? ", did you mean \"" : "",
+                 near ? near : "", near ? "\"?" : "");
     } else if (unittest_alerts_match(test, got.items, got.items_count, &difference)) {
         run->passed++;
     } else {

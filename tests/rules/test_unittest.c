@@ -97,7 +97,9 @@ Test(unittest, compares_annotations_as_promtool_does_where_no_state_is_named) {
 
 Test(unittest, fails_on_a_name_that_no_alert_has) {
     assert_outcome(ALERTS "  - {eval_time: 3m, alertname: Ful, exp_alerts: []}\n", 0,
-                   "Ful: no alerting rule of this name");
+                   "Ful: no alerting rule of this name in the rule files, did you mean \"Full\"?");
+    assert_outcome(ALERTS "  - {eval_time: 3m, alertname: Nothing, exp_alerts: []}\n", 0,
+                   "of this name in the rule files\n");
 }
 
 /* The clock of a unit test begins at 0, which is a time as any other. */
