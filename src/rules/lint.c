@@ -130,6 +130,28 @@ static void check_texts(Linter *linter, RuleTexts texts, const char *what) {
     }
 }
 
+/* ---- names ---- */
+
+/* Prometheus 3 takes any name. One that has to be quoted in expressions is mostly a slip. */
+static void check_names(Linter *linter) {
+    const RuleDef *rule = linter->rule;
+    char text[512];
+    if (!rule->is_alert && !metric_name_is_legacy(rule->name)) {
+        snprintf(text, sizeof text, "\"%.*s\" has to be in quotes in expressions: is that meant?",
+                 STR_ARG(rule->name));
+        find(linter, rule->line, rule->column, text);
+    }
+    for (size_t i = 0; i < rule->labels.count; i++) {
+        const RuleText *label = &rule->labels.items[i];
+        if (!label_name_is_legacy(label->name)) {
+            snprintf(text, sizeof text,
+                     "the label \"%.*s\" has to be in quotes in expressions: is that meant?",
+                     STR_ARG(label->name));
+            find(linter, label->line, label->column, text);
+        }
+    }
+}
+
 /* ---- comparison ---- */
 
 typedef struct FilterSearch {
@@ -262,6 +284,7 @@ static void lint_file(const RuleFile *file, DurationMs default_interval, const S
             const RuleDef *rule = &group->rules[i];
             Linter linter = {.file = file, .group = group, .rule = rule, .findings = findings};
             check_duplicate(&linter, seen);
+            check_names(&linter);
             if (!rule->is_alert) {
                 continue;
             }

@@ -9,6 +9,7 @@
  *   compare    an alert without any comparison fires whenever there is a result; `bool` at the top
  * gives one always hold       `for` shorter than the interval waits for one interval anyway
  *   duplicate  the same rule twice: name, labels and expression
+ *   names      a recording or a label that expressions have to quote
  *   variables  `%{NAME}` that the environment does not have
  *   match      a selector that matches nothing in the store (with one to look into)
  */

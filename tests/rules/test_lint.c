@@ -63,6 +63,11 @@ static const LintCase cases[] = {
     {"{alert: A, expr: 'up > 1', annotations: {s: '{{ define \"x\" }}{{ $.Foo }}{{ .Bar }}{{ end "
      "}}{{ range query \"up\" }}{{ .Foo }}{{ end }}{{ with .Value }}{{ .Foo }}{{ end }}'}}",
      NULL},
+    /* names */
+    {"{alert: A B, expr: 'up > 1', labels: {'sever-ity': x}}",
+     "the label \"sever-ity\" has to be in quotes in expressions: is that meant?"},
+    {"{record: 'a-b', expr: up}", "\"a-b\" has to be in quotes"},
+    {"{record: 'a:b_c1', expr: up, labels: {_x1: y}}", NULL},
     /* comparison */
     {"{alert: A, expr: up}", "no comparison in the expression"},
     {"{alert: A, expr: 'rate(x[5m])'}", "no comparison"},
