@@ -107,11 +107,17 @@ static void put_own(Web *web, MetricWriter *out) {
                    "Exemplars of remote writes, which are not kept.",
                    counter_get(&counters->exemplars_skipped));
     const WebInfo *info = web_info(web);
-    metric_gauge(out, "prometheus_config_last_reload_successful",
-                 "1 if the last load of the configuration had no problem.",
-                 web_is_ready(web) ? info->reload_ok : 0);
-    metric_gauge(out, "prometheus_config_last_reload_success_timestamp_seconds",
-                 "Unix time of the last load.", (double)info->reload_at / 1000);
+    double reload_ok = web_is_ready(web) ? info->reload_ok : 0;
+    double reload_at = (double)info->reload_at / 1000;
+    const char *ok_help = "1 if the last load of the configuration had no problem.";
+    const char *at_help = "Unix time of the last load.";
+    metric_gauge(out, "prometheus_config_last_reload_successful", ok_help, reload_ok);
+    metric_gauge(out, "prometheus_config_last_reload_success_timestamp_seconds", at_help,
+                 reload_at);
+    /* The same file has Alertmanager's part, and its usual alerts ask by these names. */
+    metric_gauge(out, "alertmanager_config_last_reload_successful", ok_help, reload_ok);
+    metric_gauge(out, "alertmanager_config_last_reload_success_timestamp_seconds", at_help,
+                 reload_at);
 }
 
 /* How full the file system of the data directory is: what the shipped rules warn of. */

@@ -85,6 +85,8 @@ def amtool_drives_belfry():
         assert amtool("config", "routes", "test", "severity=critical") == "pager"
         amtool("config", "routes", "test", "--verify.receivers=everyone", "severity=critical", fails=True)
         assert "disabled" in amtool("cluster", "show")
+        metrics = call(port, "GET", "/metrics")[2].decode()
+        assert "\nalertmanager_config_last_reload_successful 1\n" in metrics and "\nalertmanager_build_info{" in metrics
 
 
 SECRET_CONFIG = """
