@@ -17,6 +17,9 @@ static bool put_end(JsonWriter *json, const Args *args, TimeMs now, Err *err) {
     const char *review = args_get(args, "review");
     TimeMs time;
     DurationMs span;
+    if (until && span_text) {
+        return err_set(err, ERR_INVALID, "--until and --for: it has one end only");
+    }
     if (until) {
         if (!when_parse(str_of(until), now, &time, err)) {
             return err_context(err, "--until");

@@ -51,6 +51,9 @@ static bool silence_times(const Args *args, TimeMs *ret_start, TimeMs *ret_end, 
     DurationMs span = HOUR_MS;
     const char *duration = args_get(args, "duration");
     duration = duration ? duration : args_get(args, "for");
+    if (duration && args_has(args, "end")) {
+        return err_set(err, ERR_INVALID, "--end and --duration: it has one end only");
+    }
     if (duration && !duration_parse(str_of(duration), &span, err)) {
         return err_context(err, "--duration");
     }
@@ -283,6 +286,9 @@ static bool edit_times(const Args *args, cJSON *silence, Err *err) {
     TimeMs start = 0, end = 0;
     DurationMs span;
     const char *duration = args_get(args, "for");
+    if (duration && args_has(args, "end")) {
+        return err_set(err, ERR_INVALID, "--end and --for: it has one end only");
+    }
     if (duration && !duration_parse(str_of(duration), &span, err)) {
         return err_context(err, "--for");
     }

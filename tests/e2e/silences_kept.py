@@ -205,6 +205,10 @@ def the_command_line_sets_changes_and_carries_them():
         for words, count in ((("cluster=c1",), 1), (("cluster=c1", 'team=~"a|b"'), 1), (("cluster=c3",), 0), ((), 2)):
             assert len(json.loads(belfry("maintenance", "list", "--json", *words))) == count, words
         assert "format" in belfry("maintenance", "list", "nope", status=1)
+        for words in (("silence", "add", "a=b", "--comment", "c", "--for", "1h", "--end", "2090-01-01"),
+                      ("silence", "edit", first, "--for", "1h", "--end", "2090-01-01"),
+                      ("maintenance", "on", "a=b", "--reason", "r", "--for", "1h", "--until", "2090-01-01")):
+            assert "one end only" in belfry(*words, status=1), words
         assert "no flag has" in belfry("maintenance", "off", "cluster=c1", status=1), "exactly these matchers"
         belfry("maintenance", "off", flag)
 
