@@ -159,11 +159,15 @@ static bool evaluate(App *app, bool is_aside) {
     return did_evaluate;
 }
 
+/* For as long as it is from now: a wall clock that is set back meanwhile does not make it longer.
+ */
 static void sleep_until(App *app, TimeMs until) {
-    struct timespec at = {.tv_sec = until / SECOND_MS, .tv_nsec = until % SECOND_MS * 1000000};
+    DurationMs wait = until - clock_now();
+    int64_t end_ns = clock_monotonic_ns() + (wait > 0 ? wait * 1000000 : 0);
+    struct timespec at = {.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
     pthread_mutex_lock(&app->wake_lock);
     while (!app->stopping) {
-        int result = pthread_cond_timedwait(&app->wake, &app->wake_lock, &at);
+        int result = pthread_cond_clockwait(&app->wake, &app->wake_lock, CLOCK_MONOTONIC, &at);
         if (result == ETIMEDOUT || result == 0) {
             break;
         }

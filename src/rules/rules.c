@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "rules/heirs.h"
+#include "rules/rewind.h"
 #include "rules/rules_internal.h"
 
 /* ---- opening ---- */
@@ -253,6 +254,9 @@ static void settle_restored(Rules *rules, TimeMs now, RulesTick *tick) {
     }
     size_t *left = arena_array(&tick->arena, size_t, rules->restored_count);
     size_t left_count = 0;
+    for (size_t i = 0; i < rules->restored_count; i++) {
+        rewind_alert(&rules->restored[i], now);
+    }
     pthread_mutex_lock(&rules->lock);
     heirs_restore(rules->set, rules->restored, rules->restored_count, &rules->options, left,
                   &left_count);
@@ -326,6 +330,29 @@ static Slot *find_due(const Rules *rules, bool is_aside, TimeMs now, TimeMs *ret
     return oldest;
 }
 
+static bool clock_was_set_back(const Rules *rules, TimeMs now) {
+    for (size_t i = 0; i < rules->set->slot_count; i++) {
+        const Slot *slot = &rules->set->slots[i];
+        if (!slot->is_running && rewind_is_due(slot, now)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Slots under way wait for a tick after. */
+static void go_back(Rules *rules, TimeMs now) {
+    pthread_mutex_lock(&rules->lock);
+    for (size_t i = 0; i < rules->set->slot_count; i++) {
+        Slot *slot = &rules->set->slots[i];
+        if (!slot->is_running && rewind_is_due(slot, now)) {
+            rewind_slot(slot, now);
+            counter_add(&rules->rewinds, 1);
+        }
+    }
+    pthread_mutex_unlock(&rules->lock);
+}
+
 void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick) {
     *ret_tick = (RulesTick){.series = mem_zero(1, sizeof(TickSeries))};
     pthread_mutex_lock(&rules->work);
@@ -336,6 +363,7 @@ void rules_tick(Rules *rules, TimeMs now, RulesTick *ret_tick) {
     if (!rules->has_ticked) {
         begin(rules, now);
     }
+    go_back(rules, now);
     TimeMs time = 0;
     if (rules->regroups) {
         rules_rebuild(rules, now);
@@ -437,6 +465,10 @@ TimeMs rules_next_due(const Rules *rules, TimeMs now) {
     if (rules->removed_count || rules->restored_count || !rules->has_ticked || rules->regroups) {
         due = now;
     }
+    pthread_mutex_lock(&locked->lock);
+    bool is_back = clock_was_set_back(rules, now);
+    pthread_mutex_unlock(&locked->lock);
+    due = is_back ? now : due;
     TimeMs next = next_slot(rules, false);
     due = next < due ? next : due;
     TimeMs look = next_look(rules);

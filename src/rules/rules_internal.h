@@ -62,7 +62,7 @@ struct Rules {
     _Atomic bool regroups; /* some group is to change sides */
 
     uint64_t active_count; /* pending and firing, after the last tick */
-    Counter loads, load_failures;
+    Counter loads, load_failures, rewinds;
     bool last_load_ok;
     TimeMs last_load_at;
 };

@@ -187,6 +187,9 @@ void rules_metrics(Rules *rules, MetricWriter *out) {
                    counter_get(&rules->loads));
     metric_counter(out, "belfry_rule_load_failures_total", "Loads with a bad file.",
                    counter_get(&rules->load_failures));
+    metric_counter(out, "belfry_rule_slots_rewound_total",
+                   "Slots that were evaluated again because the clock was set back.",
+                   counter_get(&rules->rewinds));
     put_sources(rules, out);
     pthread_mutex_unlock(&rules->lock);
     engine_metrics(rules->engine, out);

@@ -2,8 +2,9 @@
  * A wall clock in a test's hand: preloaded into a server, it stands still until the test moves it.
  *
  * The time is eight bytes of Unix milliseconds in the file $HAND_CLOCK, mapped here and written by
- * the test. Whoever waits for a wall time (condition variables) wakes within some milliseconds of
- * the clock reaching it. Monotonic clocks run on: deadlines, spans and background work stay real.
+ * the test. Whoever waits for a wall time (pthread_cond_timedwait), or for as long as it is until
+ * one (pthread_cond_clockwait), wakes within some milliseconds of the clock reaching it, or of
+ * being set back. Monotonic clocks run on: deadlines, spans and background work stay real.
  */
 
 #include <dlfcn.h>
@@ -58,16 +59,14 @@ int clock_gettime(clockid_t id, struct timespec *now) {
     return 0;
 }
 
-int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
-                           const struct timespec *until) {
-    if (!real_timedwait) {
-        begin();
-    }
-    if (!hand || until->tv_sec < DATES_FROM) {
-        return real_timedwait(cond, lock, until);
-    }
-    int64_t due = (int64_t)until->tv_sec * 1000 + until->tv_nsec / 1000000;
-    while (atomic_load(hand) < due) {
+/* Waits until the hand is at `due`, or before where it was. */
+static int wait_for_hand(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t due) {
+    int64_t began = atomic_load(hand);
+    for (;;) {
+        int64_t now = atomic_load(hand);
+        if (now >= due || now < began) {
+            return ETIMEDOUT;
+        }
         struct timespec look;
         real_gettime(CLOCK_REALTIME, &look);
         look.tv_nsec += LOOK_MS * 1000000;
@@ -78,5 +77,36 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
             return result;
         }
     }
-    return ETIMEDOUT;
+}
+
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
+                           const struct timespec *until) {
+    if (!real_timedwait) {
+        begin();
+    }
+    if (!hand || until->tv_sec < DATES_FROM) {
+        return real_timedwait(cond, lock, until);
+    }
+    return wait_for_hand(cond, lock, (int64_t)until->tv_sec * 1000 + until->tv_nsec / 1000000);
+}
+
+int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t id,
+                           const struct timespec *until) {
+    if (!real_timedwait) {
+        begin();
+    }
+    struct timespec now;
+    real_gettime(id, &now);
+    int64_t wait =
+        (int64_t)(until->tv_sec - now.tv_sec) * 1000 + (until->tv_nsec - now.tv_nsec) / 1000000;
+    if (hand) {
+        return wait_for_hand(cond, lock, atomic_load(hand) + wait);
+    }
+    struct timespec at;
+    real_gettime(CLOCK_REALTIME, &at);
+    at.tv_sec += wait / 1000;
+    at.tv_nsec += wait % 1000 * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    return real_timedwait(cond, lock, &at);
 }

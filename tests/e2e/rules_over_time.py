@@ -256,7 +256,27 @@ def each_lost_source_is_told_once_and_can_be_forgotten():
         assert ("TelemetryLost", "d") in ended and not [e for e in ended if e[1] == "e"], ended
 
 
-CASES = [a_killed_server_goes_on_where_it_was, a_restart_after_an_outage_forgets_no_gap, edits_keep_state_and_a_removed_rule_tells_why,
+def a_clock_that_is_set_back_stops_nothing():
+    with World() as world, Night(world, STATES) as night:
+        past = [((START + at) * 1000, 1.0) for at in range(-4000, 0, SCRAPE)]
+        assert remote_write(night.port, [({"__name__": "m", "cluster": "c"}, past)])[0] // 100 == 2
+        night.pass_time(3 * 60)
+        before = state_of(night, "Waits")
+        night.clock.set((night.now() - 3600) * 1000)
+        wait_for("an evaluation", lambda: get_json(night.port, "/api/v1/rules?rule_group=states")["data"]["groups"][0]["lastEvaluation"]
+                 < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(START)))
+        night.pass_time(60)
+        after = state_of(night, "Waits")
+        assert after[0] == "pending" and abs(before[1] - 3600 - after[1]) <= SCRAPE, (before, after)
+        night.kill()
+        night.start()
+        night.pass_time(30)
+        assert state_of(night, "Waits")[0] == "pending"
+        night.settle()
+        assert not [t for t in night.told() if t[0] == "resolved"], night.told()
+
+
+CASES = [a_clock_that_is_set_back_stops_nothing, a_killed_server_goes_on_where_it_was, a_restart_after_an_outage_forgets_no_gap, edits_keep_state_and_a_removed_rule_tells_why,
          each_lost_source_is_told_once_and_can_be_forgotten]
 SLOW_CASES = [a_dark_source_resolves_nothing, an_outage_of_our_own_resolves_nothing]
 

@@ -775,6 +775,30 @@ Test(rules, count_missed_slots_and_do_not_repeat_them) {
     bench_close(&bench);
 }
 
+Test(rules, go_back_with_the_clock) {
+    Bench bench;
+    bench_open(&bench);
+    load(&bench, GROUP("  - {alert: A, expr: vector(1), for: 5m}\n"), START);
+    run(&bench, START, 3);
+    expect_log(&bench, "p..");
+    TimeMs back = START - HOUR_MS;
+    cr_expect_eq(rules_next_due(bench.rules, back), back);
+    RulesTick tick = tick_at(&bench, back);
+    cr_expect(tick.did_evaluate);
+    rules_tick_finish(&tick);
+    run(&bench, back + MINUTE_MS, 2);
+    expect_log(&bench, "..F"); /* two minutes before, three since */
+    cr_expect_eq(rules_next_due(bench.rules, back + 150 * SECOND_MS), back + 3 * MINUTE_MS);
+
+    /* A second is no jump: the slot is not evaluated twice. */
+    tick = tick_at(&bench, back + 3 * MINUTE_MS);
+    rules_tick_finish(&tick);
+    tick = tick_at(&bench, back + 3 * MINUTE_MS - SECOND_MS);
+    cr_expect(!tick.did_evaluate);
+    rules_tick_finish(&tick);
+    bench_close(&bench);
+}
+
 /* ---- telemetry ---- */
 
 static const char cluster_rules[] =
