@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/go_text.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "rules/plan.h"
@@ -303,8 +304,9 @@ static void check_expr_case(TestRun *run, const ExprCase *test) {
         return;
     }
     run->failed++;
-    buf_printf(&run->failures, "    line %u: expr: \"%.*s\", time: %.*s,\n", test->line,
-               STR_ARG(test->expr), STR_ARG(buf_view(&time)));
+    buf_printf(&run->failures, "    line %u: expr: ", test->line);
+    go_quote(&run->failures, test->expr, 0);
+    buf_printf(&run->failures, ", time: %.*s,\n", STR_ARG(buf_view(&time)));
     if (ok) {
         buf_str(&run->failures, buf_view(&difference));
     } else {

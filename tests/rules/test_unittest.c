@@ -215,6 +215,8 @@ Test(unittest, read_vmalerts_expressions_and_values) {
                    "  promql_expr_test:\n"
                    "  - {expr: 'gone default 7', eval_time: 1m, exp_samples: [{value: 7}]}\n",
                    0, "parse error: unexpected identifier \"default\"");
+    assert_outcome(HEAD DISK "  promql_expr_test: [{expr: 'disk{d=\"a\"}', eval_time: 1m}]\n", 0,
+                   "expr: \"disk{d=\\\"a\\\"}\", time: 1m,");
     assert_outcome(HEAD UP "  promql_expr_test: []\n", -1, "series values");
 }
 
