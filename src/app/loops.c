@@ -163,14 +163,10 @@ static bool evaluate(App *app, bool is_aside) {
  */
 static void sleep_until(App *app, TimeMs until) {
     DurationMs wait = until - clock_now();
-    int64_t end_ns = clock_monotonic_ns() + (wait > 0 ? wait * 1000000 : 0);
-    struct timespec at = {.tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000};
+    int64_t until_ns = clock_monotonic_ns() + (wait > 0 ? wait * 1000000 : 0);
     pthread_mutex_lock(&app->wake_lock);
-    while (!app->stopping) {
-        int result = pthread_cond_clockwait(&app->wake, &app->wake_lock, CLOCK_MONOTONIC, &at);
-        if (result == ETIMEDOUT || result == 0) {
-            break;
-        }
+    if (!app->stopping) {
+        (void)clock_wait(&app->wake, &app->wake_lock, until_ns);
     }
     pthread_mutex_unlock(&app->wake_lock);
 }

@@ -25,6 +25,11 @@ int64_t clock_monotonic_ns(void) {
     return read_clock_ns(CLOCK_MONOTONIC);
 }
 
+bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns) {
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    return pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &until) == 0;
+}
+
 int64_t clock_thread_cpu_ns(void) {
     return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }

@@ -6,6 +6,8 @@
  * clock; everything inside takes the time as a parameter.
  */
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef int64_t TimeMs;     /* Unix time in milliseconds */
@@ -24,6 +26,11 @@ TimeMs clock_now(void);
 
 /* A clock that never jumps, for timeouts and measured spans; starts anywhere. In nanoseconds. */
 int64_t clock_monotonic_ns(void);
+
+/* Waits under the mutex, until clock_monotonic_ns() is `until_ns` at the longest: a wall clock that
+ * is set meanwhile changes nothing. False when that time is over; true when woken, which happens
+ * for no reason, too. The condition needs no attributes. */
+bool clock_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns);
 
 /* CPU time used by the calling thread, in nanoseconds. */
 int64_t clock_thread_cpu_ns(void);

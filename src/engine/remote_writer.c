@@ -56,19 +56,6 @@ struct RemoteWriter {
 
 /* ---- time ---- */
 
-static void init_cond(pthread_cond_t *cond) {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-static void wait_until(RemoteWriter *writer, pthread_cond_t *cond, int64_t until_ns) {
-    struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
-    (void)pthread_cond_timedwait(cond, &writer->lock, &at);
-}
-
 static bool is_over(RemoteWriter *writer) {
     pthread_mutex_lock(&writer->lock);
     bool is_over = writer->closing && clock_monotonic_ns() > writer->close_by_ns;
@@ -208,10 +195,10 @@ static void *run_thread(void *context) {
         int64_t until_ns = clock_monotonic_ns() + pause * MS;
         pause = at_once ? PAUSE_FIRST : pause * 2 < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
         while (!at_once && !writer->closing && clock_monotonic_ns() < until_ns) {
-            wait_until(writer, &writer->work, until_ns);
+            (void)clock_wait(&writer->work, &writer->lock, until_ns);
         }
         if (!at_once && writer->closing && goes_on(writer)) {
-            wait_until(writer, &writer->work, clock_monotonic_ns() + 100 * MS);
+            (void)clock_wait(&writer->work, &writer->lock, clock_monotonic_ns() + 100 * MS);
         }
     }
     pthread_mutex_unlock(&writer->lock);
@@ -226,8 +213,8 @@ RemoteWriter *remote_writer_new(Net *net, Str url, const NetOptions *options) {
     writer->url = url;
     writer->options = options;
     pthread_mutex_init(&writer->lock, NULL);
-    init_cond(&writer->work);
-    init_cond(&writer->done);
+    pthread_cond_init(&writer->work, NULL);
+    pthread_cond_init(&writer->done, NULL);
     return writer;
 }
 
@@ -315,7 +302,7 @@ EngineWritten remote_writer_wait(RemoteWriter *writer, uint64_t ticket, Duration
     int64_t now_ns = clock_monotonic_ns(), until_ns = now_ns + wait * MS;
     pthread_mutex_lock(&writer->lock);
     while (writer->decided < ticket && now_ns < until_ns && !is_stuck(writer, now_ns)) {
-        wait_until(writer, &writer->done, until_ns);
+        (void)clock_wait(&writer->done, &writer->lock, until_ns);
         now_ns = clock_monotonic_ns();
     }
     const Failure *failure = find_failure(writer, ticket);

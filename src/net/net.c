@@ -283,11 +283,7 @@ NetBox *net_box_new(Net *net) {
     NetBox *box = mem_zero(1, sizeof *box);
     box->net = net;
     box->last = &box->first;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&box->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&box->changed, NULL);
     return box;
 }
 
@@ -372,11 +368,7 @@ void net_send(NetBox *box, const NetRequest *request) {
 /* Waits under the lock until something is there, somebody woke us, or the time is over. */
 static void wait_for_answer(NetBox *box, DurationMs wait) {
     int64_t until = clock_monotonic_ns() + wait * 1000000;
-    struct timespec deadline = {until / 1000000000, until % 1000000000};
-    while (!box->first && !box->woken) {
-        if (pthread_cond_timedwait(&box->changed, &box->net->lock, &deadline) != 0) {
-            return;
-        }
+    while (!box->first && !box->woken && clock_wait(&box->changed, &box->net->lock, until)) {
     }
 }
 

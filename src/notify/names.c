@@ -27,8 +27,7 @@ typedef struct Name {
 } Name;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t answered;
-static pthread_once_t made = PTHREAD_ONCE_INIT;
+static pthread_cond_t answered = PTHREAD_COND_INITIALIZER;
 static Name *names[NAMES_MAX];
 static size_t name_count;
 
@@ -96,14 +95,6 @@ void names_set_resolver(NamesResolver *other) {
 
 /* ---- asking ---- */
 
-static void make_condition(void) {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&answered, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 static void *run_question(void *context) {
     Name *name = context;
     Arena arena = {0};
@@ -158,17 +149,13 @@ static Name *name_of(Str text, const char *port) {
 }
 
 static void wait_for_first(const Name *name, DurationMs wait) {
-    int64_t end_ns = clock_monotonic_ns() + wait * 1000000;
-    struct timespec until = {.tv_sec = (time_t)(end_ns / 1000000000),
-                             .tv_nsec = (long)(end_ns % 1000000000)};
-    while (name->is_asking && !name->asked_ns &&
-           pthread_cond_timedwait(&answered, &lock, &until) == 0) {
+    int64_t until = clock_monotonic_ns() + wait * 1000000;
+    while (name->is_asking && !name->asked_ns && clock_wait(&answered, &lock, until)) {
     }
 }
 
 size_t names_find(Str text, const char *port, DurationMs wait, Arena *arena, Str *ret_list) {
     size_t count = 0;
-    pthread_once(&made, make_condition);
     pthread_mutex_lock(&lock);
     Name *name = name_of(text, port);
     if (name) {

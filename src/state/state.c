@@ -195,18 +195,6 @@ void state_reader_done(State *state, Db *db) {
 
 /* ---- turns ---- */
 
-static struct timespec deadline_after(DurationMs span) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(span / 1000);
-    at.tv_nsec += (long)(span % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 static void waiter_remove(State *state, const Waiter *waiter) {
     Waiter **at = &state->waiters;
     while (*at != waiter) {
@@ -217,20 +205,15 @@ static void waiter_remove(State *state, const Waiter *waiter) {
 
 static bool wait_for_turn(State *state) {
     Waiter self = {.has_turn = false};
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&self.granted, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&self.granted, NULL);
 
     Waiter **last = &state->waiters;
     while (*last) {
         last = &(*last)->next;
     }
     *last = &self;
-    struct timespec deadline = deadline_after(state->busy_timeout);
-    while (!self.has_turn &&
-           pthread_cond_timedwait(&self.granted, &state->lock, &deadline) != ETIMEDOUT) {
+    int64_t until_ns = clock_monotonic_ns() + state->busy_timeout * 1000000;
+    while (!self.has_turn && clock_wait(&self.granted, &state->lock, until_ns)) {
     }
     if (!self.has_turn) {
         waiter_remove(state, &self);

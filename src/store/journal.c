@@ -225,12 +225,8 @@ static void wait_for_work(Journal *journal) {
         pthread_cond_wait(&journal->work, &journal->lock);
         return;
     }
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += 1000000 * (journal->options.sync_interval % 1000);
-    until.tv_sec += journal->options.sync_interval / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&journal->work, &journal->lock, &until);
+    (void)clock_wait(&journal->work, &journal->lock,
+                     clock_monotonic_ns() + journal->options.sync_interval * 1000000);
 }
 
 static void *run_writer(void *ctx) {
@@ -416,12 +412,8 @@ static bool note_old_segments(Journal *journal, Err *err) {
 
 static void init_locks(Journal *journal) {
     pthread_mutex_init(&journal->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&journal->work, &attr);
-    pthread_cond_init(&journal->done, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&journal->work, NULL);
+    pthread_cond_init(&journal->done, NULL);
 }
 
 static void journal_free(Journal *journal) {

@@ -171,12 +171,10 @@ static void tick(Store *store, int64_t ticks) {
 static void *run_maintenance(void *ctx) {
     Store *store = ctx;
     for (int64_t ticks = 1;; ticks++) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += TICK_MS / 1000;
+        int64_t until_ns = clock_monotonic_ns() + TICK_MS * 1000000;
         pthread_mutex_lock(&store->stop_lock);
         if (!store->stop) {
-            pthread_cond_timedwait(&store->stop_signal, &store->stop_lock, &until);
+            (void)clock_wait(&store->stop_signal, &store->stop_lock, until_ns);
         }
         bool stop = store->stop;
         pthread_mutex_unlock(&store->stop_lock);

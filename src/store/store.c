@@ -180,11 +180,7 @@ static void init_locks(Store *store) {
     pthread_mutex_init(&store->maintenance, NULL);
     pthread_mutex_init(&store->stop_lock, NULL);
     pthread_mutex_init(&store->list_lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->stop_signal, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&store->stop_signal, NULL);
 }
 
 bool store_open_with(const StoreOptions *options, const StoreFiles *files, Store **ret_store,

@@ -28,12 +28,10 @@ static WebOrder order_of(Request *request) {
 }
 
 bool web_take_order(Web *web, DurationMs wait, WebOrder *ret_order) {
-    TimeMs until_ms = clock_now() + wait;
-    struct timespec until = {.tv_sec = until_ms / SECOND_MS,
-                             .tv_nsec = until_ms % SECOND_MS * 1000000};
+    int64_t until_ns = clock_monotonic_ns() + wait * 1000000;
     pthread_mutex_lock(&web->order_lock);
     while (!web->orders && !web->orders_woken &&
-           pthread_cond_timedwait(&web->order_wake, &web->order_lock, &until) == 0) {
+           clock_wait(&web->order_wake, &web->order_lock, until_ns)) {
     }
     web->orders_woken = false;
     Request *request = web->orders;

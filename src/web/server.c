@@ -629,12 +629,11 @@ int web_port(const Web *web) {
 
 /* Waits for running requests to end; from `grace` on they are cancelled. */
 static void wait_idle(Web *web, DurationMs grace) {
-    TimeMs cancel_at = clock_now() + grace;
+    int64_t cancel_at = clock_monotonic_ns() + grace * 1000000;
     pthread_mutex_lock(&web->lock);
     while (web->running_count > 0) {
-        struct timespec until = {.tv_sec = clock_now() / SECOND_MS + 1};
-        pthread_cond_timedwait(&web->idle, &web->lock, &until);
-        for (Request *request = web->running; clock_now() >= cancel_at && request;
+        (void)clock_wait(&web->idle, &web->lock, clock_monotonic_ns() + SECOND_MS * 1000000);
+        for (Request *request = web->running; clock_monotonic_ns() >= cancel_at && request;
              request = request->next_running) {
             request->cancelled = true;
         }
