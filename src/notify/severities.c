@@ -95,17 +95,18 @@ static bool read_words(Policy *policy) {
         add_word(&policy->words[i], str_of(class_names[i]));
     }
     (void)yaml_map(&policy->loader->yaml, policy->map, "map", &map);
+    bool ok = true;
     for (size_t i = 0; map && i < map->count; i++) {
         SeverityClass found = (SeverityClass)0;
         if (!class_of(policy, map->pairs[i].value, map->pairs[i].value->text, &found)) {
-            return false;
-        }
-        if (!str_eq(map->pairs[i].key->text, map->pairs[i].value->text)) {
+            ok = false;
+        } else if (!str_eq(map->pairs[i].key->text, map->pairs[i].value->text)) {
             add_word(&policy->words[found], map->pairs[i].key->text);
         }
     }
     (void)yaml_str(&policy->loader->yaml, policy->map, "unknown", &unknown);
-    return class_of(policy, policy->map, unknown, &policy->unknown);
+    const YamlNode *place = yaml_get(policy->map, "unknown");
+    return class_of(policy, place ? place : policy->map, unknown, &policy->unknown) && ok;
 }
 
 /* ---- building routes ---- */
@@ -172,15 +173,13 @@ static bool need_hours(const Policy *policy, const YamlNode *node) {
 static bool expand_critical(Policy *policy) {
     static const char *const keys[] = {"now", NULL};
     const YamlNode *map = yaml_get(policy->map, "critical"), *now = yaml_get(map, "now");
-    if (!yaml_check_keys(&policy->loader->yaml, map, keys)) {
-        return false;
-    }
+    bool ok = yaml_check_keys(&policy->loader->yaml, map, keys);
     if (now) { /* one that joins others that burn already pages at once, too */
         YamlNode *route = add_route(policy, CLASS_CRITICAL, now);
         set_text(policy, route, "group_wait", "0s");
         set_text(policy, route, "group_interval", "1s");
     }
-    return true;
+    return ok;
 }
 
 static bool expand_warning(Policy *policy) {
@@ -188,8 +187,8 @@ static bool expand_warning(Policy *policy) {
     const YamlNode *map = yaml_get(policy->map, "warning");
     const YamlNode *day = yaml_get(map, "by_day"), *night = yaml_get(map, "by_night");
     const YamlNode *now = yaml_get(map, "now");
-    if (!yaml_check_keys(&policy->loader->yaml, map, keys) ||
-        ((day || night) && !need_hours(policy, map))) {
+    bool ok = yaml_check_keys(&policy->loader->yaml, map, keys);
+    if ((day || night) && !need_hours(policy, map)) {
         return false;
     }
     if (now) {
@@ -207,7 +206,7 @@ static bool expand_warning(Policy *policy) {
         set_hours(policy, route, "mute_time_intervals");
         set_text(policy, route, "repeat_interval", "1y");
     }
-    return true;
+    return ok;
 }
 
 static bool expand_info(Policy *policy) {
@@ -215,19 +214,17 @@ static bool expand_info(Policy *policy) {
     const YamlNode *map = yaml_get(policy->map, "info"), *digest = yaml_get(map, "digest");
     const YamlNode *now = yaml_get(map, "now");
     Str at = STR("business_hours_start");
-    if (!yaml_check_keys(&policy->loader->yaml, map, keys)) {
-        return false;
-    }
+    bool ok = yaml_check_keys(&policy->loader->yaml, map, keys);
     (void)yaml_str(&policy->loader->yaml, map, "at", &at);
     if (now) {
         (void)add_route(policy, CLASS_INFO, now);
     }
     if (!digest) {
-        return true;
+        return ok;
     }
     if (!str_eq(at, STR("business_hours_start"))) {
-        return config_problem(policy->loader, map,
-                              "severities: info.at: only business_hours_start");
+        ok = config_problem(policy->loader, yaml_get(map, "at"),
+                            "severities: info.at: only business_hours_start");
     }
     if (!need_hours(policy, map)) {
         return false;
@@ -235,7 +232,7 @@ static bool expand_info(Policy *policy) {
     YamlNode *route = add_route(policy, CLASS_INFO, digest);
     set_text(policy, route, "digest", policy->hours);
     yaml_map_set(policy->arena, route, "group_by", list_of(policy->arena, NULL));
-    return true;
+    return ok;
 }
 
 /* ---- business hours ---- */
@@ -427,11 +424,11 @@ static bool check_policy(const Expansion *expansion, const YamlNode *map) {
     static const char *const hour_keys[] = {"days",     "from",          "to", "time_zone",
                                             "holidays", "holidays_file", NULL};
     const YamlReader *yaml = &expansion->loader->yaml;
-    return yaml_check_keys(yaml, map, keys) &&
-           yaml_check_keys(yaml, yaml_get(map, "business_hours"), hour_keys);
+    bool ok = yaml_check_keys(yaml, map, keys);
+    return yaml_check_keys(yaml, yaml_get(map, "business_hours"), hour_keys) && ok;
 }
 
-/* The routes of a policy. */
+/* The routes of a policy. All that is wrong with it is told. */
 static bool expand_policy(Expansion *expansion, const YamlNode *map, const char *hours,
                           YamlNode **ret_routes) {
     Arena *arena = expansion->arena;
@@ -442,8 +439,10 @@ static bool expand_policy(Expansion *expansion, const YamlNode *map, const char 
                      .hours = hours,
                      .routes = yaml_list_node(arena, ROUTES_PER_POLICY)};
     (void)yaml_str(&expansion->loader->yaml, map, "label", &policy.label);
-    bool ok = read_words(&policy) && expand_critical(&policy) && expand_warning(&policy) &&
-              expand_info(&policy);
+    bool ok = read_words(&policy);
+    ok &= expand_critical(&policy);
+    ok &= expand_warning(&policy);
+    ok &= expand_info(&policy);
     if (ok) {
         (void)add_route(&policy, CLASS_NONE, yaml_text_node(arena, none_name));
     }
@@ -464,6 +463,7 @@ static bool expand_own(Expansion *expansion, const YamlNode *own, const YamlNode
     const YamlNode *map = expansion->top;
     const char *hours = expansion->top_hours;
     YamlNode *routes;
+    bool ok = true;
     bool as_file = own->kind == YAML_SCALAR && str_eq(own->text, STR("true"));
     if (!as_file && own->kind != YAML_MAP) {
         return config_problem(expansion->loader, own, "severities: expected true or a map");
@@ -473,9 +473,7 @@ static bool expand_own(Expansion *expansion, const YamlNode *own, const YamlNode
                               "severities: true, but there is no policy `severities` to use");
     }
     if (!as_file) {
-        if (!check_policy(expansion, own)) {
-            return false;
-        }
+        ok = check_policy(expansion, own);
         const char *own_hours = name_hours(expansion, yaml_get(own, "business_hours"));
         hours = own_hours ? own_hours : hours;
         YamlNode *merged = with_value(expansion->arena, own, "", NULL);
@@ -487,17 +485,16 @@ static bool expand_own(Expansion *expansion, const YamlNode *own, const YamlNode
         }
         map = merged;
     }
-    if (!expand_policy(expansion, map, hours, &routes)) {
-        return false;
-    }
+    ok &= expand_policy(expansion, map, hours, &routes);
     *route = append_routes(expansion->arena, *route, routes);
-    return true;
+    return ok;
 }
 
 /* Recursion is bounded by YAML_DEPTH_MAX. */
 static bool expand_tree(Expansion *expansion, const YamlNode **route) {
     const YamlNode *own = yaml_get(*route, "severities"), *list = yaml_get(*route, "routes");
     Arena *arena = expansion->arena;
+    bool ok = true;
     if (list && list->kind == YAML_LIST) {
         YamlNode *children = yaml_list_node(arena, list->count);
         *children = (YamlNode){.kind = YAML_LIST,
@@ -506,19 +503,18 @@ static bool expand_tree(Expansion *expansion, const YamlNode **route) {
                                .column = list->column};
         for (size_t i = 0; i < list->count; i++) {
             children->items[children->count] = list->items[i];
-            if (list->items[i]->kind == YAML_MAP &&
-                !expand_tree(expansion, &children->items[children->count])) {
-                return false;
+            if (list->items[i]->kind == YAML_MAP) {
+                ok &= expand_tree(expansion, &children->items[children->count]);
             }
             children->count++;
         }
         *route = with_value(arena, *route, "routes", children);
     }
     if (!own) {
-        return true;
+        return ok;
     }
     *route = with_value(arena, *route, "severities", NULL);
-    return expand_own(expansion, own, route);
+    return expand_own(expansion, own, route) && ok;
 }
 
 static const YamlNode *log_route(Arena *arena) {
@@ -537,29 +533,24 @@ static bool expand_all(Expansion *expansion, const YamlNode **root) {
     if (!route || route->kind != YAML_MAP) {
         return true; /* the loader complains */
     }
+    bool ok = true;
     if (expansion->top) {
-        if (!check_policy(expansion, expansion->top)) {
-            return false;
-        }
+        ok = check_policy(expansion, expansion->top);
         expansion->top_hours = name_hours(expansion, yaml_get(expansion->top, "business_hours"));
     }
-    if (!expand_tree(expansion, &route)) {
-        return false;
-    }
+    ok &= expand_tree(expansion, &route);
     if (expansion->top) {
         YamlNode *routes;
-        if (!expand_policy(expansion, expansion->top, expansion->top_hours, &routes)) {
-            return false;
-        }
+        ok &= expand_policy(expansion, expansion->top, expansion->top_hours, &routes);
         route = append_routes(arena, route, routes);
     }
-    if (expansion->any) {
+    if (ok && expansion->any) {
         *root = with_receiver(arena, *root, none_name, false);
         *root = with_items(arena, *root, "time_intervals", expansion->intervals->items,
                            expansion->intervals->count);
         *root = with_value(arena, *root, "route", route);
     }
-    return true;
+    return ok;
 }
 
 bool severities_expand(ConfigLoader *loader, const YamlNode *severities, const YamlNode **root) {

@@ -316,3 +316,23 @@ Test(severities, what_makes_no_sense_is_refused_with_its_reason) {
         cr_expect(strstr(text.ptr, rows[i].complaint), "%s: %s", rows[i].policy, text.ptr);
     }
 }
+
+Test(severities, all_that_is_wrong_is_told_at_once) {
+    static const char *const wanted[] = {
+        "unknown key \"notfy\"", "unknown key \"by_dya\"", "unknown key \"infoo\"",
+        "\"urgent\" is none of", "\"loud\" is none of",    "unknown key \"untill\"",
+        "unknown key \"late\"",
+    };
+    AUTO(buf_finish) Buf text = {0};
+    cr_assert(rig_refuses("receivers: [{name: pager}]\n"
+                          "route:\n"
+                          "  receiver: pager\n"
+                          "  routes:\n"
+                          "    - {receiver: pager, severities: {critical: {late: pager}}}\n",
+                          "{critical: {notfy: pager}, warning: {by_dya: pager}, infoo: {}, "
+                          "map: {page: urgent}, unknown: loud, business_hours: {untill: '9:00'}}",
+                          &text));
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        cr_expect(strstr(text.ptr, wanted[i]), "%s: not in\n%s", wanted[i], text.ptr);
+    }
+}
