@@ -160,7 +160,9 @@ def a_full_disk_keeps_what_is_there():
         assert metric(port, "belfry_state_disk_full") == 0
         belfry.kill()
         belfry.start()
-        assert sorted(s["matchers"][0]["value"] for s in get_json(port, "/api/v2/silences")) == ["after", "before"]
+        listed = get_json(port, "/api/v2/silences")
+        assert sorted(s["matchers"][0]["value"] for s in listed if "annotations" not in s) == ["after", "before"]
+        assert [s["matchers"][0]["value"] for s in listed if "annotations" in s] == ["b"], "the flag is listed, too"
 
 
 def the_command_line_sets_changes_and_carries_them():
